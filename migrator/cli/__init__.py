@@ -1,0 +1,1 @@
+"""What the operator types: one file a noun; parse, call, print; nothing else."""

@@ -1,0 +1,1 @@
+"""One mailbox's mail: folders, snapshot, plan, transfer, resolve."""

@@ -1,0 +1,1 @@
+"""The proof: canaries, where they were found, the verdict."""

@@ -1,0 +1,1 @@
+"""Where mailbox work runs: threads on this machine, workers on others."""

@@ -1,0 +1,1 @@
+"""The wire: session, auth, folder names, streaming FETCH, pipelined APPEND."""

@@ -1,0 +1,1 @@
+"""Frozen nouns, outcomes and errors; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Where mail goes: one file a backend, behind one contract."""

@@ -1,0 +1,1 @@
+"""A wave's life: planner, lifecycle, gates, run, cutover, rollback."""

@@ -1,0 +1,1 @@
+"""What the operator wrote: migrator.yaml, waves/*.yaml, mailboxes.csv, secrets."""
