@@ -1,1 +1,1 @@
-"""Frozen nouns, outcomes and errors; imports nothing of ours."""
+"""The nouns of a migration: frozen values, outcomes and errors. Imports nothing of ours and does no I/O."""

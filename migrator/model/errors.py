@@ -1,0 +1,89 @@
+"""What can go wrong, graded by what the program does about it; every error carries its remedy."""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """The process exit codes; they are API and documented in the README."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    FAILED_MAILBOXES = 3
+    AUTH = 4
+    CONFIG = 5
+    GATE_REFUSED = 6
+    LOCKED = 7
+    UNREACHABLE = 8
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class MigratorError(Exception):
+    """Base of all errors that an operator can meet.
+
+    `str(error)` says what happened and where; `remedy` what to do next; `runbook` names the page runbooks/<name>.md,
+    when there is one. Neither may ever contain a secret.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    runbook: ClassVar[str | None] = None
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+class Transient(MigratorError):
+    """May go away by itself: retried, in one place (`dispatch`), never around an APPEND whose outcome is unknown.
+
+    `retry_after` is the wait in seconds that the server asked for, when it named one.
+    """
+
+    def __init__(self, what: str, *, remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class Refused(MigratorError):
+    """Will not go away by itself: stop and tell a person."""
+
+
+class Unreachable(Transient):
+    """A server does not answer, or the connection broke."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class LoginRefused(Refused):
+    """The server does not accept these credentials."""
+
+    exit_code = ExitCode.AUTH
+    runbook = "login-refused"
+
+
+class ConfigInvalid(Refused):
+    """A file that the operator wrote cannot be accepted; the text names file, line and column."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class Locked(Refused):
+    """Somebody else works on this; the text names the holder, and since when."""
+
+    exit_code = ExitCode.LOCKED
+    runbook = "locked"
+
+
+class GateRefused(Refused):
+    """A condition for going on is not met."""
+
+    exit_code = ExitCode.GATE_REFUSED
+    runbook = "gate-refused"
+
+
+class Stopped(MigratorError):
+    """The operator asked to stop, and work ended at a safe point; running the same command again resumes."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -1,0 +1,61 @@
+"""A mailbox to be moved, and how to get into it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from migrator.model.names import Address, ServerName
+
+
+class Tls(StrEnum):
+    """How a connection is protected."""
+
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a service listens. `ca_file` adds a private CA to the trusted ones; verification is never off."""
+
+    host: str
+    port: int
+    tls: Tls = Tls.IMPLICIT
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A password or token that prints as `***`; `reveal()` is called only where it goes onto the wire."""
+
+    _value: str
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who logs in: `user` is complete, as the server wants it (`u0042@example.co.jp*migrator` for a master user)."""
+
+    user: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One row of mailboxes.csv. Logins default to the address; secrets are references, never values."""
+
+    address: Address
+    department: str
+    source: ServerName
+    target: ServerName
+    source_login: str
+    target_login: str
+    source_secret: str | None = field(default=None, repr=False)
+    target_secret: str | None = field(default=None, repr=False)

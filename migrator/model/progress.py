@@ -1,0 +1,50 @@
+"""What work tells those who watch it, and how they tell it to stop."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from migrator.model.mailbox import Mailbox
+from migrator.model.wave import PassKind
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """One pass over one mailbox: counts of messages, octets, and what it left.
+
+    `source_messages` is what the source's folders hold; the outcomes add up to it (I3), or `unaccounted` is not 0.
+    """
+
+    kind: PassKind
+    copied: int = 0
+    present: int = 0
+    skipped: int = 0
+    failed: int = 0
+    flags_changed: int = 0
+    octets: int = 0
+    source_messages: int = 0
+    unaccounted: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class Progress(Protocol):
+    """Told from many threads at once; each method returns at once."""
+
+    def started(self, mailbox: Mailbox, kind: PassKind) -> None: ...
+    def planned(self, mailbox: Mailbox, messages: int, octets: int) -> None:
+        """So much more is to be copied (called once a folder, as it becomes known)."""
+
+    def copied(self, mailbox: Mailbox, messages: int, octets: int) -> None: ...
+    def finished(self, mailbox: Mailbox, report: PassReport) -> None: ...
+    def failed(self, mailbox: Mailbox, error: Exception) -> None: ...
+    def note(self, text: str) -> None:
+        """A line for the operator: a step of the wave, a warning."""
+
+
+class StopSignal(Protocol):
+    """The operator's wish to stop; asked at each checkpoint (between batches, between steps)."""
+
+    def draining(self) -> bool:
+        """Finish the mailboxes at work, begin no other."""
+
+    def now(self) -> bool:
+        """Stop at the next checkpoint: the work in hand is journalled and resumed by the next run."""

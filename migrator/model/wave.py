@@ -1,0 +1,70 @@
+"""A wave: the mailboxes that move together, and where in its life it is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from migrator.model.names import Address, ServerName, WaveName
+
+
+class WaveState(StrEnum):
+    """Where a wave is. Every "-ing" state is durable and can be entered again after a crash."""
+
+    PLANNED = "planned"
+    SYNCING = "syncing"
+    SYNCED = "synced"
+    CUTOVER_READY = "cutover-ready"
+    FREEZING = "freezing"
+    DRAINING = "draining"
+    FINAL_PASS = "final-pass"
+    FLIPPING = "flipping"
+    RELEASING = "releasing"
+    VERIFYING = "verifying"
+    CATCHING_UP = "catching-up"
+    COMPLETED = "completed"
+    THAWING = "thawing"  # the freeze is being taken back before any flip
+    ROLLING_BACK = "rolling-back"  # freeze and drain, towards the old server
+    REVERSE_PASS = "reverse-pass"
+    FLIPPING_BACK = "flipping-back"
+    RELEASING_BACK = "releasing-back"
+    VERIFYING_BACK = "verifying-back"
+    ROLLED_BACK = "rolled-back"
+
+
+class WaveEvent(StrEnum):
+    """What moves a wave from one state to the next."""
+
+    START = "start"
+    DONE = "done"  # the work of this state is finished
+    LAG = "lag"  # a gate or a late delta sends a wave that was ready back to syncing
+    ABORT = "abort"  # the operator, or the deadline of the freeze
+    ROLLBACK = "rollback"
+
+
+class PassKind(StrEnum):
+    """Why a mailbox is being worked on."""
+
+    INITIAL = "initial"
+    DELTA = "delta"
+    FINAL = "final"
+    CATCH_UP = "catch-up"
+    REVERSE = "reverse"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a wave may be cut over; both ends aware."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A wave file of waves/."""
+
+    name: WaveName
+    departments: tuple[str, ...]
+    target: ServerName
+    mailboxes: tuple[Address, ...]
+    window: Window | None = None
