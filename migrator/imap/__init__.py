@@ -1,1 +1,27 @@
-"""The wire: session, auth, folder names, streaming FETCH, pipelined APPEND."""
+"""The wire: connect and log in, folders, streamed FETCH, pipelined APPEND, and digests of what passes."""
+
+from migrator.imap.appender import Appender
+from migrator.imap.budget import ConnectionBudget
+from migrator.imap.connect import connect
+from migrator.imap.digest import Digester, Digests, grade
+from migrator.imap.fetcher import Fetcher
+from migrator.imap.records import AppendResult, Body, Folder, Namespace, Refusal, Selected, Status
+from migrator.imap.session import Session
+
+__all__ = [
+    "AppendResult",
+    "Appender",
+    "Body",
+    "ConnectionBudget",
+    "Digester",
+    "Digests",
+    "Fetcher",
+    "Folder",
+    "Namespace",
+    "Refusal",
+    "Selected",
+    "Session",
+    "Status",
+    "connect",
+    "grade",
+]
