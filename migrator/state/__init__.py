@@ -1,1 +1,43 @@
-"""The only SQL: tables, store, ledger, upgrades."""
+"""The only SQL: tables, store, ledger, upgrades.
+
+    records    what goes in and comes out: frozen values
+    errors     what can go wrong
+    store      `Store`: one attribute a noun; made by `open`
+    waves, leases, ledger, flips, canaries, audit, mailboxes      the nouns
+    codes      how flags, UID sets and outcomes are written compactly
+    tables     SQLModel tables: persistence only
+    engine     SQLite and PostgreSQL: transactions, durability, permissions
+    failure    a database's error becomes one with a remedy
+    process    who we are, and whether another process still lives
+    upgrade    the schema's revision; revisions/ are Alembic's
+
+SQLAlchemy is imported when a store is opened, not with this package.
+"""
+
+from typing import TYPE_CHECKING
+
+from migrator.state.process import here
+
+if TYPE_CHECKING:
+    from migrator.state.store import Store
+
+__all__ = ["Store", "here", "open"]
+
+
+def open(url: str, create: bool = True) -> "Store":
+    """The store at an SQLAlchemy `url` (sqlite:///PATH or postgresql://...); close it when done.
+
+    With `create`, an empty or missing database is made (directory 0700, files 0600). Raises StateMissing, StateOutdated
+    (remedy: `migrator db upgrade`), StateNewer, StateUnusable or StateBusy.
+    """
+    from migrator.state.store import open_store
+
+    return open_store(url, create)
+
+
+def __getattr__(name: str) -> object:
+    if name == "Store":
+        from migrator.state.store import Store
+
+        return Store
+    raise AttributeError(name)
