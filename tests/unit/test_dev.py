@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,15 @@ def test_a_second_call_makes_nothing(checkout, uv):
     uv.unlink()
     checkout.environment("requirements.lock")
     assert calls_of(uv) == []
+
+
+def test_of_two_at_once_one_makes_the_environment(checkout, uv, programs, tmp_path):
+    working = (tmp_path / "programs" / "uv").read_text()
+    programs("uv", f"sleep 0.2\n{working}")
+    with ThreadPoolExecutor() as pool:
+        for made in [pool.submit(checkout.environment, "requirements.lock") for _ in range(2)]:
+            made.result()
+    assert [call.split()[0] for call in calls_of(uv)] == ["venv", "pip", "pip"]
 
 
 def test_what_was_made_for_the_tests_serves_the_demo_but_not_the_other_way_round(checkout, uv):
