@@ -1,0 +1,107 @@
+"""The contract of a routing backend: one place that decides where mail goes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from migrator.model.errors import ExitCode, Refused
+from migrator.model.names import Address, Ingress, Nexthop, neutral
+from migrator.model.route import Applied, Flips, Queue
+
+LISTED = 20  # how many entries an error text names before it counts the rest
+
+
+class Severity(StrEnum):
+    """`error`: an apply would be refused or would not take effect; `warning`: it works, with a surprise."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that the operator should know before a cutover."""
+
+    severity: Severity
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One entry that is neither what was expected nor what is wanted. None: no entry."""
+
+    address: Address
+    expected: Nexthop | None
+    found: Nexthop | None
+    wanted: Nexthop | None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.address}: expected {shown(self.expected)}, found {shown(self.found)}, wanted {shown(self.wanted)}"
+        )
+
+
+class RouteConflict(Refused):
+    """Somebody else changed entries that were to be flipped; nothing at all was written."""
+
+    exit_code = ExitCode.GATE_REFUSED
+    runbook = "route-conflict"
+
+    def __init__(self, place: str, conflicts: tuple[Conflict, ...]) -> None:
+        lines = "".join(f"\n  {conflict}" for conflict in conflicts[:LISTED])
+        rest = f"\n  and {len(conflicts) - LISTED} more" if len(conflicts) > LISTED else ""
+        super().__init__(
+            f"{place}: {len(conflicts)} entries were changed by somebody else; nothing was written:{lines}{rest}",
+            remedy="Find out who changed them and why, put the expected or the wanted values there, then run again.",
+        )
+        self.conflicts = conflicts
+
+
+class Routing(Protocol):
+    """One place that decides where mail goes. Each verb may be repeated; none trusts memory over the real state."""
+
+    @property
+    def name(self) -> Ingress: ...
+
+    @property
+    def freeze_value(self) -> Nexthop | None:
+        """The value that makes mail for an address wait in the queue; None where this place cannot."""
+
+    def read(self, addresses: Collection[Address]) -> Mapping[Address, Nexthop | None]:
+        """What this place says now for each of `addresses`; None: no entry of its own."""
+
+    def plan(self, wanted: Mapping[Address, Nexthop | None]) -> Flips:
+        """The changes from what is there now to `wanted`, in the order of `wanted`; entries already so are left out."""
+
+    def apply(self, flips: Flips) -> Applied:
+        """Make all the changes and read them back; an entry may be as expected or already as wanted.
+
+        RouteConflict when any entry is something else: nothing at all is written then. May be called again after a
+        crash at any moment, also with no changes: it finishes what was half done and makes the place take notice.
+        """
+
+    def revert(self, flips: Flips) -> Applied:
+        """The same as `apply`, sides exchanged."""
+
+    def diff(self, flips: Flips) -> str:
+        """What `apply` would change, as a unified diff; writes nothing. Refuses what `apply` would refuse."""
+
+    def check(self) -> list[Finding]:
+        """What is wrong or surprising here, found without writing; empty when all is well."""
+
+    def queue(self, addresses: Collection[Address]) -> Queue | None:
+        """The mail that waits here for `addresses`; None where that cannot be asked."""
+
+    def flush(self, addresses: Collection[Address]) -> None:
+        """Have deferred mail tried again now; other mail that waits here may be tried too."""
+
+    def backup(self) -> Path:
+        """Keep a copy of the present state; returns its path."""
+
+
+def shown(value: str | None) -> str:
+    """A routing value for people: quoted and neutralised, or "(no entry)"."""
+    return "(no entry)" if value is None else f'"{neutral(value)}"'

@@ -1,0 +1,49 @@
+"""What a routing backend can refuse, apart from a conflict."""
+
+from collections.abc import Sequence
+
+from migrator.model.errors import ConfigInvalid, ExitCode, Refused
+from migrator.model.names import neutral
+
+
+class CommandFailed(Refused):
+    """A command of the mail system ended badly, could not be started, or took too long."""
+
+
+class ValueUnwritable(Refused):
+    """A nexthop or an address cannot be written into this kind of map."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class MapInvalid(ConfigInvalid):
+    """The map's text cannot be edited safely: entries are doubled or unreadable; the text names their lines."""
+
+
+class MapUnwritable(Refused):
+    """The map or its directory cannot be read or written; the text says how far the change came."""
+
+
+class MapOutOfStep(Refused):
+    """The text and the index disagree on entries that this change does not touch; a rebuild would change them."""
+
+    exit_code = ExitCode.GATE_REFUSED
+    runbook = "map-out-of-step"
+
+
+class IndexIncomplete(Refused):
+    """The index that was built aside does not say what the text says; the map in use was not touched."""
+
+
+class ReloadFailed(Refused):
+    """The map is changed, but the mail system was not told."""
+
+
+class RouteNotInForce(Refused):
+    """After the change, the mail system's own look-up does not answer what was written."""
+
+
+def listing(lines: Sequence[str], limit: int = 10) -> str:
+    """`lines` indented below an error's first line, neutralised; what exceeds `limit` is counted."""
+    rest = [f"and {len(lines) - limit} more"] if len(lines) > limit else []
+    return "".join(f"\n  {neutral(line)}" for line in [*lines[:limit], *rest])

@@ -1,0 +1,125 @@
+"""What stands in the way of flipping a Postfix map, or will surprise: found at start, without writing."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from migrator.model.errors import MigratorError
+from migrator.model.names import Nexthop
+from migrator.routing import command, postfix_main, postfix_text
+from migrator.routing.contract import Finding, Severity
+from migrator.routing.errors import listing
+from migrator.routing.postfix_files import MapFiles
+from migrator.routing.postfix_index import Postmap, compare
+from migrator.routing.postfix_text import MapText
+
+
+def findings(
+    files: MapFiles, postmap: Postmap, freeze: Nexthop | None, reload: str | None, commands: Sequence[str]
+) -> list[Finding]:
+    """All that is found; empty when a flip may go ahead. Later questions are asked though earlier ones failed."""
+    questions: list[Callable[[], Iterator[Finding]]] = [
+        lambda: _files(files),
+        lambda: _text(files),
+        lambda: _index(files, postmap, reload),
+        lambda: _commands(commands),
+        lambda: _transport_maps(files, postmap, reload),
+        lambda: _freeze(freeze, reload),
+    ]
+    return [finding for question in questions for finding in _answered(question)]
+
+
+def _answered(question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from question()
+    except MigratorError as error:
+        yield Finding(Severity.ERROR, str(error), error.remedy)
+
+
+def _files(files: MapFiles) -> Iterator[Finding]:
+    if files.text.is_symlink():
+        yield _error(f"{files.text} is a symbolic link", "Put a regular file there: a rename would replace the link.")
+    if not os.access(files.text.parent, os.W_OK | os.X_OK):
+        yield _error(f"{files.text.parent} cannot be written by this user", "Run as a user that may, such as root.")
+    owner = files.text.stat() if files.text.exists() else None
+    if owner is not None and os.geteuid() not in (0, owner.st_uid):
+        yield _error(f"{files.text} belongs to another user", "Run as its owner or as root: a rebuild keeps the owner.")
+    if files.half_done() is not None:
+        yield _warning(
+            f"a change of {files.text} was interrupted", "Run the interrupted command again: it finishes it."
+        )
+
+
+def _text(files: MapFiles) -> Iterator[Finding]:
+    text = postfix_text.parse(postfix_text.decode(files.read()))
+    postfix_text.refuse_undecodable(text)
+    if text.doubled:
+        lines = [f"{key}: lines {', '.join(map(str, numbers))}" for key, numbers in text.doubled.items()]
+        yield _warning(
+            f"{files.text} has doubled entries:{listing(lines)}", "Leave one of each: they cannot be flipped."
+        )
+    if text.ignored:
+        lines = [f"line {ignored.line}: {ignored.reason}" for ignored in text.ignored]
+        yield _warning(f"Postfix leaves out lines of {files.text}:{listing(lines)}", "Correct or remove them.")
+    yield from _extensions(files, text)
+
+
+def _extensions(files: MapFiles, text: MapText) -> Iterator[Finding]:
+    extended = [key for key in text.entries if "+" in key.partition("@")[0] and "@" in key]
+    if extended:
+        yield _warning(
+            f"{files.text} routes addresses with an extension by themselves:{listing(extended)}",
+            "They do not follow the flip of the plain address: flip them by hand, or remove them.",
+        )
+
+
+def _index(files: MapFiles, postmap: Postmap, reload: str | None) -> Iterator[Finding]:
+    text = postfix_text.parse(postfix_text.decode(files.half_done() or files.read()))
+    if files.index is None:
+        if reload is not None:
+            postmap.query(files.text, list(text.entries)[:1])
+        return
+    differences = compare(text.values(), postmap.contents(files.text, text.values()))
+    if differences:
+        yield _error(
+            f"{files.text} and its index disagree on {len(differences)} entries:"
+            f"{listing([str(difference) for difference in differences])}",
+            f"Decide which is right, correct the text, then `postmap {postmap.type}:{files.text}`.",
+        )
+
+
+def _commands(commands: Sequence[str]) -> Iterator[Finding]:
+    for each in commands:
+        program = command.words(each)[0]
+        if not command.found(program):
+            yield _error(f"the command `{each}` cannot be run: {program} was not found", "Correct it in migrator.yaml.")
+
+
+def _transport_maps(files: MapFiles, postmap: Postmap, reload: str | None) -> Iterator[Finding]:
+    used = postfix_main.setting(reload, "transport_maps")
+    name = f"{postmap.type}:{files.text}"
+    if used is not None and name not in used:
+        yield _error(
+            f"this Postfix does not look into {name}: transport_maps is `{used}`",
+            f"Add it: `postconf -e 'transport_maps = {name}'`, or name the map that is used in migrator.yaml.",
+        )
+
+
+def _freeze(freeze: Nexthop | None, reload: str | None) -> Iterator[Finding]:
+    if freeze is None or not freeze.startswith("retry:"):
+        return
+    answered = postfix_main.setting(reload, "smtpd_reject_unlisted_recipient")
+    restrictions = postfix_main.setting(reload, "smtpd_recipient_restrictions")
+    if answered == "yes" or "reject_unlisted_recipient" in (restrictions or ""):
+        yield _warning(
+            "while a wave is frozen, this Postfix answers 450 to its mail at RCPT instead of queueing it: senders that "
+            "do not try again (web forms, scanners) lose theirs",
+            "Set `smtpd_reject_unlisted_recipient = no` and remove reject_unlisted_recipient from the restrictions.",
+        )
+
+
+def _error(text: str, remedy: str) -> Finding:
+    return Finding(Severity.ERROR, text, remedy)
+
+
+def _warning(text: str, remedy: str) -> Finding:
+    return Finding(Severity.WARNING, text, remedy)
