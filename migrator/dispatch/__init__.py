@@ -1,1 +1,7 @@
-"""Where mailbox work runs: threads on this machine, workers on others."""
+"""Where mailbox work runs: the passes of many mailboxes at once, within the servers' limits."""
+
+from migrator.dispatch.budget import ConnectionBudget
+from migrator.dispatch.leases import LeaseKeeper
+from migrator.dispatch.threads import Crew, PassResults
+
+__all__ = ["ConnectionBudget", "Crew", "LeaseKeeper", "PassResults"]

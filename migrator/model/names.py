@@ -1,6 +1,7 @@
 """Names that people write and servers store: each is checked once, where it enters."""
 
 import re
+import unicodedata
 from typing import NewType
 
 Address = NewType("Address", str)  # a mailbox address, domain and local part lower-cased
@@ -12,7 +13,7 @@ FolderName = NewType("FolderName", str)  # decoded (never modified UTF-7), with 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ADDRESS = re.compile(r"[^\s@\"<>(),:;\[\]\\]+@[^\s@\"<>(),:;\[\]\\]+")
-_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_SLUG = re.compile(r"[^\W_][\w.-]{0,62}")  # letters of any script: a department is called 営業部 as often as sales
 
 
 def has_control(text: str) -> bool:
@@ -34,7 +35,8 @@ def address(text: str) -> Address:
 
 
 def slug(text: str) -> str:
-    """A name that can be a file name and a command-line word. ValueError otherwise."""
-    if not _SLUG.fullmatch(text):
+    """A name that can be a file name and a command-line word, in Unicode form NFC. ValueError otherwise."""
+    composed = unicodedata.normalize("NFC", text)
+    if not _SLUG.fullmatch(composed):
         raise ValueError(f"not a plain name (letters, digits, '.', '_', '-', up to 63): {neutral(text)!r}")
-    return text
+    return composed

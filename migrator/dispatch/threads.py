@@ -1,0 +1,157 @@
+"""Work on many mailboxes, in threads of this process."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic, sleep
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from migrator.copier import CopyJob, Side, copy_mailbox
+from migrator.dispatch.budget import ConnectionBudget
+from migrator.dispatch.leases import LeaseKeeper
+from migrator.imap import Session, connect
+from migrator.model.errors import MigratorError, Stopped, Transient
+from migrator.model.mailbox import Mailbox
+from migrator.model.names import Address, WaveName
+from migrator.model.progress import PassReport, Progress, StopSignal
+from migrator.model.wave import PassKind
+from migrator.state import Store
+from migrator.state.records import Lease
+from migrator.workspace import Workspace
+
+T = TypeVar("T")
+
+ATTEMPTS = 4  # of one pass; each begins by looking at what the one before left open
+
+
+@dataclass(frozen=True, slots=True)
+class PassResults:
+    """What became of the mailboxes of one round; `left` were not begun because the operator asked to stop."""
+
+    reports: Mapping[Address, PassReport] = field(default_factory=dict)
+    errors: Mapping[Address, MigratorError] = field(default_factory=dict)
+    left: tuple[Address, ...] = ()
+
+    @property
+    def copied(self) -> int:
+        return sum(report.copied for report in self.reports.values())
+
+
+class Crew:
+    """Works the mailboxes of one wave: a thread each, lease and connection slots around it, retries in one place."""
+
+    def __init__(
+        self, workspace: Workspace, store: Store, keeper: LeaseKeeper, progress: Progress, stop: StopSignal
+    ) -> None:
+        self._workspace, self._store, self._keeper = workspace, store, keeper
+        self._progress, self._stop = progress, stop
+        limits = {name: server.limits.connections for name, server in workspace.config.servers.items()}
+        self._budget = ConnectionBudget(limits)
+
+    def session(self, mailbox: Mailbox, side: Side) -> Session:
+        """A logged-in session of `mailbox` on its source or target; the caller closes it."""
+        server = self._workspace.server(mailbox.source if side == "source" else mailbox.target)
+        login = self._workspace.login(mailbox, side)
+        return connect(server.endpoint, login, allow_plaintext=server.imap.allow_plaintext)
+
+    @contextmanager
+    def job(self, mailbox: Mailbox, kind: PassKind) -> Iterator[CopyJob]:
+        """What one mailbox's pass needs, under the mailbox's lease and with its connection slots."""
+        lanes = min(self._workspace.server(s).limits.per_mailbox for s in (mailbox.source, mailbox.target))
+        with (
+            self._keeper.hold(f"mailbox:{mailbox.address}") as lease,
+            self._budget.slots({mailbox.source: lanes, mailbox.target: lanes}) as granted,
+        ):
+            yield self._job(mailbox, kind, lease, min(granted.values()))
+
+    def run(self, wave: WaveName, mailboxes: Sequence[Mailbox], kind: PassKind) -> PassResults:
+        """One pass over each of `mailboxes`. A mailbox that fails is reported, and never stops the others."""
+        outcomes = self.each(mailboxes, lambda mailbox: self._one_pass(wave, mailbox, kind))
+        errors = {a: o for a, o in outcomes.items() if isinstance(o, MigratorError) and not isinstance(o, Stopped)}
+        return PassResults(
+            reports={a: o for a, o in outcomes.items() if isinstance(o, PassReport)},
+            errors=errors,
+            left=tuple(a for a, o in outcomes.items() if isinstance(o, Stopped)),
+        )
+
+    def each(self, mailboxes: Sequence[Mailbox], work: Callable[[Mailbox], T]) -> dict[Address, T | MigratorError]:
+        """`work` for each mailbox, some at once; its MigratorError is its outcome, any other error is a bug and raised."""
+        workers = self._workspace.config.concurrency.mailboxes
+        with ThreadPoolExecutor(workers, thread_name_prefix="mailbox") as threads:
+            running = {m.address: threads.submit(self._attempt, work, m) for m in mailboxes}
+            return {address: future.result() for address, future in running.items()}
+
+    def _attempt(self, work: Callable[[Mailbox], T], mailbox: Mailbox) -> T | MigratorError:
+        try:
+            if self._stop.draining():
+                raise Stopped(f"{mailbox.address} was not begun", remedy="Run the same command again.")
+            return work(mailbox)
+        except MigratorError as error:
+            return error
+
+    def _one_pass(self, wave: WaveName, mailbox: Mailbox, kind: PassKind) -> PassReport:
+        try:
+            with self.job(mailbox, kind) as job:
+                report = self._retrying()(self._journalled, wave, job)
+        except MigratorError as error:
+            self._progress.failed(mailbox, error)
+            raise
+        self._progress.finished(mailbox, report)
+        return report
+
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception_type(Transient),
+            wait=_wait,
+            stop=stop_after_attempt(ATTEMPTS),
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        deadline = monotonic() + seconds
+        while monotonic() < deadline and not self._stop.now():
+            sleep(min(0.2, max(0.0, deadline - monotonic())))
+
+    def _journalled(self, wave: WaveName, job: CopyJob) -> PassReport:
+        """One attempt, with its beginning and its end in the state, so that `status` can tell after a crash."""
+        note = partial(self._store.mailboxes.note_pass, job.mailbox.address, wave, job.kind, datetime.now(UTC))
+        note(finished=None, report=None, error="")
+        self._progress.started(job.mailbox, job.kind)
+        try:
+            report = copy_mailbox(job)
+        except MigratorError as error:
+            note(finished=datetime.now(UTC), report=None, error=f"{error}. {error.remedy}".strip())
+            raise
+        note(finished=datetime.now(UTC), report=report, error="")
+        return report
+
+    def _job(self, mailbox: Mailbox, kind: PassKind, lease: Lease, lanes: int) -> CopyJob:
+        return CopyJob(
+            mailbox=mailbox,
+            kind=kind,
+            connect=partial(self.session, mailbox),
+            lanes=lanes,
+            ledger=self._store.ledger,
+            lease=lease,
+            workspace_id=self._store.workspace_id,
+            folder_policy=self._workspace.folder_policy,
+            canary_tokens=self._store.canaries.tokens(mailbox.address),
+            progress=self._progress,
+            stop=self._stop,
+        )
+
+
+def _wait(call: RetryCallState) -> float:
+    """The pause that the server asked for, else an exponential one."""
+    error = call.outcome.exception() if call.outcome else None
+    asked = error.retry_after if isinstance(error, Transient) else None
+    return asked if asked is not None else _BACK_OFF(call)
+
+
+_BACK_OFF = wait_exponential_jitter(initial=0.5, max=30)

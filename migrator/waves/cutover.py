@@ -1,0 +1,136 @@
+"""The cutover: freeze, drain, final pass, flip, release, prove, catch up. Each step may be entered again."""
+
+from datetime import UTC, datetime
+from time import monotonic, sleep
+
+from migrator.model.errors import MigratorError, Refused
+from migrator.model.route import Queue
+from migrator.model.wave import PassKind, WaveEvent
+from migrator.routing import RouteConflict
+from migrator.waves.flips import foreign_entries, frozen, originals, set_ours, set_routes, to_server
+from migrator.waves.operation import Operation
+from migrator.waves.passes import catch_up, one_round
+from migrator.waves.places import Place
+from migrator.waves.proof import prove_delivery, refuse_unproven, tidy_late
+
+POLL = 0.25  # seconds between two looks at a queue
+
+
+class FreezeExpired(Refused):
+    """The freeze reached its deadline before the routes could be flipped; it was taken back (I8)."""
+
+    runbook = "freeze-expired"
+
+
+def freeze(op: Operation) -> WaveEvent:
+    """Hold the wave's mail back wherever that is possible; elsewhere it goes on to the source and is caught up later."""
+    for place in op.places:
+        held = frozen(op, place)
+        if held is None:
+            op.progress.note(f"{place.name} cannot hold mail back: late mail will be carried over")
+        else:
+            set_routes(op, place, "freeze", held)
+    return WaveEvent.DONE
+
+
+def drain(op: Operation) -> WaveEvent:
+    """Wait until nothing that was routed before the freeze is still being delivered to the source."""
+    wait_for_queues(op)
+    return WaveEvent.DONE
+
+
+def final_pass(op: Operation) -> WaveEvent:
+    """Carry over what arrived since the last delta; the source receives nothing more.
+
+    A hand edit of the routes is looked for here, at the last moment when taking the freeze back is all there is to undo.
+    """
+    refuse_expired(op)
+    one_round(op, PassKind.FINAL)
+    for place in op.places:
+        if foreign := foreign_entries(op, place, to_server(op, place)):
+            raise RouteConflict(place.name, foreign)
+    return WaveEvent.DONE
+
+
+def flip(op: Operation) -> WaveEvent:
+    """Point every place to the target. The first that refuses stops the flip: the run then takes the wave back."""
+    refuse_expired(op)
+    for place in op.places:
+        set_routes(op, place, "flip", to_server(op, place))
+    return WaveEvent.DONE
+
+
+def release(op: Operation) -> WaveEvent:
+    """Let the held mail go to the target, and wait for what left by the old route."""
+    flush(op)
+    wait_for_queues(op)
+    return WaveEvent.DONE
+
+
+def verify(op: Operation) -> WaveEvent:
+    """Prove by canaries that delivery goes to the target, and only there."""
+    refuse_unproven(op, prove_delivery(op))
+    return WaveEvent.DONE
+
+
+def carry_late_mail(op: Operation) -> WaveEvent:
+    """Staged passes until the source has been quiet for `cutover.catch_up_quiet`."""
+    carried = catch_up(op, PassKind.CATCH_UP)
+    while more := _after_quiet(op):
+        carried += more
+    op.progress.note(f"catch-up: {carried} late messages carried, {tidy_late(op)} late canaries removed")
+    return WaveEvent.DONE
+
+
+def _after_quiet(op: Operation) -> int:
+    until = monotonic() + op.workspace.config.cutover.catch_up_quiet.total_seconds()
+    while (left := until - monotonic()) > 0:
+        op.checkpoint()
+        sleep(min(POLL, left))
+    return catch_up(op, PassKind.CATCH_UP)
+
+
+def thaw(op: Operation) -> WaveEvent:
+    """Take the freeze back: every place as it was found, and the held mail goes to the source.
+
+    What somebody else has changed stays as it is: the gate "routes" names it before the next cutover.
+    """
+    for place in op.places:
+        set_ours(op, place, "thaw", originals(op, place))
+    flush(op)
+    return WaveEvent.DONE
+
+
+def flush(op: Operation) -> None:
+    """Have every place try again what it held. A flush that fails only delays mail: its own retries follow."""
+    for place in op.places:
+        try:
+            place.routing.flush(op.addresses)
+        except MigratorError as error:
+            op.progress.note(f"{place.name}: flush failed, mail follows at the next queue run: {error}")
+
+
+def wait_for_queues(op: Operation) -> None:
+    """Wait until no place is delivering mail of the wave, or `cutover.drain_timeout`; what is later is caught up."""
+    until = monotonic() + op.workspace.config.cutover.drain_timeout.total_seconds()
+    busy = [place for place in op.places if _active(op, place)]
+    while busy and monotonic() < until:
+        op.checkpoint()
+        sleep(POLL)
+        busy = [place for place in busy if _active(op, place)]
+    for place in busy:
+        op.progress.note(f"{place.name}: still delivering after {op.workspace.config.cutover.drain_timeout}; going on")
+
+
+def refuse_expired(op: Operation) -> None:
+    deadline = op.record().deadline
+    if deadline is not None and datetime.now(UTC) >= deadline:
+        raise FreezeExpired(
+            f"wave {op.wave.name}: the freeze reached its deadline at {deadline:%H:%M:%S} UTC before the flip",
+            remedy=f"Mail flows to the old server again. Find what took so long, then `migrator wave run {op.wave.name}`.",
+        )
+
+
+def _active(op: Operation, place: Place) -> int:
+    queue: Queue | None = place.routing.queue(op.addresses)
+    return queue.active if queue else 0

@@ -1,0 +1,85 @@
+"""Setting routes: journal the intent, write by compare-and-swap, read back, journal the evidence (I6, I7)."""
+
+from collections.abc import Mapping
+
+from migrator.model.names import Address, Nexthop
+from migrator.routing import Conflict, RouteConflict
+from migrator.waves.operation import Operation
+from migrator.waves.places import Place
+
+Routes = Mapping[Address, Nexthop | None]
+
+
+def originals(op: Operation, place: Place) -> Routes:
+    """What `place` said of the wave's addresses before this program first wrote there."""
+    return op.store.flips.original(op.wave.name, place.name)
+
+
+def observe(op: Operation, place: Place) -> Routes:
+    """Read the present routes and remember them as the point to which a rollback returns."""
+    found = place.routing.read(op.addresses)
+    op.store.flips.observe(op.wave.name, place.name, found)
+    return found
+
+
+def set_routes(op: Operation, place: Place, step: str, wanted: Routes) -> None:
+    """Make `place` say `wanted`. May be repeated after a crash: a value this wave wrote, or found first, is ours.
+
+    Raises RouteConflict, and writes nothing, where an entry holds anything else: a hand edit, another tool.
+    """
+    foreign = foreign_entries(op, place, wanted)
+    if foreign:
+        raise RouteConflict(place.name, foreign)
+    _write(op, place, step, wanted)
+
+
+def set_ours(op: Operation, place: Place, step: str, wanted: Routes) -> tuple[Conflict, ...]:
+    """The same for the entries that are ours; those that somebody else changed are left as they are, and returned."""
+    foreign = foreign_entries(op, place, wanted)
+    strangers = {conflict.address for conflict in foreign}
+    _write(op, place, step, {address: value for address, value in wanted.items() if address not in strangers})
+    for conflict in foreign:
+        op.progress.note(f"{place.name}: left alone, changed by somebody else: {conflict}")
+    return foreign
+
+
+def foreign_entries(op: Operation, place: Place, wanted: Routes) -> tuple[Conflict, ...]:
+    """Entries that hold what this wave neither found first nor wrote, nor wants."""
+    first = originals(op, place)
+    written = op.store.flips.written(op.wave.name, place.name)
+    return tuple(
+        Conflict(address, first.get(address), value, wanted[address])
+        for address, value in sorted(place.routing.read(tuple(wanted)).items())
+        if value != wanted[address] and value != first.get(address) and value not in written.get(address, frozenset())
+    )
+
+
+def _write(op: Operation, place: Place, step: str, wanted: Routes) -> None:
+    op.checkpoint()
+    flips = place.routing.plan(wanted)
+    op.store.flips.intend(op.wave.name, place.name, step, flips)
+    # Also with nothing left to write: a run that died between the write and the reload left Postfix on the old map.
+    place.routing.apply(flips)
+    found = place.routing.read(tuple(wanted))
+    unlike = tuple(Conflict(a, wanted[a], found[a], wanted[a]) for a in sorted(wanted) if found[a] != wanted[a])
+    if unlike:
+        raise RouteConflict(place.name, unlike)
+    op.store.flips.confirm(op.wave.name, place.name, step)
+    detail = {"ingress": place.name, "changed": len(flips.changes), "entries": len(wanted)}
+    op.store.audit.record(op.actor, f"routes: {step}", wave=op.wave.name, detail=detail)
+
+
+def to_server(op: Operation, place: Place) -> Routes:
+    """Every address of the wave on its target."""
+    return {mailbox.address: place.nexthops[mailbox.target] for mailbox in op.mailboxes}
+
+
+def expected_at_source(op: Operation, place: Place) -> Routes:
+    """What this place says of every address of the wave before the cutover, by the workspace."""
+    return {mailbox.address: place.nexthops[mailbox.source] for mailbox in op.mailboxes}
+
+
+def frozen(op: Operation, place: Place) -> Routes | None:
+    """Every address of the wave held back; None where this place cannot hold mail back."""
+    value = place.routing.freeze_value
+    return None if value is None else dict.fromkeys(op.addresses, value)

@@ -1,0 +1,163 @@
+"""Go or no-go: what must hold before a wave is cut over, each with its remedy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from migrator.copier import sweep
+from migrator.model.errors import GateRefused, MigratorError
+from migrator.model.mailbox import Mailbox
+from migrator.model.names import neutral
+from migrator.routing import Severity
+from migrator.waves.flips import expected_at_source, observe
+from migrator.waves.operation import Operation
+from migrator.waves.proof import prove_present_route
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate: whether it is open, what was seen, and what to do when it is not."""
+
+    gate: str
+    open: bool
+    text: str
+    remedy: str = ""
+
+
+Gate = Callable[[Operation], GateResult]
+
+
+def check(op: Operation) -> tuple[GateResult, ...]:
+    """All gates in order. Canaries go out only when all the others are open, since they reach a person's mailbox."""
+    results = tuple(gate(op) for gate in BEFORE_CANARIES)
+    return (*results, canaries_arrive(op)) if all(result.open for result in results) else results
+
+
+def refuse_closed(op: Operation) -> None:
+    """Raise GateRefused, with all remedies, unless every gate is open; either way the audit log has the results."""
+    results = check(op)
+    detail = {result.gate: result.text for result in results}
+    op.store.audit.record(op.actor, "gates", wave=op.wave.name, detail=detail)
+    closed = [result for result in results if not result.open]
+    for result in results:
+        op.progress.note(f"gate {result.gate}: {'open' if result.open else 'CLOSED'}: {result.text}")
+    if closed:
+        raise GateRefused(
+            f"{len(closed)} of {len(results)} gates are closed before the cutover of {op.wave.name}: "
+            + "; ".join(f"{result.gate}: {result.text}" for result in closed),
+            remedy=" ".join(result.remedy for result in closed),
+        )
+
+
+def window_is_open(op: Operation) -> GateResult:
+    window, now = op.wave.window, datetime.now(UTC)
+    if window is None:
+        return GateResult("window", True, "the wave has no window")
+    inside = window.start <= now < window.end
+    text = f"{window.start.isoformat()} to {window.end.isoformat()}, now {now.astimezone(window.start.tzinfo):%Y-%m-%d %H:%M}"
+    return GateResult("window", inside, text, f"Wait for the window, or change it in waves/{op.wave.name}.yaml.")
+
+
+def no_open_intents(op: Operation) -> GateResult:
+    waiting = [a for a in op.addresses if op.store.ledger.open_intents(a)]
+    return GateResult(
+        "open-intents",
+        not waiting,
+        _list("mailboxes with appends of unknown outcome", waiting),
+        f"Run `migrator wave run {op.wave.name} --until synced`: a pass looks what became of them.",
+    )
+
+
+def sweep_is_clean(op: Operation) -> GateResult:
+    """Take away what a late append of a dead run left on the target (nobody has seen it yet)."""
+    outcomes = op.crew.each(op.mailboxes, lambda mailbox: op.crew.with_job(mailbox, sweep))
+    failed = [f"{a}: {o}" for a, o in outcomes.items() if isinstance(o, MigratorError)]
+    removed = sum(o.removed for o in outcomes.values() if not isinstance(o, MigratorError))
+    text = _list("sweeps failed", failed) if failed else f"{removed} surplus copies removed"
+    return GateResult("sweep", not failed, text, "Mend what the sweep met, then run again.")
+
+
+def nothing_failed(op: Operation) -> GateResult:
+    """Failed messages block until each mailbox's are accepted by name; skipped ones are reported, with their reasons."""
+    failures = [f for f in op.store.ledger.failures(op.addresses) if f.outcome == "failed" or f.grade in ("L3", "L4")]
+    open_ones = [f for f in failures if not op.store.mailboxes.accepted(f.address)]
+    texts = [f"{f.address} {neutral(f.folder)} UID {f.uid}: {neutral(f.reason) or f.grade}" for f in open_ones]
+    return GateResult(
+        "failures",
+        not texts,
+        _list("messages failed or altered, and nobody accepted that", texts),
+        "Look at `migrator mailbox show ADDRESS`; then `migrator mailbox retry ADDRESS` or `migrator mailbox accept ADDRESS "
+        "--reason TEXT`.",
+    )
+
+
+def all_accounted(op: Operation) -> GateResult:
+    """Every source message has its outcome, and the sum is the source's count (I3)."""
+    last = {a: op.store.mailboxes.last(a) for a in op.addresses}
+    wrong = [
+        f"{address}: {record.report.unaccounted} of {record.report.source_messages}"
+        for address, record in last.items()
+        if record is not None and record.report is not None and record.report.unaccounted
+    ]
+    missing = [a for a, record in last.items() if record is None or record.report is None]
+    return GateResult(
+        "accounted",
+        not wrong and not missing,
+        _list("mailboxes whose messages do not add up", [*wrong, *missing]),
+        f"Run `migrator wave run {op.wave.name} --until synced` again.",
+    )
+
+
+def routes_are_expected(op: Operation) -> GateResult:
+    """Every place sends every address to its source today, and can be written."""
+    wrong: list[str] = []
+    for place in op.places:
+        found, expected = observe(op, place), expected_at_source(op, place)
+        wrong += [f"{place.name}: {a} is {found[a]!r}, expected {expected[a]!r}" for a in sorted(found) if found[a] != expected[a]]
+        wrong += [f"{place.name}: {f.text}" for f in place.routing.check() if f.severity is Severity.ERROR]
+    return GateResult(
+        "routes",
+        not wrong and bool(op.places),
+        _list("routes are not as expected", wrong) if op.places else "no `routing:` in migrator.yaml: nothing to flip",
+        "Compare with `migrator route show`; correct the map, or `nexthop:` in migrator.yaml.",
+    )
+
+
+def accounts_exist(op: Operation) -> GateResult:
+    outcomes = op.crew.each(op.mailboxes, lambda mailbox: _login(op, mailbox))
+    failed = [f"{address}: {o}" for address, o in outcomes.items() if isinstance(o, MigratorError)]
+    return GateResult("accounts", not failed, _list("target accounts cannot log in", failed), "Create the accounts, or mend their logins.")
+
+
+def canaries_arrive(op: Operation) -> GateResult:
+    """One canary through each ingress by today's route; it stays on the source, which is never written (I1)."""
+    proof = prove_present_route(op)
+    lost = [f"{c.ingress}: {c.state} {c.detail}" for c in proof.canaries if c.state != "proven"]
+    return GateResult(
+        "canaries",
+        not lost,
+        _list("canaries through today's route", lost) if lost else f"{proof.found} of {proof.sent} arrived by today's route",
+        "Mend today's delivery first: the queue and the log of that ingress say why.",
+    )
+
+
+BEFORE_CANARIES: tuple[Gate, ...] = (
+    window_is_open,
+    no_open_intents,
+    sweep_is_clean,
+    nothing_failed,
+    all_accounted,
+    routes_are_expected,
+    accounts_exist,
+)
+
+
+def _login(op: Operation, mailbox: Mailbox) -> None:
+    op.crew.session(mailbox, "target").close()
+
+
+def _list(what: str, items: list[str], most: int = 10) -> str:
+    if not items:
+        return f"0 {what}"
+    rest = f", and {len(items) - most} more" if len(items) > most else ""
+    return f"{len(items)} {what}: " + "; ".join(items[:most]) + rest

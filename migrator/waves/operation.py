@@ -1,0 +1,77 @@
+"""One command's work on one wave: everything its steps need, and the only door to its lifecycle."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from migrator.dispatch import Crew, LeaseKeeper
+from migrator.model.errors import Stopped
+from migrator.model.mailbox import Mailbox
+from migrator.model.names import Address, Ingress
+from migrator.model.progress import Progress, StopSignal
+from migrator.model.wave import Wave, WaveEvent, WaveState
+from migrator.routing import Routing
+from migrator.state import Store
+from migrator.state.records import Actor, WaveRecord
+from migrator.waves.lifecycle import FROZEN, follow
+from migrator.waves.places import Place, places
+from migrator.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`wave` is held under its lease while this exists; `places` are in the order of `routing:`, which is flip order."""
+
+    workspace: Workspace
+    store: Store
+    wave: Wave
+    actor: Actor
+    progress: Progress
+    stop: StopSignal
+    crew: Crew
+    places: tuple[Place, ...]
+
+    @property
+    def mailboxes(self) -> tuple[Mailbox, ...]:
+        """The wave's mailboxes, without those that the operator took out (`mailbox skip`)."""
+        return tuple(m for m in self.workspace.wave_mailboxes(self.wave.name) if not self.store.mailboxes.skipped(m.address))
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return tuple(mailbox.address for mailbox in self.mailboxes)
+
+    def record(self) -> WaveRecord:
+        """What the store says of the wave now; the first call of all makes it Planned."""
+        return self.store.waves.ensure(self.wave.name, self.wave.mailboxes, self.actor)
+
+    def advance(self, was: WaveState, event: WaveEvent, why: str) -> WaveState:
+        """Follow the lifecycle's table, by compare-and-swap; entering the freeze starts its deadline."""
+        to = follow(was, event)
+        deadline = self.record().deadline if to in FROZEN else None
+        if to is WaveState.FREEZING:
+            deadline = datetime.now(UTC) + self.workspace.config.cutover.freeze_deadline
+        self.store.waves.advance(self.wave.name, was, to, event, self.actor, why, deadline=deadline)
+        self.progress.note(f"{self.wave.name}: {was} -> {to} ({why})")
+        return to
+
+    def checkpoint(self) -> None:
+        """Stop here if the operator said so twice; everything up to here is journalled."""
+        if self.stop.now():
+            raise Stopped(f"stopped: wave {self.wave.name} is {self.record().state}", remedy="Run the same command again.")
+
+
+@contextmanager
+def operate(
+    workspace: Workspace,
+    store: Store,
+    wave: Wave,
+    actor: Actor,
+    progress: Progress,
+    stop: StopSignal,
+) -> Iterator[Operation]:
+    """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it."""
+    ttl = workspace.config.lease.ttl
+    with LeaseKeeper(store, actor, ttl) as keeper, keeper.hold(f"wave:{wave.name}"):
+        crew = Crew(workspace, store, keeper, progress, stop)
+        yield Operation(workspace, store, wave, actor, progress, stop, crew, places(workspace))

@@ -1,0 +1,70 @@
+"""Rounds of passes: how a wave's mailboxes come, and stay, in step."""
+
+from migrator.dispatch import PassResults
+from migrator.model.errors import ExitCode, Refused, Stopped
+from migrator.model.names import Address
+from migrator.model.wave import PassKind
+from migrator.waves.operation import Operation
+
+MAX_ROUNDS = 10  # deltas before giving up: a mailbox that gains more than the limit each round is never in step
+
+
+class MailboxesFailed(Refused):
+    """Some mailboxes could not be worked; the others are done."""
+
+    exit_code = ExitCode.FAILED_MAILBOXES
+    runbook = "mailboxes-failed"
+
+
+def one_round(op: Operation, kind: PassKind) -> PassResults:
+    """One pass over every mailbox of the wave. Raises MailboxesFailed, or Stopped when the operator asked to stop."""
+    op.checkpoint()
+    op.progress.note(f"{op.wave.name}: {kind} pass over {len(op.mailboxes)} mailboxes")
+    results = op.crew.run(op.wave.name, op.mailboxes, kind)
+    if results.left or op.stop.now():
+        raise Stopped(
+            f"stopped: {len(results.left)} mailboxes of wave {op.wave.name} not worked", remedy="Run the same command again."
+        )
+    refuse_failures(op, results)
+    return results
+
+
+def refuse_failures(op: Operation, results: PassResults) -> None:
+    """Raise MailboxesFailed, naming each with its error, when any mailbox of the round failed."""
+    if results.errors:
+        raise MailboxesFailed(
+            f"{len(results.errors)} of {len(op.mailboxes)} mailboxes failed:\n"
+            + "\n".join(f"  {address}: {error}" for address, error in sorted(results.errors.items())),
+            remedy=f"Mend the cause and run `migrator wave run {op.wave.name}` again, "
+            "or take a mailbox out with `migrator mailbox skip ADDRESS --reason TEXT`.",
+        )
+
+
+def until_in_step(op: Operation) -> None:
+    """Initial passes, then deltas until a whole round copies no more than `cutover.max_delta` messages."""
+    limit = op.workspace.config.cutover.max_delta
+    for _ in range(MAX_ROUNDS):
+        fresh = _never_passed(op)
+        results = one_round(op, PassKind.INITIAL if fresh else PassKind.DELTA)
+        if not fresh and results.copied <= limit:
+            return
+    raise MailboxesFailed(
+        f"wave {op.wave.name} is not in step after {MAX_ROUNDS} rounds: each brought more than {limit} messages",
+        remedy="Raise `cutover.max_delta`, or run again when less mail arrives.",
+    )
+
+
+def _never_passed(op: Operation) -> bool:
+    last = {address: op.store.mailboxes.last(address) for address in op.addresses}
+    return any(record is None or record.finished is None or record.error for record in last.values())
+
+
+def catch_up(op: Operation, kind: PassKind) -> int:
+    """Passes of `kind` (catch-up or reverse) until one finds nothing new; the number of messages carried."""
+    carried = 0
+    for _ in range(MAX_ROUNDS):
+        copied = one_round(op, kind).copied
+        carried += copied
+        if not copied:
+            break
+    return carried

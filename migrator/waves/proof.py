@@ -1,0 +1,105 @@
+"""Canaries of a wave: which go where, and what their proof means for it."""
+
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from migrator.delivery import Envelope, Proof, ProofJob, plan_canaries, prove, tidy
+from migrator.imap import Session
+from migrator.model.canary import Canary, CanaryState
+from migrator.model.errors import GateRefused, Refused
+from migrator.model.mailbox import Endpoint, Mailbox
+from migrator.model.names import Address, Ingress, ServerName
+from migrator.waves.operation import Operation
+
+GATE, CUTOVER, RETURN = "gate", "cutover", "rollback"  # phases under which canaries are journalled
+
+
+class DeliveryUnproven(Refused):
+    """Not every canary arrived where it must, and only there."""
+
+    runbook = "unproven-delivery"
+
+
+def prove_present_route(op: Operation) -> Proof:
+    """One canary through each ingress to the wave's first mailbox, expected on its source; none is removed there."""
+    return _prove(op, GATE, op.mailboxes[:1], "source", since=datetime.now(UTC), remove=False)
+
+
+def prove_delivery(op: Operation) -> Proof:
+    """A canary for every mailbox through every ingress: on the target, absent on the source; then removed by UID."""
+    return _prove(op, CUTOVER, op.mailboxes, "target", since=op.record().since, remove=True)
+
+
+def prove_return(op: Operation) -> Proof:
+    """After a rollback: on the source, absent on the target; then removed by UID."""
+    return _prove(op, RETURN, op.mailboxes, "source", since=op.record().since, remove=True)
+
+
+def tidy_late(op: Operation) -> int:
+    """Remove canaries that reached the target after their deadline; the number of messages removed."""
+    late = [c for c in op.store.canaries.all(op.wave.name, CUTOVER) if c.state is not CanaryState.PROVEN]
+    return tidy(late, partial(_session, op)).removed if late else 0
+
+
+def refuse_unproven(op: Operation, proof: Proof) -> None:
+    """Raise DeliveryUnproven, saying what to do, unless every canary is proven."""
+    counts = {"sent": proof.sent, "proven": proof.found, "misrouted": proof.misrouted, "unproven": proof.unproven}
+    op.progress.note("canaries: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    op.store.audit.record(op.actor, "canaries", wave=op.wave.name, detail=counts)
+    if proof.proven:
+        return
+    bad = [c for c in proof.canaries if c.state is not CanaryState.PROVEN]
+    raise DeliveryUnproven(
+        f"delivery of wave {op.wave.name} is not proven for {len(bad)} of {len(proof.canaries)} canaries: "
+        + "; ".join(f"{c.address} through {c.ingress}: {c.state}, {c.detail}" for c in bad[:10]),
+        remedy=f"If mail is only late, `migrator wave run {op.wave.name}` proves again; "
+        f"if it goes astray, `migrator wave rollback {op.wave.name}`.",
+    )
+
+
+def _prove(
+    op: Operation,
+    phase: str,
+    mailboxes: Sequence[Mailbox],
+    towards: Literal["source", "target"],
+    *,
+    since: datetime,
+    remove: bool,
+) -> Proof:
+    """Canaries sent since `since` belong to this proof (an earlier, killed run of it); older ones prove nothing now."""
+    ingresses = _ingresses(op)
+    known = [c for c in op.store.canaries.all(op.wave.name, phase) if c.sent_at is None or c.sent_at >= since]
+    canary = op.workspace.config.canary
+    job = ProofJob(
+        canaries=plan_canaries(mailboxes, tuple(ingresses), towards, known),
+        smtp=ingresses,
+        envelope=Envelope(canary.sender, op.workspace.config.domain, socket.getfqdn()),
+        journal=partial(op.store.canaries.put, op.wave.name, phase),
+        connect=partial(_session, op),
+        deadline=canary.deadline,
+        remove=remove,
+        progress=op.progress,
+        stop=op.stop,
+        workers=op.workspace.config.concurrency.mailboxes,
+    )
+    return prove(job)
+
+
+def _ingresses(op: Operation) -> dict[Ingress, Endpoint]:
+    """Where canaries enter: `canary.ingresses`, or every place with `smtp:`."""
+    possible = {place.name: place.smtp for place in op.places if place.smtp is not None}
+    chosen = op.workspace.config.canary.ingresses or tuple(possible)
+    if not chosen:
+        raise GateRefused(
+            "no place of `routing:` says where mail enters, so delivery cannot be proven",
+            remedy="Give at least one entry of `routing:` in migrator.yaml an `smtp: {host: ..., port: ...}`.",
+        )
+    return {name: possible[name] for name in chosen}
+
+
+def _session(op: Operation, address: Address, server: ServerName) -> Session:
+    mailbox = op.workspace.mailboxes[address]
+    return op.crew.session(mailbox, "source" if server == mailbox.source else "target")

@@ -1,0 +1,54 @@
+"""The way back: freeze, drain, carry the new mail back, flip every place back, release, prove.
+
+Nothing is deleted on the target. Each step may be entered again.
+"""
+
+from migrator.model.wave import PassKind, WaveEvent
+from migrator.routing import RouteConflict
+from migrator.waves.cutover import flush, wait_for_queues
+from migrator.waves.flips import frozen, originals, set_ours
+from migrator.waves.operation import Operation
+from migrator.waves.passes import catch_up
+from migrator.waves.proof import prove_return, refuse_unproven
+
+
+def freeze_and_drain(op: Operation) -> WaveEvent:
+    """Hold the wave's mail back and wait until nothing more is being delivered to the target."""
+    for place in op.places:
+        held = frozen(op, place)
+        if held is not None:
+            set_ours(op, place, "freeze for rollback", held)
+    wait_for_queues(op)
+    return WaveEvent.DONE
+
+
+def carry_back(op: Operation) -> WaveEvent:
+    """Mail that the target has and the source has not, and what changed on the flags of the rest."""
+    carried = catch_up(op, PassKind.REVERSE)
+    op.progress.note(f"rollback: {carried} messages carried back")
+    return WaveEvent.DONE
+
+
+def flip_back(op: Operation) -> WaveEvent:
+    """Every place as it was found before the cutover, in the reverse order: the flip that came last goes first.
+
+    Raises RouteConflict, after all that is ours is back, for the entries that somebody else has changed.
+    """
+    foreign = [(place, set_ours(op, place, "flip back", originals(op, place))) for place in reversed(op.places)]
+    for place, conflicts in foreign:
+        if conflicts:
+            raise RouteConflict(place.name, conflicts)
+    return WaveEvent.DONE
+
+
+def release_back(op: Operation) -> WaveEvent:
+    """Let the held mail go to the source; then carry back what reached the target in between."""
+    flush(op)
+    wait_for_queues(op)
+    return carry_back(op)
+
+
+def verify_back(op: Operation) -> WaveEvent:
+    """Prove by canaries that delivery goes to the source, and only there."""
+    refuse_unproven(op, prove_return(op))
+    return WaveEvent.DONE

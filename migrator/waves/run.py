@@ -1,0 +1,129 @@
+"""Driving a wave: the step of each state, and the loop that takes it to where the operator wants it."""
+
+from collections.abc import Callable, Mapping
+
+from migrator.model.errors import GateRefused, MigratorError
+from migrator.model.wave import PassKind, WaveEvent, WaveState
+from migrator.routing import RouteConflict
+from migrator.waves import cutover, rollback
+from migrator.waves.cutover import FreezeExpired
+from migrator.waves.gates import refuse_closed
+from migrator.waves.lifecycle import FROZEN, GOING_BACK, TRANSITIONS
+from migrator.waves.operation import Operation
+from migrator.waves.passes import MailboxesFailed, catch_up, until_in_step
+
+Step = Callable[[Operation], WaveEvent]
+Approve = Callable[[str], bool]  # asks the operator; the text says what happens on yes
+
+
+class NotReleased(GateRefused):
+    """The operator did not release the cutover."""
+
+
+def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED) -> None:
+    """Take the wave to `until` (Synced or Completed), from wherever it is. Running it again resumes.
+
+    A wave that was in step earlier is brought in step again before its gates are looked at; a completed one has late
+    mail carried over, and stays completed. Raises what stopped it; the wave stays in its state.
+    """
+    state = op.record().state
+    if state in GOING_BACK:
+        raise GateRefused(
+            f"wave {op.wave.name} is being rolled back ({state})",
+            remedy=f"Finish that first: `migrator wave rollback {op.wave.name}`.",
+        )
+    if state is WaveState.COMPLETED:
+        op.progress.note(f"{op.wave.name} is completed: {catch_up(op, PassKind.CATCH_UP)} late messages carried")
+        return
+    if state in (WaveState.SYNCED, WaveState.CUTOVER_READY):
+        op.advance(state, WaveEvent.LAG, "mail may have arrived since")
+    _drive(op, {**FORWARD, WaveState.CUTOVER_READY: lambda o: _ask(o, approve)}, until)
+
+
+def roll_back(op: Operation) -> None:
+    """Take the wave back to its source, from any state after the freeze; running it again resumes."""
+    state = op.record().state
+    if state is WaveState.ROLLED_BACK:
+        return
+    if state not in GOING_BACK:
+        if (state, WaveEvent.ROLLBACK) not in TRANSITIONS:
+            raise GateRefused(
+                f"wave {op.wave.name} is {state}: nothing of it was cut over, so there is nothing to roll back",
+                remedy="Nothing to do. Its mailboxes are still served by the source.",
+            )
+        op.advance(state, WaveEvent.ROLLBACK, "rollback asked for")
+    _drive(op, BACK, WaveState.ROLLED_BACK)
+
+
+def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> None:
+    state = op.record().state
+    while state is not until:
+        op.checkpoint()
+        try:
+            event, why = steps[state](op), "done"
+        except (MailboxesFailed, RouteConflict, FreezeExpired) as error:
+            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}")
+            _take_back(op, state, error)
+            raise
+        except MigratorError as error:
+            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}")
+            raise
+        state = op.advance(state, event, why)
+    op.store.waves.set_error(op.wave.name, "")
+
+
+def _take_back(op: Operation, state: WaveState, error: MigratorError) -> None:
+    """A cutover that cannot go on never leaves mail frozen, nor routes half flipped (I5, I8)."""
+    if state in FROZEN:
+        op.advance(state, WaveEvent.ABORT, str(error))
+        _drive(op, {WaveState.THAWING: cutover.thaw}, WaveState.SYNCED)
+    elif state is WaveState.FLIPPING:
+        op.advance(state, WaveEvent.ROLLBACK, str(error))
+        _drive(op, BACK, WaveState.ROLLED_BACK)
+
+
+def _ask(op: Operation, approve: Approve) -> WaveEvent:
+    question = f"All gates are open. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?"
+    if not approve(question):
+        raise NotReleased(
+            f"wave {op.wave.name} is ready, and was not released", remedy=f"`migrator wave run {op.wave.name}` asks again."
+        )
+    return WaveEvent.START
+
+
+def _start(op: Operation) -> WaveEvent:
+    return WaveEvent.START
+
+
+def _synchronise(op: Operation) -> WaveEvent:
+    until_in_step(op)
+    return WaveEvent.DONE
+
+
+def _pass_gates(op: Operation) -> WaveEvent:
+    refuse_closed(op)
+    return WaveEvent.DONE
+
+
+FORWARD: Mapping[WaveState, Step] = {
+    WaveState.PLANNED: _start,
+    WaveState.ROLLED_BACK: _start,
+    WaveState.SYNCING: _synchronise,
+    WaveState.SYNCED: _pass_gates,
+    WaveState.FREEZING: cutover.freeze,
+    WaveState.DRAINING: cutover.drain,
+    WaveState.FINAL_PASS: cutover.final_pass,
+    WaveState.FLIPPING: cutover.flip,
+    WaveState.RELEASING: cutover.release,
+    WaveState.VERIFYING: cutover.verify,
+    WaveState.CATCHING_UP: cutover.carry_late_mail,
+    WaveState.THAWING: cutover.thaw,
+}
+
+BACK: Mapping[WaveState, Step] = {
+    WaveState.ROLLING_BACK: rollback.freeze_and_drain,
+    WaveState.REVERSE_PASS: rollback.carry_back,
+    WaveState.FLIPPING_BACK: rollback.flip_back,
+    WaveState.RELEASING_BACK: rollback.release_back,
+    WaveState.VERIFYING_BACK: rollback.verify_back,
+}
