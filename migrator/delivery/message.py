@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
@@ -11,7 +12,7 @@ from typing import Literal
 
 from migrator.model.canary import CANARY_HEADER, Canary, CanaryState
 from migrator.model.mailbox import Mailbox
-from migrator.model.names import Address, Ingress
+from migrator.model.names import Address, Ingress, ServerName
 
 SUBJECT = "Mail delivery test / メール配送テスト"
 BODY = """\
@@ -25,23 +26,35 @@ Ingress / 入口: {ingress}
 Test number / テスト番号: {token}
 """
 Side = Literal["source", "target"]
-_REUSED = frozenset({CanaryState.INTENDED, CanaryState.SENT, CanaryState.PROVEN})
+_TAKEN_UP = frozenset({CanaryState.INTENDED, CanaryState.SENT, CanaryState.PROVEN})
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryPlan:
+    """The canaries of a proof: those `taken_up` from an earlier run of it, and those that are new."""
+
+    taken_up: tuple[Canary, ...]
+    new: tuple[Canary, ...]
 
 
 def plan_canaries(
-    mailboxes: Sequence[Mailbox],
-    ingresses: Collection[Ingress],
-    towards: Side,
-    known: Iterable[Canary],
-) -> tuple[Canary, ...]:
+    mailboxes: Sequence[Mailbox], ingresses: Collection[Ingress], towards: Side, known: Iterable[Canary] = ()
+) -> CanaryPlan:
     """One canary for each mailbox and ingress, expected on the mailbox's server of the side `towards`.
 
-    A canary in `known` (an earlier run of the same proof) that is on its way or proven is taken again; refused,
+    A canary in `known` (an earlier run of the same proof) that is on its way or proven is taken up; refused,
     misrouted and unproven ones are replaced by new ones.
     """
-    earlier = {(c.address, c.ingress, c.expected): c for c in known if c.state in _REUSED}
-    fresh = [_new(mailbox, ingress, towards) for mailbox in mailboxes for ingress in ingresses]
-    return tuple(earlier.get((c.address, c.ingress, c.expected), c) for c in fresh)
+    wanted = [_new(mailbox, ingress, towards) for mailbox in mailboxes for ingress in ingresses]
+    earlier = {_purpose(canary): canary for canary in known if canary.state in _TAKEN_UP}
+    return CanaryPlan(
+        taken_up=tuple(earlier[_purpose(canary)] for canary in wanted if _purpose(canary) in earlier),
+        new=tuple(canary for canary in wanted if _purpose(canary) not in earlier),
+    )
+
+
+def _purpose(canary: Canary) -> tuple[Address, Ingress, ServerName]:
+    return canary.address, canary.ingress, canary.expected
 
 
 def _new(mailbox: Mailbox, ingress: Ingress, towards: Side) -> Canary:

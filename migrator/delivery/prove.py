@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from migrator.delivery.message import Side, plan_canaries
+from migrator.delivery.message import CanaryPlan
 from migrator.delivery.post import Envelope, send
 from migrator.delivery.verdict import Observation, Proof, confirm, is_open, judge
 from migrator.delivery.watch import Connect, Watch, watches
 from migrator.model.canary import Canary, CanaryState
 from migrator.model.errors import Stopped
-from migrator.model.mailbox import Endpoint, Mailbox
+from migrator.model.mailbox import Endpoint
 from migrator.model.names import Ingress
 from migrator.model.progress import Progress, StopSignal
 
@@ -24,19 +24,15 @@ _BAD = frozenset({CanaryState.MISROUTED, CanaryState.REFUSED, CanaryState.UNPROV
 class ProofJob:
     """What a proof needs.
 
-    One canary goes to each of `mailboxes` through each ingress of `smtp` (where that ingress takes mail), expected on
-    the mailbox's server of the side `towards`. `known` are the canaries that an earlier run of the same proof
-    journalled: what is on its way or proven is taken up again; empty for a fresh proof. `journal` stores a canary and
-    returns when it is durable; it is called, from many threads, before a canary is first sent and after each change.
-    `connect` opens a session (or a context manager that holds one), closed after each look. `deadline` counts from the
-    start of this run. `remove`: take canaries away on the server where each was expected, and nowhere else; only where
-    writing is allowed there. `workers` mailboxes are looked at side by side.
+    `smtp` says where each ingress of the canaries takes mail. `journal` stores a canary and returns when it is
+    durable; it is called, from many threads, before a canary is first sent and after each change. `connect` opens a
+    session (or a context manager that holds one), closed after each look. `deadline` counts from the start of this
+    run. `remove`: take canaries away on the server where each was expected, and nowhere else; only where writing is
+    allowed there. `workers` mailboxes are looked at side by side.
     """
 
-    mailboxes: Sequence[Mailbox]
+    canaries: CanaryPlan
     smtp: Mapping[Ingress, Endpoint]
-    towards: Side
-    known: Iterable[Canary]
     envelope: Envelope
     journal: Callable[[Canary], None]
     connect: Connect
@@ -50,8 +46,8 @@ class ProofJob:
 def prove(job: ProofJob) -> Proof:
     """Prove delivery: every canary ends proven, misrouted, refused or, at the deadline, unproven.
 
-    May be called again after a crash: what is on its way is looked for before anything is sent. A server that does not answer delays the verdict and is named in it. Raises Stopped when
-    asked to stop; never for what a server says or does.
+    May be called again after a crash: what is on its way is looked for before anything is sent. A server that does not
+    answer delays the verdict and is named in it. Raises Stopped when asked to; never for what a server says or does.
     """
     with ThreadPoolExecutor(job.workers, "canary") as pool:
         run = _Run(job, pool)
@@ -77,11 +73,10 @@ class _Run:
 
     def __init__(self, job: ProofJob, pool: ThreadPoolExecutor) -> None:
         self._job, self._pool = job, pool
-        known = tuple(job.known)
-        planned = plan_canaries(job.mailboxes, tuple(job.smtp), job.towards, known)
+        planned = job.canaries.taken_up + job.canaries.new
         self._canaries = {canary.token: canary for canary in planned}
         self._deadline = datetime.now(UTC) + job.deadline
-        self.watches = watches(planned, job.connect, fresh=self._canaries.keys() - {canary.token for canary in known})
+        self.watches = watches(planned, job.connect, job.canaries.new)
 
     @property
     def canaries(self) -> tuple[Canary, ...]:

@@ -65,15 +65,16 @@ class Watch:
         return f"{self.address}: not looked into on {self._expected}: {names}" if names else ""
 
 
-def watches(canaries: Iterable[Canary], connect: Connect, fresh: Collection[str] = ()) -> tuple[Watch, ...]:
-    """A watch for each mailbox, in the order of the canaries; `fresh` are tokens that were never sent."""
+def watches(canaries: Iterable[Canary], connect: Connect, new: Collection[Canary] = ()) -> tuple[Watch, ...]:
+    """A watch for each mailbox, in the order of the canaries; `new` are those that were never sent."""
     groups: dict[tuple[Address, ServerName, ServerName], list[Canary]] = {}
     for canary in canaries:
         groups.setdefault((canary.address, canary.expected, canary.absent_on), []).append(canary)
-    return tuple(Watch(group, connect, _first_sent(group, fresh)) for group in groups.values())
+    unsent = frozenset(new)
+    return tuple(Watch(group, connect, _first_sent(group, unsent)) for group in groups.values())
 
 
-def _first_sent(canaries: Collection[Canary], fresh: Collection[str]) -> datetime | None:
+def _first_sent(canaries: Collection[Canary], unsent: Collection[Canary]) -> datetime | None:
     """When the first was sent at the earliest; one that was journalled but not seen to be sent counts as just sent."""
-    known = [canary.sent_at or datetime.now(UTC) for canary in canaries if canary.token not in fresh]
+    known = [canary.sent_at or datetime.now(UTC) for canary in canaries if canary not in unsent]
     return min(known, default=None)
