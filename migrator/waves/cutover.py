@@ -46,6 +46,7 @@ def final_pass(op: Operation) -> WaveEvent:
     """
     refuse_expired(op)
     one_round(op, PassKind.FINAL)
+    refuse_expired(op)
     for place in op.places:
         if foreign := foreign_entries(op, place, to_server(op, place)):
             raise RouteConflict(place.name, foreign)
@@ -54,7 +55,6 @@ def final_pass(op: Operation) -> WaveEvent:
 
 def flip(op: Operation) -> WaveEvent:
     """Point every place to the target. The first that refuses stops the flip: the run then takes the wave back."""
-    refuse_expired(op)
     for place in op.places:
         set_routes(op, place, "flip", to_server(op, place))
     return WaveEvent.DONE

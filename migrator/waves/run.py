@@ -62,8 +62,8 @@ def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> 
         try:
             event, why = steps[state](op), "done"
         except (MailboxesFailed, RouteConflict, FreezeExpired) as error:
-            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}")
             _take_back(op, state, error)
+            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}")
             raise
         except MigratorError as error:
             op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}")
