@@ -1,1 +1,35 @@
-"""What the operator wrote: migrator.yaml, waves/*.yaml, mailboxes.csv, secrets."""
+"""What the operator wrote: migrator.yaml, waves/*.yaml, mailboxes.csv, secrets.
+
+loading     `load`: the workspace as one checked value
+schema      what migrator.yaml may say
+roster      mailboxes.csv, as spreadsheets save it
+wavefiles   waves/*.yaml, read and written
+secrets     references to secrets, read at the moment of use
+marks       YAML that remembers lines and columns
+validation  pydantic's findings in our words, at their places
+problems    what is wrong, all of a file in one error
+quantities  durations, sizes
+scaffold    a new workspace, commented
+"""
+
+from migrator.workspace.loading import UnknownName, Workspace, load
+from migrator.workspace.problems import Problem, WorkspaceInvalid
+from migrator.workspace.scaffold import init
+from migrator.workspace.schema import Config, FolderSettings, RoutingEntry, Server
+from migrator.workspace.secrets import SecretUnavailable
+from migrator.workspace.wavefiles import save_wave
+
+__all__ = [
+    "Config",
+    "FolderSettings",
+    "Problem",
+    "RoutingEntry",
+    "SecretUnavailable",
+    "Server",
+    "UnknownName",
+    "Workspace",
+    "WorkspaceInvalid",
+    "init",
+    "load",
+    "save_wave",
+]

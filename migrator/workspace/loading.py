@@ -1,0 +1,200 @@
+"""Reading a workspace: every file parsed, checked, and checked against the others, before anything uses it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
+
+from migrator.model.errors import ConfigInvalid, ExitCode, Refused
+from migrator.model.mailbox import Endpoint, Login, Mailbox, Secret
+from migrator.model.names import Address, Ingress, ServerName, WaveName
+from migrator.model.wave import Wave
+from migrator.workspace.marks import Document, parse_yaml
+from migrator.workspace.problems import Problem, WorkspaceInvalid, guess, raise_if_any
+from migrator.workspace.roster import read_mailboxes
+from migrator.workspace.schema import Config, MasterUserAuth, RoutingEntry, Server, check_state_url
+from migrator.workspace.secrets import SecretRef, SecretUnavailable, Vault, parse_secret
+from migrator.workspace.validation import check
+from migrator.workspace.wavefiles import read_waves
+
+Side = Literal["source", "target"]
+CONFIG = "migrator.yaml"
+
+
+class UnknownName(Refused):
+    """A wave, mailbox or server that the workspace does not have."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What the operator wrote, checked. `mailboxes` keeps the order of its file."""
+
+    root: Path
+    config: Config
+    mailboxes: Mapping[Address, Mailbox]
+    waves: Mapping[WaveName, Wave]
+    vault: Vault = field(repr=False, compare=False)
+
+    def server(self, name: ServerName) -> Server:
+        """UnknownName for a name that is no key of `servers:`."""
+        return _named(self.config.servers, name, "server")
+
+    def wave(self, name: WaveName) -> Wave:
+        """UnknownName for a name that has no file in waves/."""
+        return _named(self.waves, name, "wave")
+
+    def mailbox(self, name: Address) -> Mailbox:
+        """UnknownName for an address that is not in the mailbox list."""
+        return _named(self.mailboxes, name, "mailbox")
+
+    def wave_mailboxes(self, wave: WaveName) -> tuple[Mailbox, ...]:
+        """The mailboxes of `wave`, in the order of its file."""
+        return tuple(self.mailbox(owner) for owner in self.wave(wave).mailboxes)
+
+    def endpoint(self, mailbox: Mailbox, side: Side) -> Endpoint:
+        """Where that side of `mailbox` is reached by IMAP."""
+        return self.server(mailbox.source if side == "source" else mailbox.target).endpoint
+
+    def login(self, mailbox: Mailbox, side: Side) -> Login:
+        """Who enters that side of `mailbox`, the secret read (once a process). SecretUnavailable when it cannot be."""
+        server = self.server(mailbox.source if side == "source" else mailbox.target)
+        user = mailbox.source_login if side == "source" else mailbox.target_login
+        auth = server.auth
+        if isinstance(auth, MasterUserAuth):
+            return Login(f"{user}{auth.separator}{auth.user}", self._secret(auth.secret))
+        own = mailbox.source_secret if side == "source" else mailbox.target_secret
+        reference = parse_secret(own) if own else auth.secret
+        if reference is None:  # refused when the workspace is loaded; here for mailboxes made by hand
+            raise SecretUnavailable(f"{mailbox.address} has no {side}_secret, and server `{server.name}` no `secret`")
+        return Login(user, self._secret(reference))
+
+    def _secret(self, reference: SecretRef) -> Secret:
+        return self.vault.reveal(reference)
+
+    @property
+    def ingresses(self) -> tuple[RoutingEntry, ...]:
+        """Where canaries enter: the entries of `canary.ingresses`, or all with `smtp`, in the order of `routing:`."""
+        chosen = self.config.canary.ingresses
+        return tuple(entry for entry in self.config.routing if entry.smtp and (not chosen or entry.name in chosen))
+
+    @property
+    def state_url(self) -> str:
+        """The database's URL; a relative SQLite path starts at the workspace."""
+        scheme, _, place = self.config.state.partition(":///")
+        return f"sqlite:///{self.root / place}" if scheme == "sqlite" else self.config.state
+
+
+Name = TypeVar("Name", bound=str)
+Value = TypeVar("Value")
+
+
+def _named(known: Mapping[Name, Value], name: Name, noun: str) -> Value:
+    if name in known:
+        return known[name]
+    remedy = f"`migrator {noun} list` shows those there are." if noun != "server" else f"See `servers:` in {CONFIG}."
+    raise UnknownName(f"no {noun} `{name}`" + guess(name, known), remedy=remedy)
+
+
+def load(directory: Path, state: str | None = None) -> Workspace:
+    """The workspace in `directory`; `state` is a database URL that goes before the file's.
+
+    Raises WorkspaceInvalid with everything that is wrong in the files, each with its place. No secret is read.
+    """
+    root = directory.resolve()
+    if not (root / CONFIG).exists():
+        raise ConfigInvalid(
+            f"{root} is no workspace: there is no {CONFIG}",
+            remedy="Go to the workspace, name it with -C DIR or MIGRATOR_WORKSPACE, or make one: `migrator init DIR`.",
+        )
+    config = _config(root)
+    problems: list[Problem] = []
+    mailboxes, servers = _mailboxes(root, config, problems), frozenset(config.servers)
+    waves = read_waves(root, servers, mailboxes, problems) if not problems else {}
+    raise_if_any(problems)
+    if state is not None:
+        config = config.model_copy(update={"state": _override(state)})
+    return Workspace(root, config, mailboxes, waves, Vault(root))
+
+
+def _config(root: Path) -> Config:
+    document = parse_yaml(root / CONFIG, CONFIG)
+    config, problems = check(document, Config, root)
+    if config is None:
+        raise WorkspaceInvalid(problems)
+    raise_if_any([*_routing_problems(document, config), *_folder_problems(document, config)])
+    return config
+
+
+def _override(state: str) -> str:
+    try:
+        return check_state_url(state)
+    except ValueError as error:
+        raise ConfigInvalid(f"the state given by MIGRATOR_STATE or --state: {error}") from None
+
+
+def _mailboxes(root: Path, config: Config, problems: list[Problem]) -> dict[Address, Mailbox]:
+    path = config.mailboxes
+    shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    mailboxes, lines = read_mailboxes(path, shown, frozenset(config.servers), problems)
+    for owner, mailbox in mailboxes.items():
+        for side, own, name in (
+            ("source", mailbox.source_secret, mailbox.source),
+            ("target", mailbox.target_secret, mailbox.target),
+        ):
+            if text := _secret_problem(side, own, config.servers[name]):
+                problems.append(Problem(shown, lines[owner], 0, text))
+    return mailboxes
+
+
+def _secret_problem(side: str, own: str | None, server: Server) -> str:
+    if isinstance(server.auth, MasterUserAuth):
+        return f"`{side}_secret` is not used: server `{server.name}` is entered by its master user" if own else ""
+    if own or server.auth.secret:
+        return ""
+    return f"`{side}_secret` is empty, and server `{server.name}` has no `auth: {{secret: ...}}` for all"
+
+
+def _routing_problems(document: Document, config: Config) -> Iterator[Problem]:
+    """Entries that share a name or a file, or that name servers that are not there."""
+    seen: dict[object, Ingress] = {}
+    for position, entry in enumerate(config.routing):
+        for key in ("name", "file"):
+            if (value := getattr(entry, key)) in seen:
+                text = f"`{key}` is that of the entry `{seen[value]}` already"
+                yield document.problem(("routing", position, key), text)
+            seen[value] = entry.name
+        for name in entry.nexthop:
+            if name not in config.servers:
+                text = f"unknown server `{name}`" + guess(name, config.servers)
+                yield document.problem(("routing", position, "nexthop", name), text, at_key=True)
+        for name in config.servers:
+            if name not in entry.nexthop:
+                text = f"server `{name}` is missing: write its nexthop, or null for no entry"
+                yield document.problem(("routing", position, "nexthop"), text)
+    yield from _canary_problems(document, config)
+
+
+def _canary_problems(document: Document, config: Config) -> Iterator[Problem]:
+    open_to_canaries = [entry.name for entry in config.routing if entry.smtp]
+    for position, name in enumerate(config.canary.ingresses):
+        if name not in open_to_canaries:
+            text = f"`{name}` is no entry of `routing:` with `smtp:`" + guess(name, open_to_canaries)
+            yield document.problem(("canary", "ingresses", position), text)
+
+
+def _folder_problems(document: Document, config: Config) -> Iterator[Problem]:
+    """Two source folders that would become one, without `merge` saying that this is meant."""
+    merged = {_folded(name) for name in config.folders.merge}
+    seen: dict[str, str] = {}
+    for source, target in config.folders.map.items():
+        if (first := seen.get(_folded(target))) is not None and _folded(target) not in merged:
+            text = f"`{source}` and `{first}` would both become `{target}`; put it under `merge:` if that is meant"
+            yield document.problem(("folders", "map", source), text)
+        seen.setdefault(_folded(target), source)
+
+
+def _folded(folder: str) -> str:
+    """INBOX is the same in any case (RFC 9051, 5.1); other names are as they are written."""
+    return "INBOX" if folder.upper() == "INBOX" else folder

@@ -1,0 +1,155 @@
+"""mailboxes.csv: who is to be moved. Spreadsheets write it, so encoding and separator are found out."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from migrator.model.mailbox import Mailbox
+from migrator.model.names import Address, ServerName, address, has_control
+from migrator.workspace.problems import Problem, WorkspaceInvalid, guess
+from migrator.workspace.secrets import parse_secret
+
+if TYPE_CHECKING:
+    import _csv
+
+COLUMNS = tuple(column.name for column in fields(Mailbox))
+REQUIRED = ("address", "department", "source", "target")
+MAX_BYTES = 100_000_000
+_EXPORTS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PK\x03\x04", "an Excel workbook"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One data line: `line` is where it begins, `fields` what stands under each column of the header."""
+
+    line: int
+    fields: Mapping[str, str]
+
+
+def read_rows(path: Path, shown: str, problems: list[Problem]) -> list[Row]:
+    """The rows of the file; what is wrong with its form is added to `problems`. WorkspaceInvalid if it is no CSV."""
+    text = _decode(path, shown)
+    header_line = text.partition("\n")[0]
+    separator = max(",;\t", key=header_line.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        numbered = list(_numbered(lines))
+    except csv.Error as error:
+        what = f'not readable as CSV: {error}; is a quote (") open that is never closed?'
+        raise WorkspaceInvalid([Problem(shown, lines.line_num, 0, what)]) from None
+    header = [name.strip() for name in numbered[0][1]] if numbered else []
+    if wrong := _header_problems(header, shown):
+        raise WorkspaceInvalid(wrong)
+    return [row for line, record in numbered[1:] if (row := _row(line, record, header, shown, problems))]
+
+
+def _decode(path: Path, shown: str) -> str:
+    """UTF-8 with or without a byte order mark, else CP932, which is what Excel in Japan saves."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WorkspaceInvalid([Problem(shown, 0, 0, f"cannot be read: {error.strerror}")]) from None
+    found = next((name for magic, name in _EXPORTS if data.startswith(magic)), "")
+    if found or len(data) > MAX_BYTES:
+        text = f"this is {found}; save it as CSV UTF-8" if found else f"larger than {MAX_BYTES:,} bytes"
+        raise WorkspaceInvalid([Problem(shown, 0, 0, text)])
+    for encoding in ("utf-8-sig", "cp932"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+    raise WorkspaceInvalid([Problem(shown, line, 0, "neither UTF-8 nor CP932 (Shift_JIS); save it as CSV UTF-8")])
+
+
+def _numbered(lines: "_csv.Reader") -> Iterator[tuple[int, list[str]]]:
+    """Records with the line they begin on; lines without any text are passed over."""
+    begins = 1
+    for record in lines:
+        if any(field.strip() for field in record):
+            yield begins, record
+        begins = lines.line_num + 1
+
+
+def _header_problems(header: list[str], shown: str) -> list[Problem]:
+    problems = [
+        Problem(shown, 1, number, f"unknown column `{name}`" + guess(name, COLUMNS))
+        for number, name in enumerate(header, 1)
+        if name not in COLUMNS
+    ]
+    problems += [
+        Problem(shown, 1, number, f"column `{name}` occurs twice")
+        for number, name in enumerate(header, 1)
+        if name in header[: number - 1]
+    ]
+    problems += [Problem(shown, 1, 0, f"column `{name}` is missing") for name in REQUIRED if name not in header]
+    return problems
+
+
+def _row(line: int, record: list[str], header: list[str], shown: str, problems: list[Problem]) -> Row | None:
+    if any(extra.strip() for extra in record[len(header) :]):
+        text = f"{len(record)} fields under {len(header)} columns: is a separator inside a name? Put it in quotes"
+        problems.append(Problem(shown, line, len(header) + 1, text))
+        return None
+    padded = [field.strip() for field in record] + [""] * (len(header) - len(record))
+    found = dict(zip(header, padded, strict=False))
+    before = len(problems)
+    for number, (column, value) in enumerate(found.items(), 1):
+        if has_control(value):
+            problems.append(Problem(shown, line, number, f"a control character or line break in `{column}`"))
+        elif not value and column in REQUIRED:
+            problems.append(Problem(shown, line, number, f"`{column}` is empty"))
+    return Row(line, found) if len(problems) == before else None
+
+
+def read_mailboxes(
+    path: Path, shown: str, servers: frozenset[ServerName], problems: list[Problem]
+) -> tuple[dict[Address, Mailbox], dict[Address, int]]:
+    """The mailboxes in the order of the file, and the line of each; what is wrong is added to `problems`.
+
+    `column` of a problem is the number of the field.
+    """
+    mailboxes: dict[Address, Mailbox] = {}
+    lines: dict[Address, int] = {}
+    for row in read_rows(path, shown, problems):
+        if faults := list(_faults(row.fields, servers)):
+            places = list(row.fields)
+            problems += [Problem(shown, row.line, places.index(column) + 1, text) for column, text in faults]
+            continue
+        mailbox = _mailbox(row.fields)
+        if mailbox.address in lines:
+            text = f"{mailbox.address} occurs twice; the first is on line {lines[mailbox.address]}"
+            problems.append(Problem(shown, row.line, list(row.fields).index("address") + 1, text))
+            continue
+        mailboxes[mailbox.address], lines[mailbox.address] = mailbox, row.line
+    return mailboxes, lines
+
+
+def _faults(fields: Mapping[str, str], servers: frozenset[ServerName]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a row: the column and a text. The value of a secret's column is never in the text."""
+    for side in ("source", "target"):
+        if fields[side] not in servers:
+            yield side, f"unknown server `{fields[side]}`" + guess(fields[side], servers)
+    if fields["source"] == fields["target"]:
+        yield "target", "source and target are the same server"
+    for column, read in (("address", address), ("source_secret", parse_secret), ("target_secret", parse_secret)):
+        try:
+            _ = read(fields[column]) if fields.get(column) else None
+        except ValueError as error:
+            yield column, str(error)
+
+
+def _mailbox(fields: Mapping[str, str]) -> Mailbox:
+    owner = address(fields["address"])
+    return Mailbox(
+        address=owner,
+        department=fields["department"],
+        source=ServerName(fields["source"]),
+        target=ServerName(fields["target"]),
+        source_login=fields.get("source_login") or owner,
+        target_login=fields.get("target_login") or owner,
+        source_secret=fields.get("source_secret") or None,
+        target_secret=fields.get("target_secret") or None,
+    )

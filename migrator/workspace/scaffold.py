@@ -1,0 +1,108 @@
+"""A new workspace: commented files that are valid as they stand."""
+
+from pathlib import Path
+
+from migrator.model.errors import Refused
+
+CONFIG = """\
+# migrator.yaml: what is moved, between which servers, and every place that decides where mail goes.
+# `migrator config check` names each mistake by line and column; `migrator config show` prints what is in force.
+# Durations: 30s, 2m, 1h30m. Sizes: 20MB, 64KiB. Relative paths start at this directory.
+#
+# Secrets are never written here, only where they are kept:
+#   env:NAME           an environment variable
+#   file:PATH          a file that only its owner can read (mode 0600), one line
+#   command:COMMAND    what a command prints (no shell), e.g. command:pass show mail/old-master
+#   credential:NAME    a systemd credential (LoadCredential=)
+
+domain: example.co.jp
+
+# Where progress is kept. Let nobody else read it: it names mailboxes and folders.
+state: sqlite:///state/migrator.db
+
+servers:
+  old:
+    imap: {host: mail.example.co.jp, port: 993, tls: implicit}    # implicit | starttls; certificates are verified
+    # ca_file: old-ca.pem                                         # inside `imap:`, for a private CA
+    # A master user logs in as <address><separator><user>; `kind: password` takes the secrets in mailboxes.csv instead.
+    auth: {kind: master-user, user: migrator, separator: "*", secret: "env:OLD_MASTER"}
+    limits: {connections: 20, per_mailbox: 2}                     # also bytes_per_second: 20MB
+  new:
+    imap: {host: new.example.co.jp, port: 993, tls: implicit}
+    auth: {kind: master-user, user: migrator, separator: "*", secret: "env:NEW_MASTER"}
+    limits: {connections: 20, per_mailbox: 2}
+
+mailboxes: mailboxes.csv    # address,department,source,target[,source_login,target_login,source_secret,target_secret]
+
+# Every place that decides where an address's mail goes. They are flipped in this order, and rolled back together.
+# Forget the old server's own MTA and mail that enters there is lost to the new server.
+routing:
+  - name: gateway
+    kind: postfix-map
+    file: /etc/postfix/transport
+    type: hash                         # texthash | hash | lmdb | cdb, as main.cf has it
+    reload: postfix reload             # null: the reader notices a change by itself
+    nexthop:                           # what the map says for a mailbox on each server; null: no entry
+      old: "smtp:[mail.example.co.jp]"
+      new: "lmtp:inet:[new.example.co.jp]:24"
+    smtp: {host: gateway.example.co.jp, port: 25}    # where canaries enter
+    # queue: {list: postqueue -j, flush: postqueue -f}
+    # freeze: "retry:4.7.0 mailbox is being moved, try again"     # null: this place cannot hold mail
+
+# One test message a mailbox and place must arrive on the new server, and only there, within the deadline.
+canary: {sender: "", deadline: 2m}
+
+cutover:
+  freeze_deadline: 10m      # mail is held no longer than this
+  drain_timeout: 2m         # how long the queue may take to empty
+  max_delta: 100            # messages that the last pass before a cutover may still have found
+  catch_up_quiet: 10s       # late mail is looked for until it is quiet this long
+
+# Folder names that differ. Two folders become one only where `merge` says so.
+folders:
+  map: {}                   # "Sent Items": Sent
+  skip: []
+  merge: []
+
+concurrency: {mailboxes: 4}    # mailboxes at work at once
+"""
+
+MAILBOXES = "address,department,source,target\n"
+
+WAVES_README = """\
+A file here is a wave: the mailboxes that move together. `migrator wave plan` writes them, by department; edit and
+review them like code. A mailbox is in one wave only.
+
+    wave: sales
+    departments: [sales]
+    target: new
+    window: {start: 2026-12-05T22:00+09:00, end: 2026-12-06T04:00+09:00}
+    mailboxes:
+      - u0042@example.co.jp
+"""
+
+GITIGNORE = "# Progress and secrets stay on this machine\n/state/\n/secrets/\n"
+
+
+def init(directory: Path) -> list[Path]:
+    """Make a workspace in `directory` and return the files written. Refused when any of them is there already."""
+    contents = {
+        directory / "migrator.yaml": CONFIG,
+        directory / "mailboxes.csv": MAILBOXES,
+        directory / "waves" / "README.txt": WAVES_README,
+        directory / ".gitignore": GITIGNORE,
+    }
+    if present := [path for path in contents if path.exists()]:
+        raise Refused(
+            f"{', '.join(str(path) for path in present)}: already there; nothing was written",
+            remedy="Give another directory, or move the files away.",
+        )
+    try:
+        (directory / "waves").mkdir(parents=True, exist_ok=True)
+        (directory / "state").mkdir(mode=0o700, exist_ok=True)
+        for path, content in contents.items():
+            with path.open("x", encoding="utf-8") as file:
+                file.write(content)
+    except OSError as error:
+        raise Refused(f"{error.filename}: {error.strerror}", remedy="Give a directory that you may write to.") from None
+    return list(contents)

@@ -1,0 +1,259 @@
+"""What migrator.yaml may say: every key, its type and its default."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
+
+from migrator.model.mailbox import Endpoint, Tls
+from migrator.model.names import Ingress, Nexthop, ServerName, slug
+from migrator.workspace.quantities import Duration, PositiveDuration, Size
+from migrator.workspace.secrets import SecretRef, parse_secret
+
+FREEZE = "retry:4.7.0 mailbox is being moved, try again"
+
+
+class Section(BaseModel):
+    """A mapping of the file: unknown keys are errors, and no error repeats what was written (it may be a secret)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+def _host(text: str) -> str:
+    if not text or len(text) > 255 or any(letter.isspace() or letter in "/@[]" for letter in text):
+        raise ValueError("not a host name or an address (no port, brackets or scheme here)")
+    return text
+
+
+def _rooted(path: Path, info: ValidationInfo) -> Path:
+    """Relative paths start at the workspace, wherever the command is run."""
+    return Path((info.context or {}).get("root", ".")) / path.expanduser()
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("not a time zone of this machine; write one like Asia/Tokyo") from None
+    return text
+
+
+def _domain(text: str) -> str:
+    if not text or len(text) > 253 or any(letter.isspace() or letter in '@/:,;\\"' for letter in text):
+        raise ValueError("not a mail domain; write it like example.co.jp")
+    return text.lower()
+
+
+def check_state_url(text: str) -> str:
+    """SQLite file or PostgreSQL, without a password: that would be a secret in the file."""
+    if not text.startswith(("sqlite:///", "postgresql://")) or text == "sqlite:///":
+        raise ValueError("not a database; write sqlite:///state/migrator.db or postgresql://USER@HOST/NAME")
+    authority = text.partition("://")[2].split("/")[0]
+    if ":" in authority.rpartition("@")[0] or "password=" in text.lower():
+        raise ValueError("a password in the URL; leave it out and put it into ~/.pgpass (mode 0600) or PGPASSFILE")
+    return text
+
+
+Host = Annotated[str, AfterValidator(_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+ServerKey = Annotated[ServerName, AfterValidator(lambda text: ServerName(slug(text)))]
+IngressName = Annotated[Ingress, AfterValidator(lambda text: Ingress(slug(text)))]
+NexthopText = Annotated[Nexthop, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+RootedPath = Annotated[Path, AfterValidator(_rooted)]
+Reference = Annotated[SecretRef, BeforeValidator(parse_secret), PlainSerializer(str, return_type=str)]
+
+
+class Imap(Section):
+    """Where a server's IMAP listens. `port` follows `tls` when it is left out; certificates are always verified."""
+
+    host: Host
+    port: Port | None = None
+    tls: Tls = Tls.IMPLICIT
+    ca_file: RootedPath | None = None
+    allow_plaintext: bool = False
+
+    @model_validator(mode="after")
+    def _plaintext_is_loud(self) -> Self:
+        if self.tls is Tls.NONE and not self.allow_plaintext:
+            raise ValueError(
+                "`tls: none` sends passwords and mail in the clear; "
+                "say `allow_plaintext: true` beside it if that is meant"
+            )
+        return self
+
+
+class Smtp(Section):
+    """Where a canary enters."""
+
+    host: Host
+    port: Port = 25
+    tls: Literal[Tls.NONE, Tls.STARTTLS] = Tls.NONE
+    ca_file: RootedPath | None = None
+    helo: Host | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.host, self.port, self.tls, str(self.ca_file) if self.ca_file else None)
+
+
+class PasswordAuth(Section):
+    """Each mailbox with its own secret (columns of mailboxes.csv), or `secret` for all that have none."""
+
+    kind: Literal["password"] = "password"
+    secret: Reference | None = None
+
+
+class MasterUserAuth(Section):
+    """One account that may enter every mailbox: it logs in as `<mailbox login><separator><user>`."""
+
+    kind: Literal["master-user"]
+    user: Annotated[str, Field(min_length=1)]
+    separator: Annotated[str, Field(min_length=1)] = "*"
+    secret: Reference
+
+
+Auth = Annotated[PasswordAuth | MasterUserAuth, Field(discriminator="kind")]
+
+
+class Limits(Section):
+    """What may be asked of a server at once, over all mailboxes."""
+
+    connections: Count = 20
+    per_mailbox: Count = 2
+    bytes_per_second: Size | None = None
+
+    @model_validator(mode="after")
+    def _mailbox_fits(self) -> Self:
+        if self.per_mailbox > self.connections:
+            raise ValueError("`per_mailbox` is more than `connections`")
+        return self
+
+
+class Server(Section):
+    """A mail server of `servers:`; `name` is its key there."""
+
+    imap: Imap
+    auth: Auth = PasswordAuth()
+    smtp: Smtp | None = None
+    limits: Limits = Limits()
+    _name: ServerName = PrivateAttr(ServerName(""))
+
+    @property
+    def name(self) -> ServerName:
+        return self._name
+
+    @property
+    def endpoint(self) -> Endpoint:
+        port = self.imap.port or (993 if self.imap.tls is Tls.IMPLICIT else 143)
+        return Endpoint(self.imap.host, port, self.imap.tls, str(self.imap.ca_file) if self.imap.ca_file else None)
+
+
+class QueueCommands(Section):
+    """How the queue of that Postfix is listed (one JSON object a line) and flushed."""
+
+    list: Annotated[str, Field(min_length=1)] = "postqueue -j"
+    flush: Annotated[str, Field(min_length=1)] = "postqueue -f"
+
+
+class RoutingEntry(Section):
+    """One place that decides where mail goes: a Postfix map with an entry for each address.
+
+    `nexthop` says what that map must hold for a mailbox on a server; null stands for "no entry". `reload` null: whoever
+    reads the file sees a change by itself. `queue` null: there is no queue to look at. `smtp` null: canaries cannot
+    enter here. `freeze` null: mail cannot be held here.
+    """
+
+    name: IngressName
+    kind: Literal["postfix-map"]
+    file: RootedPath
+    type: Literal["texthash", "hash", "lmdb", "cdb"]
+    reload: Annotated[str, Field(min_length=1)] | None = "postfix reload"
+    queue: QueueCommands | None = QueueCommands()
+    nexthop: dict[ServerKey, NexthopText | None]
+    smtp: Smtp | None = None
+    freeze: NexthopText | None = Nexthop(FREEZE)
+
+    @property
+    def smtp_endpoint(self) -> Endpoint | None:
+        return self.smtp.endpoint if self.smtp else None
+
+
+class CanarySettings(Section):
+    """The test messages: envelope sender, how long each may take, where they enter (empty: wherever one can)."""
+
+    sender: str = ""
+    deadline: PositiveDuration = timedelta(minutes=2)
+    ingresses: tuple[IngressName, ...] = ()
+
+
+class CutoverSettings(Section):
+    """How long mail may be held, and when a mailbox is near enough to be cut over."""
+
+    freeze_deadline: PositiveDuration = timedelta(minutes=10)
+    drain_timeout: PositiveDuration = timedelta(minutes=2)
+    max_delta: Annotated[int, Field(ge=0)] = 100  # messages that the last pass before the gates may still have found
+    catch_up_quiet: Duration = timedelta(seconds=10)
+
+
+class FolderSettings(Section):
+    """Folder names that differ: `map` source to target, `skip` left out, `merge` targets that may take several."""
+
+    map: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    skip: tuple[str, ...] = ()
+    merge: tuple[str, ...] = ()
+
+
+class Concurrency(Section):
+    mailboxes: Count = 4
+
+
+class LeaseSettings(Section):
+    ttl: PositiveDuration = timedelta(seconds=60)
+
+
+class Windows(Section):
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+
+
+class Planner(Section):
+    """How `wave plan` divides departments into waves."""
+
+    pilot: str | None = None
+    max_mailboxes: Count = 200
+    max_bytes: Size | None = None
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+    keep_together: bool = True
+
+
+class Config(Section):
+    """migrator.yaml as a whole."""
+
+    domain: Annotated[str, AfterValidator(_domain)]
+    state: Annotated[str, AfterValidator(check_state_url)] = "sqlite:///state/migrator.db"
+    servers: Annotated[dict[ServerKey, Server], Field(min_length=1)]
+    mailboxes: RootedPath = Field(default=Path("mailboxes.csv"), validate_default=True)
+    routing: tuple[RoutingEntry, ...] = ()
+    canary: CanarySettings = CanarySettings()
+    cutover: CutoverSettings = CutoverSettings()
+    folders: FolderSettings = FolderSettings()
+    concurrency: Concurrency = Concurrency()
+    lease: LeaseSettings = LeaseSettings()
+    windows: Windows = Windows()
+    planner: Planner = Planner()
+
+    def model_post_init(self, context: object, /) -> None:
+        for key, server in self.servers.items():
+            server._name = key

@@ -1,0 +1,151 @@
+"""Secrets by reference: what is written down says where a secret is kept, and only the moment of use reads it."""
+
+import os
+import shlex
+import stat
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrator.model.errors import ConfigInvalid
+from migrator.model.mailbox import Secret
+from migrator.model.names import has_control
+
+HOW = "env:NAME, file:PATH, command:COMMAND or credential:NAME"
+COMMAND_TIMEOUT = 30.0  # seconds; a password store that asks a person on a terminal would wait for ever
+
+
+class SecretUnavailable(ConfigInvalid):
+    """A reference leads to no secret; the text names the reference, never a value."""
+
+    runbook = "secret-unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """`kind` is env, file, command or credential; `name` is the rest of the reference."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+def parse_secret(text: object) -> SecretRef:
+    """The reference in `text`. ValueError when it is none; a value is never repeated in the error: it is a secret."""
+    if isinstance(text, SecretRef):
+        return text
+    kind, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if kind == "keyring" and colon:
+        raise ValueError(f"keyring: is not in this version; use {HOW}")
+    if kind not in _READERS or not name.strip():
+        raise ValueError(f"not a reference to a secret, and secrets are never written here as values; use {HOW}")
+    if has_control(name):
+        raise ValueError("a control character in the reference to a secret")
+    if kind == "command":
+        _words(name)
+    return SecretRef(kind, name.strip())
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"the command of the secret cannot be split into words: {error}") from None
+    if not words:
+        raise ValueError("the command of the secret is empty")
+    return words
+
+
+class Vault:
+    """Reads each reference once a process; relative paths start at the workspace. Safe to use from many threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[SecretRef, Secret] = {}
+        self._lock = threading.Lock()
+
+    def reveal(self, reference: SecretRef) -> Secret:
+        """The secret behind `reference`, one trailing line break removed. SecretUnavailable when there is none."""
+        with self._lock:  # held while reading: a password store asked four times at once would ask its owner four times
+            if reference not in self._known:
+                self._known[reference] = self._read(reference)
+            return self._known[reference]
+
+    def _read(self, reference: SecretRef) -> Secret:
+        value = _READERS[reference.kind](reference, self._root)
+        value = value.removesuffix("\n").removesuffix("\r")
+        if not value or has_control(value):
+            what = "holds a control character or several lines" if value else "is empty"
+            raise SecretUnavailable(f"the secret {reference} {what}", remedy="A secret is one line of text.")
+        return Secret(value)
+
+
+def _from_env(reference: SecretRef, root: Path) -> str:
+    if (value := os.environ.get(reference.name)) is None:
+        raise SecretUnavailable(
+            f"the secret {reference} is not set in the environment",
+            remedy=f"Set it without leaving it in the shell's history: read -rs {reference.name}; "
+            f"export {reference.name}",
+        )
+    return value
+
+
+def _from_file(reference: SecretRef, root: Path) -> str:
+    return _private_text(root / Path(reference.name).expanduser(), reference)
+
+
+def _from_credential(reference: SecretRef, root: Path) -> str:
+    if not (directory := os.environ.get("CREDENTIALS_DIRECTORY")):
+        raise SecretUnavailable(
+            f"the secret {reference}: $CREDENTIALS_DIRECTORY is not set",
+            remedy=f"Run as a systemd unit with LoadCredential={reference.name}:PATH, or use another kind.",
+        )
+    if "/" in reference.name or reference.name in (".", ".."):
+        raise SecretUnavailable(f"the secret {reference}: a credential's name holds no path", remedy="Use file:PATH.")
+    return _private_text(Path(directory) / reference.name, reference)
+
+
+def _private_text(path: Path, reference: SecretRef) -> str:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode  # of the file that was opened, not of a name that may change hands
+            if not stat.S_ISREG(mode) or mode & 0o077:
+                raise SecretUnavailable(
+                    f"the secret {reference}: others can read that file (mode {stat.S_IMODE(mode):04o})",
+                    remedy=f"chmod 600 {shlex.quote(str(path))}, and change the secret if others may have seen it.",
+                )
+            return file.read(65536).decode()
+    except OSError as error:
+        raise SecretUnavailable(f"the secret {reference}: {error.strerror}", remedy=f"Put it into {path}.") from None
+    except UnicodeDecodeError:
+        raise SecretUnavailable(f"the secret {reference} is not UTF-8 text", remedy="A secret is one line.") from None
+
+
+def _from_command(reference: SecretRef, root: Path) -> str:
+    remedy = "Run the command by hand in the workspace: it must print the secret, ask nothing, and exit with 0."
+    try:
+        done = subprocess.run(
+            _words(reference.name),
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_TIMEOUT,
+            check=False,
+        )
+        if done.returncode:
+            raise SecretUnavailable(f"the secret {reference}: the command exited with {done.returncode}", remedy=remedy)
+        return done.stdout.decode()
+    except subprocess.TimeoutExpired:
+        text = f"the secret {reference}: no answer within {COMMAND_TIMEOUT:.0f} s"
+        raise SecretUnavailable(text, remedy=remedy) from None
+    except OSError as error:
+        raise SecretUnavailable(f"the secret {reference}: {error.strerror}", remedy=remedy) from None
+    except UnicodeDecodeError:
+        raise SecretUnavailable(f"the secret {reference} is not UTF-8 text", remedy=remedy) from None
+
+
+_READERS = {"env": _from_env, "file": _from_file, "command": _from_command, "credential": _from_credential}
