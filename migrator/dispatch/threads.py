@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from migrator.copier import CopyJob, Side, copy_mailbox
+from migrator.copier import CopyJob, FolderPolicy, Side, copy_mailbox
 from migrator.dispatch.budget import ConnectionBudget
 from migrator.dispatch.leases import LeaseKeeper
 from migrator.imap import Session, connect
@@ -52,6 +52,8 @@ class Crew:
         self._progress, self._stop = progress, stop
         limits = {name: server.limits.connections for name, server in workspace.config.servers.items()}
         self._budget = ConnectionBudget(limits)
+        folders = workspace.config.folders
+        self._folder_policy = FolderPolicy(map=folders.map, skip=frozenset(folders.skip), merge=frozenset(folders.merge))
 
     def session(self, mailbox: Mailbox, side: Side) -> Session:
         """A logged-in session of `mailbox` on its source or target; the caller closes it."""
@@ -140,7 +142,7 @@ class Crew:
             ledger=self._store.ledger,
             lease=lease,
             workspace_id=self._store.workspace_id,
-            folder_policy=self._workspace.folder_policy,
+            folder_policy=self._folder_policy,
             canary_tokens=self._store.canaries.tokens(mailbox.address),
             progress=self._progress,
             stop=self._stop,

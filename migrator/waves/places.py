@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from migrator.model.mailbox import Endpoint
 from migrator.model.names import Ingress, Nexthop, ServerName
 from migrator.routing import PostfixMap, Routing
 from migrator.workspace import RoutingEntry, Workspace
@@ -10,11 +9,10 @@ from migrator.workspace import RoutingEntry, Workspace
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of `routing:`; `smtp` is where mail enters there, None where nothing can be sent in to prove it."""
+    """One entry of `routing:` with its backend, and what its entries say for a mailbox on each server."""
 
     routing: Routing
     nexthops: dict[ServerName, Nexthop | None]
-    smtp: Endpoint | None
 
     @property
     def name(self) -> Ingress:
@@ -23,7 +21,7 @@ class Place:
 
 def places(workspace: Workspace) -> tuple[Place, ...]:
     """All places of the workspace, in the order in which they are flipped."""
-    return tuple(Place(_backend(entry), dict(entry.nexthop), entry.smtp_endpoint) for entry in workspace.config.routing)
+    return tuple(Place(_backend(entry), dict(entry.nexthop)) for entry in workspace.config.routing)
 
 
 def _backend(entry: RoutingEntry) -> Routing:

@@ -89,15 +89,14 @@ def _prove(
 
 
 def _ingresses(op: Operation) -> dict[Ingress, Endpoint]:
-    """Where canaries enter: `canary.ingresses`, or every place with `smtp:`."""
-    possible = {place.name: place.smtp for place in op.places if place.smtp is not None}
-    chosen = op.workspace.config.canary.ingresses or tuple(possible)
-    if not chosen:
+    """Where canaries enter. GateRefused when that is nowhere: no evidence is never success."""
+    found = {entry.name: entry.smtp_endpoint for entry in op.workspace.ingresses if entry.smtp_endpoint is not None}
+    if not found:
         raise GateRefused(
             "no place of `routing:` says where mail enters, so delivery cannot be proven",
             remedy="Give at least one entry of `routing:` in migrator.yaml an `smtp: {host: ..., port: ...}`.",
         )
-    return {name: possible[name] for name in chosen}
+    return found
 
 
 def _session(op: Operation, address: Address, server: ServerName) -> Session:
