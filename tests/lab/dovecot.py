@@ -1,0 +1,318 @@
+"""A private Dovecot 2.3: IMAP, IMAPS, STARTTLS and LMTP on a loopback address of its own, run by an ordinary user."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pwd
+import re
+import shutil
+import smtplib
+import ssl
+import string
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tests.lab import processes, rawlog
+from tests.lab.certificates import Authority
+from tests.lab.requirements import find_program
+from tests.lab.wire import Imap
+
+SPECIAL_USE = {"Sent": "\\Sent", "Drafts": "\\Drafts", "Trash": "\\Trash", "Junk": "\\Junk"}
+DELIVERY = re.compile(r"^(\S+ \S+) lmtp\(([^)]+)\).*msgid=(<[^>]*>|[^:]*): saved mail to (.*)$", re.MULTILINE)
+
+
+class Dovecot:
+    """A server with users `name` and the master user (`name*master`).
+
+    mail_location: Dovecot's own setting, for example `maildir:~/Maildir` or `sdbox:~/mail`.
+    separator, prefix: of the only namespace, for example "." and "INBOX.".
+    special_use: folder name to attribute (RFC 6154); the folders are not created by this.
+    authority: who signs the certificate; None means no TLS.
+    quota: for example "10M" a user; max_message: for example "1M".
+    extra: more lines for dovecot.conf.
+    """
+
+    def __init__(
+        self, name: str = "dovecot", *, users: Iterable[str] = (), mail_location: str = "maildir:~/Maildir",
+        separator: str = "/", prefix: str = "", special_use: Mapping[str, str] = SPECIAL_USE,
+        authority: Authority | None = None, quota: str = "", max_message: str = "", extra: str = "",
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.directory = processes.scratch_directory(name)
+        self.host = processes.loopback_address()
+        self.imap_port = processes.free_port(self.host)
+        self.imaps_port = processes.free_port(self.host) if authority else 0
+        self.lmtp_port = processes.free_port(self.host)
+        self.authority = authority
+        self.passwords: dict[str, str] = {}
+        self.master_user, self.master_password, self.master_separator = "master", f"{name}-master-secret", "*"
+        self.log_path = self.directory / "dovecot.log"
+        self._settings = (mail_location, separator, prefix, dict(special_use), quota, max_message, extra)
+        self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._recording = False
+        self.add_users(users)
+
+    # life
+
+    def start(self) -> Dovecot:
+        """Start and wait for the banners of IMAP and LMTP."""
+        self._write_configuration()
+        command = [find_program("dovecot") or "dovecot", "-F", "-c", str(self.directory / "dovecot.conf")]
+        if os.geteuid() == 0:
+            drop = [f"--reuid={self._account.pw_uid}", f"--regid={self._account.pw_gid}", "--clear-groups"]
+            command = ["setpriv", *drop, *command]
+        self._process = processes.start(command, self.log_path)
+        for port, banner in ((self.imap_port, b"* OK"), (self.lmtp_port, b"220")):
+            processes.wait_for_banner((self.host, port), banner, self._process, self.log_path)
+        return self
+
+    def stop(self) -> None:
+        """Stop the server; mail, ports and log stay, and `start` brings it back."""
+        if self._process is not None:
+            processes.stop(self._process)
+            self._process = None
+
+    def kill(self) -> None:
+        """End the server and its children with SIGKILL."""
+        if self._process is not None:
+            processes.kill(self._process)
+            self._process = None
+
+    def restart(self) -> Dovecot:
+        """Stop and start on the same ports with the same mail."""
+        self.stop()
+        return self.start()
+
+    def remove(self) -> None:
+        """End the server at once and remove all it had."""
+        self.kill()
+        processes.remove_directory(self.directory)
+
+    def __enter__(self) -> Dovecot:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+    # users
+
+    def add_user(self, name: str, password: str | None = None) -> str:
+        """Add (or change) one user; the password, made up when none is given."""
+        self.add_users({name: password or f"{self.name}-secret-of-{name}"})
+        return self.passwords[name]
+
+    def add_users(self, users: Iterable[str] | Mapping[str, str]) -> None:
+        """Add many users at once; names alone get a password each."""
+        known = users if isinstance(users, Mapping) else {user: f"{self.name}-secret-of-{user}" for user in users}
+        self.passwords.update(known)
+        lines = "".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in self.passwords.items())
+        self._install(self.directory / "users", lines)
+        for user in known if self._recording else ():
+            self._directory(self.directory / "rawlog" / user)
+
+    def remove_user(self, name: str) -> None:
+        """The account is no longer known; its mail stays on the disk."""
+        del self.passwords[name]
+        self.add_users({})
+
+    # use
+
+    def connect(self, user: str, *, tls: bool = False) -> Imap:
+        """A connection logged in as `user` with the user's own password."""
+        context = self.context if tls else None
+        connection = Imap(self.host, self.imaps_port if tls else self.imap_port, context=context)
+        return connection.login(user, self.passwords[user])
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """A verifying TLS context that trusts this server."""
+        assert self.authority is not None
+        return self.authority.context()
+
+    @property
+    def nexthop(self) -> str:
+        """This server as the right side of a Postfix transport map."""
+        return f"lmtp:inet:{self.host}:{self.lmtp_port}"
+
+    def deliver(self, address: str, message: bytes, sender: str = "sender@outside.test") -> None:
+        """Deliver one message by LMTP."""
+        with smtplib.LMTP(self.host, self.lmtp_port) as lmtp:
+            lmtp.sendmail(sender, [address], message)
+
+    # evidence
+
+    def record_commands(self, on: bool = True) -> None:
+        """Record every command that clients send from their next login on (or stop doing so). It costs some speed."""
+        self._recording = on
+        for user in self.passwords:
+            directory = self.directory / "rawlog" / user
+            if on:
+                self._directory(directory)
+            elif directory.exists():
+                directory.rename(directory.with_name(f"{user}.off"))
+
+    def commands(self, user: str | None = None) -> list[rawlog.Command]:
+        """What clients sent while `record_commands` was on, for one user or for all."""
+        users = [user] if user else list(self.passwords)
+        found: list[rawlog.Command] = []
+        for one in users:
+            for directory in (self.directory / "rawlog" / f"{one}.off", self.directory / "rawlog" / one):
+                found += rawlog.read_commands(one, directory.glob("*.in"))
+        return found
+
+    def forget_commands(self) -> None:
+        """Empty the record."""
+        shutil.rmtree(self.directory / "rawlog", ignore_errors=True)
+        self.record_commands(self._recording)
+
+    def deliveries(self) -> dict[tuple[str, str], datetime.datetime]:
+        """When LMTP saved which mail: (user, Message-ID) to local time, from the log."""
+        text = self.log_path.read_text("utf-8", "replace")
+        return {(m[2], m[3]): datetime.datetime.fromisoformat(m[1]) for m in DELIVERY.finditer(text)}
+
+    # configuration
+
+    def _write_configuration(self) -> None:
+        for part in ("run", "state", "mail", "rawlog"):
+            self._directory(self.directory / part)
+        self._install(self.directory / "masters", f"{self.master_user}:{{PLAIN}}{self.master_password}::::::\n")
+        self.log_path.touch()
+        os.chown(self.log_path, self._account.pw_uid, self._account.pw_gid)
+        self._install(self.directory / "dovecot.conf", self._configuration())
+
+    def _configuration(self) -> str:
+        mail_location, separator, prefix, special_use, quota, max_message, extra = self._settings
+        folders = "\n".join(
+            f'  mailbox "{name}" {{\n    special_use = {use}\n  }}' for name, use in special_use.items()
+        )
+        group = subprocess.run(["id", "-gn", self._account.pw_name], capture_output=True, text=True).stdout.strip()
+        return CONFIGURATION.substitute(
+            directory=self.directory, name=self.name, host=self.host, user=self._account.pw_name, group=group,
+            imap=self.imap_port, imaps=self.imaps_port, lmtp=self.lmtp_port, tls=self._tls(),
+            quota=_quota(quota, max_message),
+            mail_location=mail_location, separator=separator, prefix=prefix, folders=folders, extra=extra,
+            master_separator=self.master_separator,
+        )  # fmt: skip
+
+    def _tls(self) -> str:
+        if self.authority is None:
+            return "ssl = no"
+        made = self.authority.issue(f"{self.name}-{self.imap_port}", (self.host,))
+        return f"ssl = yes\nssl_cert = <{made.certificate}\nssl_key = <{made.key}\nssl_min_protocol = TLSv1.2"
+
+    def _install(self, path: Path, text: str) -> None:
+        """Write a file as a whole, owned by the server's user; a reader never sees half of it."""
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text, "utf-8")
+        os.chown(fresh, self._account.pw_uid, self._account.pw_gid)
+        fresh.replace(path)
+
+    def _directory(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+
+def _quota(quota: str, max_message: str) -> str:
+    if not quota and not max_message:
+        return ""
+    rules = f"  quota_rule = *:storage={quota}\n" if quota else ""
+    rules += f"  quota_max_mail_size = {max_message}\n" if max_message else ""
+    return (
+        "mail_plugins = quota\nprotocol imap {\n  mail_plugins = quota imap_quota\n}\n"
+        f"plugin {{\n  quota = count:User quota\n  quota_vsizes = yes\n{rules}}}"
+    )
+
+
+CONFIGURATION = string.Template("""\
+# many connections, no delay after a wrong password, nothing synced to the disk: this is a test server
+base_dir = $directory/run
+state_dir = $directory/state
+instance_name = $name
+log_path = $directory/dovecot.log
+log_timestamp = "%Y-%m-%d %H:%M:%S.%{usecs} "
+protocols = imap lmtp
+listen = $host
+$tls
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+auth_master_user_separator = $master_separator
+mail_location = $mail_location
+mail_uid = $user
+mail_gid = $group
+first_valid_uid = 1
+mail_fsync = never
+mail_max_userip_connections = 1000
+mailbox_list_index = yes
+lmtp_save_to_detail_mailbox = no
+recipient_delimiter = +
+rawlog_dir = $directory/rawlog/%u
+$quota
+passdb {
+  driver = passwd-file
+  args = username_format=%u $directory/masters
+  master = yes
+}
+passdb {
+  driver = passwd-file
+  args = username_format=%u $directory/users
+}
+userdb {
+  driver = passwd-file
+  args = username_format=%u $directory/users
+  override_fields = uid=$user gid=$group home=$directory/mail/%u
+}
+namespace inbox {
+  inbox = yes
+  separator = $separator
+  prefix = $prefix
+$folders
+}
+default_internal_user = $user
+default_internal_group = $group
+default_login_user = $user
+default_process_limit = 500
+default_client_limit = 5000
+service anvil {
+  chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+service stats {
+  chroot =
+}
+service auth {
+  user = $user
+}
+service auth-worker {
+  user = $user
+}
+service imap-login {
+  chroot =
+  service_count = 0
+  process_min_avail = 1
+  inet_listener imap {
+    port = $imap
+  }
+  inet_listener imaps {
+    port = $imaps
+  }
+}
+service imap {
+  chroot =
+  service_count = 200
+  process_limit = 1000
+}
+service lmtp {
+  user = $user
+  process_min_avail = 1
+  inet_listener lmtp {
+    port = $lmtp
+  }
+}
+$extra
+""")

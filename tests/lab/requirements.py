@@ -1,0 +1,86 @@
+"""What a test needs from the machine: skipped where it is missing, a failure where nothing may be missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+SKIP_PREFIX = "needs server: "
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A server or tool: how to see whether it is here, and how to get it where it is not."""
+
+    name: str
+    remedy: str
+    missing: Callable[[], str]
+    """Why it cannot be used, or an empty text."""
+
+
+def require(*names: str) -> None:
+    """Skip the calling test (or fail it, with CI=true or MIGRATOR_REQUIRE_SERVERS=1) unless all of `names` are here."""
+    for name in names:
+        reason = REQUIREMENTS[name].missing()
+        if reason and servers_are_mandatory():
+            pytest.fail(f"{name} is required here but {reason}; {REQUIREMENTS[name].remedy}", pytrace=False)
+        if reason:
+            pytest.skip(f"{SKIP_PREFIX}{name} ({reason}); {REQUIREMENTS[name].remedy}")
+
+
+def servers_are_mandatory() -> bool:
+    """True where a missing server is a failure."""
+    return os.environ.get("CI", "").lower() == "true" or os.environ.get("MIGRATOR_REQUIRE_SERVERS") == "1"
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program, looked for in the sbin directories too, which an ordinary user's PATH may lack."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+
+
+def _program(name: str) -> Callable[[], str]:
+    return lambda: "" if find_program(name) else f"{name} is not installed"
+
+
+def _dovecot() -> str:
+    program = find_program("dovecot")
+    if not program:
+        return "dovecot is not installed"
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip()
+    if not answer.startswith("2.3"):
+        return f"its version is {answer or 'unknown'}, and the configuration here is for 2.3"
+    return ""
+
+
+def _postfix() -> str:
+    if not find_program("postfix"):
+        return "postfix is not installed"
+    return "" if os.geteuid() == 0 else "it runs only as root"
+
+
+def _postfix_map(kind: str) -> Callable[[], str]:
+    def missing() -> str:
+        program = find_program("postconf")
+        if not program:
+            return "postfix is not installed"
+        kinds = subprocess.run([program, "-m"], capture_output=True, text=True).stdout.split()
+        return _postfix() if kind in kinds else f"this Postfix has no {kind} maps"
+
+    return missing
+
+
+REQUIREMENTS = {
+    requirement.name: requirement
+    for requirement in (
+        Requirement("dovecot", "apt-get install dovecot-imapd dovecot-lmtpd", _dovecot),
+        Requirement("postfix", "apt-get install postfix, and run as root", _postfix),
+        Requirement("postfix-lmdb", "apt-get install postfix-lmdb, and run as root", _postfix_map("lmdb")),
+        Requirement("postfix-cdb", "apt-get install postfix-cdb, and run as root", _postfix_map("cdb")),
+        Requirement("openssl", "apt-get install openssl", _program("openssl")),
+    )
+}
