@@ -2,7 +2,7 @@
 
 from migrator.delivery.message import CanaryPlan, plan_canaries
 from migrator.delivery.post import Envelope
-from migrator.delivery.prove import ProofJob, prove, tidy
+from migrator.delivery.proof import ProofJob, prove, tidy
 from migrator.delivery.verdict import IngressCount, Proof, by_ingress
 
 __all__ = [

@@ -46,7 +46,7 @@ class Watch:
         try:
             with self._connect(self.address, self._expected) as session:
                 finder.look(session)
-                return remove(session, finder.places), self._unread(finder)
+                return remove(session, finder.places), ""
         except MigratorError as error:
             return 0, f"{self.address}: canaries are left on {self._expected}: {error}"
 
@@ -60,9 +60,10 @@ class Watch:
             return {}, f"{server}: {error}"
         return {token: Sighting(at, finder.of(token)) for token in self._tokens}, ""
 
-    def _unread(self, finder: Finder) -> str:
-        names = ", ".join(sorted(finder.unreadable))
-        return f"{self.address}: not looked into on {self._expected}: {names}" if names else ""
+    def unread(self) -> tuple[str, ...]:
+        """A line for each server with folders that could not be opened."""
+        shut = {server: ", ".join(sorted(finder.unreadable)) for server, finder in self._finders.items()}
+        return tuple(f"{self.address}: not looked into on {server}: {names}" for server, names in shut.items() if names)
 
 
 def watches(canaries: Iterable[Canary], connect: Connect, new: Collection[Canary] = ()) -> tuple[Watch, ...]:

@@ -54,7 +54,8 @@ def prove(job: ProofJob) -> Proof:
         run.decide()
         run.confirm()
         removed, notes = _clean(run.watches, pool) if job.remove else (0, ())
-    return Proof(run.canaries, removed, notes)
+        unread = tuple(line for watch in run.watches for line in watch.unread())
+    return Proof(run.canaries, removed, notes + unread)
 
 
 def tidy(canaries: Iterable[Canary], connect: Connect, workers: int = 4) -> Proof:

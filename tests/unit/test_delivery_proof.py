@@ -1,0 +1,332 @@
+"""The proof of delivery, on mailboxes in memory and an SMTP side that delivers by a route."""
+
+import importlib
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from migrator.delivery import Envelope, ProofJob, plan_canaries, prove, tidy
+from migrator.imap import Folder, Selected, Status
+from migrator.imap.errors import CommandRefused, ConnectionLost
+from migrator.model.canary import CanaryState
+from migrator.model.errors import Stopped
+from migrator.model.mailbox import Endpoint, Mailbox
+from migrator.model.message import MessageMeta
+from migrator.model.names import Address, FolderName, Ingress, ServerName
+
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
+BOXES = tuple(Mailbox(Address(f"u{n}@x.jp"), "sales", ServerName("old"), ServerName("new"), "", "") for n in range(3))
+GATEWAY, OLD_MTA = Ingress("gateway"), Ingress("old-mta")
+
+
+@dataclass
+class Stored:
+    """One mailbox on one server: folder to {uid: (token or None, date)}."""
+
+    folders: dict = field(default_factory=lambda: {"INBOX": {}})
+    next: dict = field(default_factory=dict)
+    locked: set = field(default_factory=set)
+    read: list = field(default_factory=list)
+
+    def deliver(self, token=None, folder="INBOX", date=None):
+        uid = self.next[folder] = self.next.get(folder, 0) + 1
+        self.folders.setdefault(folder, {})[uid] = (token, date or datetime.now(UTC))
+        return uid
+
+    def tokens(self):
+        return [token for messages in self.folders.values() for token, _ in messages.values() if token]
+
+
+class Session:
+    """What delivery uses of an IMAP session; `writable` decides whether SELECT is a mistake of the program."""
+
+    def __init__(self, held, writable):
+        self.held, self.writable, self.folder, self.deleted = held, writable, "", set()
+
+    def folders(self):
+        return tuple(
+            Folder(FolderName(name), name.encode(), "/", frozenset(), True, self.status(name))
+            for name in sorted(self.held.folders)
+        )
+
+    def status(self, name):
+        return Status(len(self.held.folders[name]), self.held.next.get(name, 0) + 1, 1)
+
+    def examine(self, name, condstore=True):
+        if name in self.held.locked:
+            raise CommandRefused("EXAMINE", "NOPERM", "denied")
+        self.folder = name
+        status = self.status(name)
+        return Selected(status.uidvalidity, status.uidnext, status.messages, 0, frozenset(), True, True)
+
+    def select(self, name):
+        assert self.writable
+        return self.examine(name)
+
+    def _chosen(self, uids):
+        messages = self.held.folders[self.folder]
+        if isinstance(uids, str):
+            first = int(uids.partition(":")[0])
+            return [uid for uid in messages if uid >= first] or ([max(messages)] if messages else [])
+        return [uid for uid in uids if uid in messages]
+
+    def scan(self, uids, changed_since=0):
+        messages = self.held.folders[self.folder]
+        return [MessageMeta(uid, 100, frozenset(), messages[uid][1]) for uid in self._chosen(uids)]
+
+    def scan_header(self, uids, header):
+        chosen = self._chosen(uids)
+        self.held.read += chosen
+        return {uid: token for uid in chosen if (token := self.held.folders[self.folder][uid][0])}
+
+    def store(self, uids, flags, mode):
+        assert (flags, mode) == (frozenset({"\\Deleted"}), "+")
+        self.deleted |= set(uids)
+
+    def expunge(self, uids):
+        for uid in self.deleted & set(uids):
+            del self.held.folders[self.folder][uid]
+
+
+class World:
+    """Two servers and the way of mail between; every canary goes where `route` says: (server, folder) pairs."""
+
+    def __init__(self):
+        self.mail = {(box.address, server): Stored() for box in BOXES for server in ("old", "new")}
+        self.route = lambda canary: [("new", "INBOX")]
+        self.answers = lambda canary: CanaryState.SENT
+        self.unreachable, self.journal, self.offered, self.stopped = set(), [], [], False
+        self.writable = {"new"}
+
+    @contextmanager
+    def connect(self, address, server):
+        if server in self.unreachable:
+            raise ConnectionLost(f"{server} is gone", during="LOGIN")
+        yield Session(self.mail[address, server], server in self.writable)
+
+    def send(self, canaries, smtp, envelope):
+        for canary in canaries:
+            self.offered.append(canary.token)
+            state = self.answers(canary)
+            if state is CanaryState.SENT:
+                self.deliver(canary)
+            yield replace(canary, state=state, sent_at=datetime.now(UTC) if state is CanaryState.SENT else None)
+
+    def deliver(self, canary):
+        for server, folder in self.route(canary):
+            self.mail[canary.address, server].deliver(canary.token, folder)
+
+    def prove(self, plan=None, ingresses=(GATEWAY, OLD_MTA), remove=True, deadline=5.0):
+        endpoint = Endpoint("127.0.0.1", 1)
+        return prove(
+            ProofJob(
+                plan or plan_canaries(BOXES, ingresses, "target"),
+                {GATEWAY: endpoint, OLD_MTA: endpoint},
+                Envelope("", "x.jp", "here"),
+                self.journal.append,
+                self.connect,
+                timedelta(seconds=deadline),
+                remove,
+                self,
+                self,
+            )
+        )
+
+    def note(self, text):
+        pass
+
+    def now(self):
+        return self.stopped
+
+    def left(self, server):
+        return [token for box in BOXES for token in self.mail[box.address, server].tokens()]
+
+
+@pytest.fixture
+def world(monkeypatch):
+    made = World()
+    module = importlib.import_module("migrator.delivery.proof")
+    monkeypatch.setattr(module, "send", made.send)
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
+    return made
+
+
+def test_every_canary_found_on_the_target_and_absent_on_the_source_is_proven_and_removed(world):
+    proof = world.prove()
+    assert proof.proven
+    assert (proof.sent, proof.found, proof.misrouted, proof.unproven, proof.removed) == (6, 6, 0, 0, 6)
+    assert world.left("new") == []
+
+
+def test_a_canary_is_journalled_before_it_is_sent_and_with_its_verdict(world):
+    seen = []
+    world.answers = lambda canary: seen.append(canary.token in {c.token for c in world.journal}) or CanaryState.SENT
+    proof = world.prove()
+    assert seen == [True] * 6
+    last = {canary.token: canary for canary in world.journal}
+    assert set(last.values()) == set(proof.canaries)
+
+
+def test_a_canary_is_found_in_any_folder(world):
+    world.route = lambda canary: [("new", "迷惑メール")]
+    assert world.prove().proven
+    assert world.left("new") == []
+
+
+def test_only_the_canary_is_removed(world):
+    for box in BOXES:
+        world.mail[box.address, ServerName("new")].deliver(None)
+    world.route = lambda canary: world.mail[canary.address, "new"].deliver(None) and [("new", "INBOX")]
+    assert world.prove().removed == 6
+    assert [len(world.mail[box.address, "new"].folders["INBOX"]) for box in BOXES] == [3, 3, 3]
+
+
+def test_mail_that_goes_to_both_servers_is_misrouted(world):
+    world.route = lambda canary: [("new", "INBOX"), ("old", "INBOX")]
+    proof = world.prove()
+    assert (proof.found, proof.misrouted) == (0, 6)
+    assert not proof.proven
+
+
+def test_one_wrong_ingress_does_not_spoil_the_other(world):
+    world.route = lambda canary: [("old" if canary.ingress == OLD_MTA else "new", "INBOX")]
+    proof = world.prove()
+    assert {c.state for c in proof.canaries if c.ingress == GATEWAY} == {CanaryState.PROVEN}
+    assert {c.state for c in proof.canaries if c.ingress == OLD_MTA} == {CanaryState.MISROUTED}
+
+
+def test_the_source_is_only_ever_examined(world):
+    world.route = lambda canary: [("old", "INBOX")]
+    world.prove()  # the session of "old" fails on SELECT
+    assert len(world.left("old")) == 6
+
+
+def test_a_copy_that_reaches_the_wrong_server_after_the_verdict_is_found_by_the_last_look(world, monkeypatch):
+    module = importlib.import_module("migrator.delivery.proof")
+    judge = module.judge
+
+    def judged_then_a_copy_arrives(canary, *rest):
+        verdict = judge(canary, *rest)
+        if verdict.state is CanaryState.PROVEN and canary.state is not CanaryState.PROVEN:
+            world.mail[canary.address, "old"].deliver(canary.token)
+        return verdict
+
+    monkeypatch.setattr(module, "judge", judged_then_a_copy_arrives)
+    assert world.prove().misrouted == 6
+
+
+def test_late_mail_is_waited_for_and_no_mail_is_unproven_at_the_deadline(world):
+    world.route = lambda canary: []
+    proof = world.prove(deadline=0.05)
+    assert (proof.sent, proof.found, proof.unproven) == (6, 0, 6)
+    assert all("not found on new" in canary.detail for canary in proof.canaries)
+
+
+def test_a_temporary_refusal_is_sent_again_under_the_same_token(world):
+    world.answers = lambda c: CanaryState.SENT if world.offered.count(c.token) > 2 else CanaryState.INTENDED
+    proof = world.prove()
+    assert proof.proven
+    assert all(world.offered.count(canary.token) == 3 for canary in proof.canaries)
+
+
+def test_what_was_accepted_twice_under_one_token_is_proven_and_removed_twice(world):
+    world.route = lambda canary: [("new", "INBOX"), ("new", "INBOX")]
+    proof = world.prove()
+    assert (proof.found, proof.removed) == (6, 12)
+
+
+def test_a_permanent_refusal_is_a_verdict(world):
+    world.answers = lambda canary: CanaryState.REFUSED
+    proof = world.prove()
+    assert (proof.sent, proof.refused) == (0, 6)
+    assert len(world.offered) == 6
+
+
+@pytest.mark.parametrize("server", ["old", "new"])
+def test_without_a_look_at_both_servers_nothing_is_proven(world, server):
+    world.unreachable = {server}
+    proof = world.prove(deadline=0.05)
+    assert (proof.found, proof.unproven) == (0, 6)
+    assert all(f"{server} is gone" in canary.detail for canary in proof.canaries)
+
+
+def test_after_a_crash_the_canary_that_had_arrived_is_found_and_not_sent_again(world):
+    plan = plan_canaries(BOXES, [GATEWAY], "target")
+    for canary in plan.new:  # killed between the server's 250 and the journal
+        world.deliver(canary)
+    proof = world.prove(plan_canaries(BOXES, [GATEWAY], "target", plan.new))
+    assert proof.proven
+    assert proof.sent == 3
+    assert world.offered == []
+
+
+def test_after_a_crash_the_canary_that_had_not_been_sent_is_sent(world):
+    plan = plan_canaries(BOXES, [GATEWAY], "target")
+    proof = world.prove(plan_canaries(BOXES, [GATEWAY], "target", plan.new))
+    assert proof.proven
+    assert sorted(world.offered) == sorted(canary.token for canary in plan.new)
+
+
+def test_after_a_crash_before_the_removal_what_was_proven_is_removed(world):
+    proven = world.prove(ingresses=[GATEWAY], remove=False)
+    assert len(world.left("new")) == 3
+    again = world.prove(plan_canaries(BOXES, [GATEWAY], "target", proven.canaries))
+    assert (again.found, again.removed) == (3, 3)
+    assert world.left("new") == []
+    assert len(world.offered) == 3
+
+
+def test_a_resumed_proof_finds_its_canary_in_a_large_folder_without_reading_old_mail(world):
+    for _ in range(200):
+        world.mail[BOXES[0].address, "new"].deliver(None, date=LONG_AGO)
+    plan = plan_canaries(BOXES[:1], [GATEWAY], "target")
+    world.deliver(plan.new[0])
+    for _ in range(60):
+        world.mail[BOXES[0].address, "new"].deliver(None, date=LONG_AGO)
+    proof = world.prove(plan_canaries(BOXES[:1], [GATEWAY], "target", plan.new))
+    assert proof.proven
+    assert world.offered == []
+    assert min(world.mail[BOXES[0].address, "new"].read) == 201
+
+
+def test_a_new_proof_reads_no_message_that_was_there_before(world):
+    for _ in range(200):
+        world.mail[BOXES[0].address, "new"].deliver(None)
+        world.mail[BOXES[0].address, "old"].deliver(None, "下書き")
+    assert world.prove().proven
+    assert min(world.mail[BOXES[0].address, "new"].read) > 200
+    assert world.mail[BOXES[0].address, "old"].read == []
+
+
+def test_a_folder_that_may_not_be_opened_is_named_and_an_inbox_that_may_not_proves_nothing(world):
+    plan = plan_canaries(BOXES[:1], [GATEWAY], "target")
+    held = world.mail[BOXES[0].address, "new"]
+    held.deliver(None, "共有")
+    held.locked = {"共有"}
+    proof = world.prove(plan_canaries(BOXES[:1], [GATEWAY], "target", plan.new))
+    assert proof.proven
+    assert proof.notes == ("u0@x.jp: not looked into on new: 共有",)
+    held.locked = {"INBOX"}
+    assert world.prove(plan_canaries(BOXES[:1], [GATEWAY], "target"), deadline=0.05).unproven == 1
+
+
+def test_a_stopped_proof_says_how_to_resume(world):
+    world.route = lambda canary: []
+    world.stopped = True
+    with pytest.raises(Stopped) as stopped:
+        world.prove()
+    assert "again" in stopped.value.remedy
+
+
+def test_late_canaries_are_removed_where_they_were_expected(world):
+    world.route = lambda canary: []
+    late = world.prove(deadline=0.01).canaries
+    world.route = lambda canary: [("new", "INBOX"), ("old", "INBOX")]
+    for canary in late:
+        world.deliver(canary)
+    assert tidy(late, world.connect).removed == 6
+    assert (world.left("new"), len(world.left("old"))) == ([], 6)
+    assert tidy(late, world.connect).removed == 0
