@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ def test_the_locks_hold_every_package_that_the_project_declares():
 def test_the_tests_run_with_the_versions_that_people_run():
     run, dev = pins("requirements.lock"), pins("requirements-dev.lock")
     assert run.items() <= dev.items()
+
+
+def test_the_wheel_holds_every_file_of_the_package(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    of_package = {path for path in (ROOT / "migrator").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {str(path.relative_to(ROOT)) for path in of_package} - packed == set()
 
 
 def names(requirements):
