@@ -24,6 +24,7 @@ __all__ = [
 ALTERED_FROM = GRADES.index("L3")
 Key = Callable[[Message], Hashable]
 Place = Literal["old", "new", "either"]
+Found = Mapping[str, list[bytes]]
 # how alike two messages of equal content are, the most alike first
 MARKS: tuple[Key, ...] = (lambda m: (m.flags, m.instant), lambda m: m.instant, lambda m: m.flags, lambda m: True)
 # what shows that a message with other content is the same one, the best evidence first; a false value shows nothing
@@ -80,15 +81,26 @@ class TrafficVerdict:
     split: list[str] = field(default_factory=list)
     """Only on the server where the mailbox no longer is, or in another user's mailbox."""
     doubled: list[str] = field(default_factory=list)
-    """More than once in one mailbox."""
+    """More than one copy of one delivery in one mailbox: nobody but a copier does that."""
+    redelivered: list[str] = field(default_factory=list)
+    """Delivered more than once by a mail server (each delivery has a Received line of its own), more often than its
+    sender may have sent it. A mail server killed between delivery and its note of it does that; nothing else should."""
+
+    FAULTS = ("lost", "split", "doubled", "redelivered")
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.split or self.doubled)
+        """Each mail exactly once at its place."""
+        return not any(getattr(self, name) for name in self.FAULTS)
+
+    def counts(self) -> dict[str, int]:
+        """The number of each fault."""
+        return {name: len(getattr(self, name)) for name in self.FAULTS}
 
     def __str__(self) -> str:
-        counts = {"lost": len(self.lost), "split": len(self.split), "doubled": len(self.doubled)}
-        return "\n".join([f"{self.checked} mails: {counts}", *self.lost[:10], *self.split[:10], *self.doubled[:10]])
+        lines = [f"{self.checked} mails: {self.counts()}"]
+        lines += [f"  {name}: {text}" for name in self.FAULTS for text in getattr(self, name)[:10]]
+        return "\n".join(lines)
 
 
 def compare(
@@ -203,34 +215,45 @@ def judge_traffic(
     """Judge each accepted mail: it must be exactly once in its mailbox on the server where that mailbox is now.
 
     `old`, `new`: snapshots by address. `where`: address to "old", "new", or "either" while its wave is on the way.
-    A copy left on the other server is no fault (the source keeps its mail); two in one mailbox are, except when the
-    sender itself had to send the mail again because the connection broke before the answer.
+    A copy left on the other server is no fault: the source keeps its mail.
     """
     verdict = TrafficVerdict()
     found_old, found_new = _find_tokens(old), _find_tokens(new)
+    nothing: Found = {}
     for mail in sent:
         verdict.checked += 1
-        on_old, on_new = found_old[mail.token], found_new[mail.token]
-        _judge_mail(verdict, mail, on_old, on_new, where[mail.address])
+        places = {"old": found_old.get(mail.token, nothing), "new": found_new.get(mail.token, nothing)}
+        _judge_place(verdict, mail, places, where[mail.address])
+        _judge_copies(verdict, mail, places)
     return verdict
 
 
-def _find_tokens(snapshots: Mapping[str, Snapshot]) -> Mapping[str, Counter[str]]:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+def _find_tokens(snapshots: Mapping[str, Snapshot]) -> Mapping[str, Found]:
+    """For each token: the addresses that have it, with the content digest (L2) of each copy."""
+    found: dict[str, dict[str, list[bytes]]] = defaultdict(lambda: defaultdict(list))
     for address, one in snapshots.items():
         for message in one.messages():
             for token in message.tokens:
-                found[token][address] += 1
+                found[token][address].append(message.digests[2])
     return found
 
 
-def _judge_mail(verdict: TrafficVerdict, mail: Sent, on_old: Counter[str], on_new: Counter[str], place: Place) -> None:
-    right = {"old": on_old, "new": on_new, "either": on_old + on_new}[place]
-    if not on_old and not on_new:
+def _judge_place(verdict: TrafficVerdict, mail: Sent, places: Mapping[str, Found], place: Place) -> None:
+    everywhere = {address for found in places.values() for address in found}
+    right = [found for name, found in places.items() if place in (name, "either")]
+    if not everywhere:
         verdict.lost.append(f"{mail}: found nowhere")
-    elif not right[mail.address]:
-        verdict.split.append(f"{mail}: expected on {place}, old has {dict(on_old)}, new has {dict(on_new)}")
-    elif strangers := (set(on_old) | set(on_new)) - {mail.address}:
+    elif not any(mail.address in found for found in right):
+        verdict.split.append(f"{mail}: expected on {place}, old: {list(places['old'])}, new: {list(places['new'])}")
+    elif strangers := everywhere - {mail.address}:
         verdict.split.append(f"{mail}: also in the mailbox of {sorted(strangers)}")
-    if max(on_old[mail.address], on_new[mail.address]) > mail.possible_copies:
-        verdict.doubled.append(f"{mail}: {on_old[mail.address]} times on old, {on_new[mail.address]} on new")
+
+
+def _judge_copies(verdict: TrafficVerdict, mail: Sent, places: Mapping[str, Found]) -> None:
+    for name, found in places.items():
+        copies = found.get(mail.address, [])
+        deliveries = len(set(copies))
+        if len(copies) > deliveries:
+            verdict.doubled.append(f"{mail}: {len(copies)} copies of {deliveries} deliveries on {name}")
+        if deliveries > mail.possible_copies:
+            verdict.redelivered.append(f"{mail}: delivered {deliveries} times to {name}")

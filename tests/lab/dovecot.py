@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import pwd
@@ -11,13 +12,14 @@ import smtplib
 import ssl
 import string
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.lab import processes, rawlog
 from tests.lab.certificates import Authority
 from tests.lab.requirements import find_program
-from tests.lab.wire import Imap
+from tests.lab.wire import Imap, ImapError
 
 SPECIAL_USE = {"Sent": "\\Sent", "Drafts": "\\Drafts", "Trash": "\\Trash", "Junk": "\\Junk"}
 DELIVERY = re.compile(r"^(\S+ \S+) lmtp\(([^)]+)\).*msgid=(<[^>]*>|[^:]*): saved mail to (.*)$", re.MULTILINE)
@@ -105,18 +107,39 @@ class Dovecot:
         return self.passwords[name]
 
     def add_users(self, users: Iterable[str] | Mapping[str, str]) -> None:
-        """Add many users at once; names alone get a password each."""
+        """Add many users at once; names alone get a password each. Returns when they can log in (within a second)."""
         known = users if isinstance(users, Mapping) else {user: f"{self.name}-secret-of-{user}" for user in users}
         self.passwords.update(known)
-        lines = "".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in self.passwords.items())
-        self._install(self.directory / "users", lines)
+        self._write_users()
         for user in known if self._recording else ():
             self._directory(self.directory / "rawlog" / user)
+        for user, password in list(known.items())[:1]:
+            self._wait_for_login(user, password, True)
 
     def remove_user(self, name: str) -> None:
-        """The account is no longer known; its mail stays on the disk."""
-        del self.passwords[name]
-        self.add_users({})
+        """The account is no longer known; its mail stays on the disk. Returns when the login is refused."""
+        password = self.passwords.pop(name)
+        self._write_users()
+        self._wait_for_login(name, password, False)
+
+    def _write_users(self) -> None:
+        """Dovecot looks once a second whether the time of the file, in whole seconds, is another."""
+        path = self.directory / "users"
+        lines = "".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in self.passwords.items())
+        stamp = max(int(time.time()), int(path.stat().st_mtime) + 1 if path.exists() else 0)
+        self._install(path, lines, stamp)
+
+    def _wait_for_login(self, user: str, password: str, wanted: bool) -> None:
+        while self._process is not None:
+            with contextlib.closing(Imap(self.host, self.imap_port)) as connection:
+                try:
+                    connection.login(user, password)
+                    possible = True
+                except ImapError:
+                    possible = False
+            if possible == wanted:
+                return
+            time.sleep(0.05)
 
     # use
 
@@ -203,10 +226,12 @@ class Dovecot:
         made = self.authority.issue(f"{self.name}-{self.imap_port}", (self.host,))
         return f"ssl = yes\nssl_cert = <{made.certificate}\nssl_key = <{made.key}\nssl_min_protocol = TLSv1.2"
 
-    def _install(self, path: Path, text: str) -> None:
-        """Write a file as a whole, owned by the server's user; a reader never sees half of it."""
+    def _install(self, path: Path, text: str, stamp: int | None = None) -> None:
+        """Write a file as a whole, owned by the server's user; a reader never sees half of it, nor another time."""
         fresh = path.with_suffix(".new")
         fresh.write_text(text, "utf-8")
+        if stamp is not None:
+            os.utime(fresh, (stamp, stamp))
         os.chown(fresh, self._account.pw_uid, self._account.pw_gid)
         fresh.replace(path)
 

@@ -56,7 +56,7 @@ class Postfix:
         self.config = self.directory / "etc"
         self.map_path = self.directory / "maps" / "transport"
         self.log_path = self.directory / "maillog"
-        self._default_nexthop, self._settings = default_nexthop, dict(settings or {})
+        self.default_nexthop, self._settings = default_nexthop, dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._write_configuration()
 
@@ -206,7 +206,7 @@ class Postfix:
             "inet_protocols": "ipv4",
             "mynetworks": "127.0.0.0/8",
             "relay_domains": self.domain,
-            "relay_transport": self._default_nexthop or "retry:4.3.0 no route is known for this address",
+            "relay_transport": self.default_nexthop or "retry:4.3.0 no route is known for this address",
             "transport_maps": f"{self.map_type}:{self.map_path}",
             "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
             "smtpd_recipient_restrictions": "",
