@@ -3,15 +3,13 @@
 from migrator.delivery.message import CanaryPlan, plan_canaries
 from migrator.delivery.post import Envelope
 from migrator.delivery.proof import ProofJob, prove, tidy
-from migrator.delivery.verdict import IngressCount, Proof, by_ingress
+from migrator.delivery.verdict import Proof
 
 __all__ = [
     "CanaryPlan",
     "Envelope",
-    "IngressCount",
     "Proof",
     "ProofJob",
-    "by_ingress",
     "plan_canaries",
     "prove",
     "tidy",

@@ -1,11 +1,11 @@
 """The verdict on canaries: what was seen becomes proven, misrouted or unproven. Pure: the clock comes in as a value."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from migrator.model.canary import Canary, CanaryState
-from migrator.model.names import FolderName, Ingress
+from migrator.model.names import FolderName
+from migrator.model.tally import IngressTally, tally, was_sent
 
 _OPEN = frozenset({CanaryState.INTENDED, CanaryState.SENT})
 
@@ -42,11 +42,6 @@ class Observation:
 def is_open(canary: Canary) -> bool:
     """Whether there is no verdict on it yet."""
     return canary.state in _OPEN
-
-
-def was_sent(canary: Canary) -> bool:
-    """Whether an ingress accepted it, by its answer or because it arrived somewhere."""
-    return canary.sent_at is not None or canary.state in (CanaryState.PROVEN, CanaryState.MISROUTED)
 
 
 def judge(canary: Canary, seen: Observation, now: datetime, deadline: datetime) -> Canary:
@@ -103,23 +98,6 @@ def _where(sighting: Sighting) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class IngressCount:
-    """How the canaries of one ingress fared; `waiting` is without a verdict. All but `sent` add up to their number."""
-
-    ingress: Ingress
-    sent: int
-    found: int
-    misrouted: int
-    refused: int
-    unproven: int
-    waiting: int
-
-    @property
-    def total(self) -> int:
-        return self.found + self.misrouted + self.refused + self.unproven + self.waiting
-
-
-@dataclass(frozen=True, slots=True)
 class Proof:
     """The canaries of one proof with their verdicts. `removed` counts messages taken away again.
 
@@ -158,26 +136,9 @@ class Proof:
         """Whether every canary is proven, and there was one."""
         return bool(self.canaries) and self.found == len(self.canaries)
 
+    @property
+    def by_ingress(self) -> tuple[IngressTally, ...]:
+        return tally(self.canaries)
+
     def _count(self, state: CanaryState) -> int:
         return sum(canary.state is state for canary in self.canaries)
-
-
-def by_ingress(canaries: Iterable[Canary]) -> tuple[IngressCount, ...]:
-    """The counts for each ingress, in the order in which the ingresses appear."""
-    groups: dict[Ingress, list[Canary]] = {}
-    for canary in canaries:
-        groups.setdefault(canary.ingress, []).append(canary)
-    return tuple(_count(ingress, group) for ingress, group in groups.items())
-
-
-def _count(ingress: Ingress, group: list[Canary]) -> IngressCount:
-    states = [canary.state for canary in group]
-    return IngressCount(
-        ingress,
-        sent=sum(map(was_sent, group)),
-        found=states.count(CanaryState.PROVEN),
-        misrouted=states.count(CanaryState.MISROUTED),
-        refused=states.count(CanaryState.REFUSED),
-        unproven=states.count(CanaryState.UNPROVEN),
-        waiting=sum(state in _OPEN for state in states),
-    )

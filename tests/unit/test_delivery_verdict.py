@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrator.delivery.verdict import Observation, Place, Proof, Sighting, by_ingress, confirm, judge
+from migrator.delivery.verdict import Observation, Place, Proof, Sighting, confirm, judge
 from migrator.model.canary import Canary, CanaryState
 from migrator.model.names import Address, FolderName, Ingress, ServerName
 
@@ -89,7 +89,7 @@ def test_the_counts_of_the_ingresses_add_up(drawn):
         replace(SENT, token=str(n), state=state, ingress=Ingress(ingress), sent_at=NOON if sent else None)
         for n, (state, ingress, sent) in enumerate(drawn)
     )
-    proof, table = Proof(canaries), by_ingress(canaries)
+    proof, table = Proof(canaries), Proof(canaries).by_ingress
     assert sum(row.total for row in table) == len(canaries)
     assert proof.found + proof.misrouted + proof.refused + proof.unproven == len(canaries)
     assert sum(row.sent for row in table) == proof.sent
