@@ -1,0 +1,60 @@
+"""`migrator config`: is what the operator wrote right, and what does it come to?"""
+
+import typer
+
+from migrator.cli.context import open_workspace, settings
+from migrator.cli.noun import noun
+from migrator.cli.output import Format, emit, emit_one
+
+app = noun("config", "Check the workspace's files, and show what is in force.")
+
+
+@app.command()
+def check(ctx: typer.Context) -> None:
+    """Read every file of the workspace and name each mistake by file, line and column. Exit code 5 if there is one.
+
+    No secret is read and no server is asked.
+
+    Example: migrator -C ~/moving-to-new-mail config check
+    """
+    loaded = open_workspace(ctx)
+    emit_one(
+        {
+            "workspace": str(loaded.root),
+            "servers": list(loaded.config.servers),
+            "routing": [entry.name for entry in loaded.config.routing],
+            "mailboxes": len(loaded.mailboxes),
+            "waves": len(loaded.waves),
+            "in no wave": len(loaded.mailboxes) - sum(len(wave.mailboxes) for wave in loaded.waves.values()),
+            "state": loaded.state_url,
+        },
+        settings(ctx).form,
+    )
+
+
+@app.command()
+def show(ctx: typer.Context) -> None:
+    """Print migrator.yaml as it is in force: with every default, absolute paths, secrets as references only.
+
+    Example: migrator config show -o json
+    """
+    import yaml
+
+    loaded = open_workspace(ctx)
+    content = loaded.config.model_dump(mode="json")
+    match settings(ctx).form:
+        case Format.TABLE:
+            typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), nl=False)
+        case Format.CSV:
+            emit([{"key": key, "value": value} for key, value in _flat("", content)], Format.CSV)
+        case form:
+            emit_one(content, form)
+
+
+def _flat(prefix: str, value: object) -> list[tuple[str, object]]:
+    """Nested keys joined by dots, list positions from 0."""
+    if isinstance(value, dict) and value:
+        return [pair for key, below in value.items() for pair in _flat(f"{prefix}.{key}".lstrip("."), below)]
+    if isinstance(value, list) and value:
+        return [pair for number, below in enumerate(value) for pair in _flat(f"{prefix}.{number}", below)]
+    return [(prefix, value)]

@@ -1,0 +1,27 @@
+"""Asks before something changes."""
+
+import sys
+
+from migrator.model.errors import ExitCode, Refused
+from migrator.model.names import neutral
+
+
+class NotConfirmed(Refused):
+    """Nobody said yes; nothing was changed."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Declined(Refused):
+    """The operator said no; nothing was changed."""
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Return when `yes` was given or a person types y or yes. NotConfirmed without a terminal, Declined for a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NotConfirmed(f"not confirmed: {question}", remedy="There is no terminal to ask at: give --yes.")
+    print(f"{neutral(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Declined("not confirmed; nothing was changed")

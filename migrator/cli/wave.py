@@ -1,0 +1,207 @@
+"""`migrator wave`: plan, run, watch and take back the move of a department."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from migrator.cli.confirm import confirm
+from migrator.cli.context import actor, open_store, open_workspace, settings
+from migrator.cli.noun import noun
+from migrator.cli.output import Format, emit, emit_one, safe_json
+
+if TYPE_CHECKING:
+    from migrator.model.wave import Wave
+    from migrator.state import Store
+    from migrator.waves.operation import Operation
+    from migrator.workspace import Workspace
+
+app = noun("wave", "Plan, run, watch and take back the move of a department.")
+
+Name = Annotated[str, typer.Argument(metavar="WAVE", help="The wave: a file of waves/ without .yaml.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+
+
+class Until(StrEnum):
+    """How far `run` goes."""
+
+    SYNCED = "synced"
+    COMPLETED = "completed"
+
+
+@app.command()
+def plan(ctx: typer.Context, yes: Yes = False, dry_run: DryRun = False) -> None:
+    """Divide the mailboxes into waves by department, show what changes in waves/, and write it when you agree.
+
+    Example: migrator wave plan --dry-run
+    """
+    from migrator.cli.planning import begun, describe
+    from migrator.waves.planner import plan_waves
+    from migrator.workspace import save_wave
+
+    workspace = open_workspace(ctx)
+    wishes = workspace.config.planner
+    people = tuple(workspace.mailboxes.values())
+    planned = plan_waves(people, workspace.waves, begun(workspace), wishes.pilot, wishes.max_mailboxes)
+    emit(describe(planned, workspace), settings(ctx).form)
+    if planned.changed and not dry_run:
+        changed = (*planned.added, *planned.grown)
+        confirm(f"Write {len(changed)} files in {workspace.root / 'waves'}?", yes)
+        for wave in changed:
+            save_wave(workspace.root, wave)
+
+
+@app.command("list")
+def list_waves(ctx: typer.Context) -> None:
+    """List the waves with their state, size and window.
+
+    Example: migrator wave list -o json
+    """
+    from migrator.cli.planning import standing
+
+    workspace = open_workspace(ctx)
+    emit(standing(workspace), settings(ctx).form)
+
+
+@app.command()
+def show(ctx: typer.Context, wave: Name) -> None:
+    """Show one wave's file: departments, target, window, mailboxes.
+
+    Example: migrator wave show sales
+    """
+    found = _wave(open_workspace(ctx), wave)
+    window = f"{found.window.start.isoformat()} to {found.window.end.isoformat()}" if found.window else None
+    row = {"wave": found.name, "departments": found.departments, "target": found.target, "window": window}
+    emit_one({**row, "mailboxes": found.mailboxes}, settings(ctx).form)
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    wave: Name,
+    until: Annotated[Until, typer.Option(help="Where to stop: in step, or cut over.")] = Until.COMPLETED,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Move a wave: copy, bring in step, look at the gates, ask, cut over, prove delivery, catch up.
+
+    It may be stopped (Ctrl-C), killed and run again at any moment: it goes on where it was, and copies nothing twice.
+
+    Example: migrator wave run sales --until synced
+    """
+    from migrator.model.wave import WaveState
+    from migrator.waves.run import run as run_wave
+
+    if dry_run:
+        return _preview(ctx, wave)
+    with _operation(ctx, wave) as op:
+        run_wave(op, lambda question: confirm(question, yes), WaveState(until))
+        _say_result(ctx, op)
+
+
+@app.command()
+def cutover(ctx: typer.Context, wave: Name, yes: Yes = False) -> None:
+    """Cut a wave over that is in step: a last delta, the gates, freeze, flip, proof, catch-up.
+
+    Example: migrator wave cutover sales
+    """
+    from migrator.waves.run import cut_over
+
+    with _operation(ctx, wave) as op:
+        cut_over(op, lambda question: confirm(question, yes))
+        _say_result(ctx, op)
+
+
+@app.command()
+def check(ctx: typer.Context, wave: Name) -> None:
+    """Look at all gates before the cutover, without a canary, and say what to do about those that are closed.
+
+    Example: migrator wave check sales
+    """
+    from migrator.model.errors import ExitCode
+    from migrator.waves.gates import check_quietly
+
+    with _operation(ctx, wave) as op:
+        results = check_quietly(op)
+    emit([{"gate": r.gate, "open": r.open, "found": r.text, "remedy": r.remedy} for r in results], settings(ctx).form)
+    if not all(result.open for result in results):
+        raise typer.Exit(ExitCode.GATE_REFUSED)
+
+
+@app.command()
+def verify(ctx: typer.Context, wave: Name) -> None:
+    """Send a canary to every mailbox of a wave through every ingress, and prove where each arrives.
+
+    Example: migrator wave verify sales
+    """
+    from migrator.waves.run import prove_again
+
+    with _operation(ctx, wave) as op:
+        proof = prove_again(op)
+        rows = [{"mailbox": c.address, "ingress": c.ingress, "state": c.state, "where": c.detail} for c in proof.canaries]
+        emit(rows, settings(ctx).form)
+        op.progress.note(f"{proof.found} of {len(proof.canaries)} proven")
+
+
+@app.command()
+def rollback(ctx: typer.Context, wave: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
+    """Take a wave back to the old server, with the mail that has arrived on the new one. Nothing is deleted there.
+
+    Example: migrator wave rollback sales
+    """
+    from migrator.waves.run import roll_back
+
+    with _operation(ctx, wave) as op:
+        if dry_run:
+            return _preview_back(ctx, op)
+        confirm(f"Roll back wave {wave} ({len(op.mailboxes)} mailboxes) to the old server?", yes)
+        roll_back(op)
+        _say_result(ctx, op)
+
+
+@app.command()
+def status(ctx: typer.Context, wave: Name) -> None:
+    """Say where a wave is: its state, how much is copied, which mailboxes are at work or failed, and why.
+
+    Example: migrator wave status sales
+    """
+    from migrator import reports
+
+    workspace = open_workspace(ctx)
+    found = _wave(workspace, wave)
+    with closing(open_store(workspace, create=False)) as store:
+        shown = reports.status(store, workspace, found)
+    reports_form = settings(ctx).form
+    if reports_form is Format.TABLE:
+        emit_one(shown.summary())
+        emit(shown.rows())
+    else:
+        emit_one(shown.as_mapping(), reports_form)
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    wave: Name,
+    out: Annotated[Path | None, typer.Option("--out", help="Write into this file instead of stdout.")] = None,
+) -> None:
+    """Report on a wave from the state alone: Markdown, or JSON with -o json.
+
+    Example: migrator wave report sales --out sales.md
+    """
+    from migrator import reports
+
+    workspace = open_workspace(ctx)
+    found = _wave(workspace, wave)
+    with closing(open_store(workspace, create=False)) as store:
+        made = reports.wave_report(store, workspace, found)
+    as_json = settings(ctx).form in (Format.JSON, Format.JSONL)
+    text = safe_json(reports.report_json(made), indent=2) if as_json else reports.render_markdown(made)
+    if out is None:
+        print(text)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")
