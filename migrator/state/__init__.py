@@ -4,6 +4,8 @@
     errors     what can go wrong
     store      `Store`: one attribute a noun; made by `open`
     waves, leases, ledger, flips, canaries, audit, mailboxes      the nouns
+    folders, intents, tallies      parts of the ledger
+    statements INSERT with ON CONFLICT
     codes      how flags, UID sets and outcomes are written compactly
     tables     SQLModel tables: persistence only
     engine     SQLite and PostgreSQL: transactions, durability, permissions
@@ -17,11 +19,49 @@ SQLAlchemy is imported when a store is opened, not with this package.
 from typing import TYPE_CHECKING
 
 from migrator.state.process import here
+from migrator.state.records import (
+    Actor,
+    AuditRow,
+    Counts,
+    Direction,
+    FolderRecord,
+    IntentKind,
+    IntentRecord,
+    Lease,
+    LedgerRow,
+    NewIntent,
+    NotCarried,
+    PassRecord,
+    Settled,
+    Staged,
+    WaveRecord,
+)
 
 if TYPE_CHECKING:
+    from migrator.state.ledger import Ledger
     from migrator.state.store import Store
 
-__all__ = ["Store", "here", "open"]
+__all__ = [
+    "Actor",
+    "AuditRow",
+    "Counts",
+    "Direction",
+    "FolderRecord",
+    "IntentKind",
+    "IntentRecord",
+    "Lease",
+    "Ledger",
+    "LedgerRow",
+    "NewIntent",
+    "NotCarried",
+    "PassRecord",
+    "Settled",
+    "Staged",
+    "Store",
+    "WaveRecord",
+    "here",
+    "open",
+]
 
 
 def open(url: str, create: bool = True) -> "Store":
@@ -40,4 +80,8 @@ def __getattr__(name: str) -> object:
         from migrator.state.store import Store
 
         return Store
-    raise AttributeError(name)
+    if name == "Ledger":
+        from migrator.state.ledger import Ledger
+
+        return Ledger
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

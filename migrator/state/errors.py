@@ -45,3 +45,7 @@ class StateUnusable(Refused):
 
 class StateBusy(Transient):
     """Another process held the write lock, or the database server is away, for longer than the program waits."""
+
+
+class IntentUnknown(Refused):
+    """An intent to be settled is not open: nothing was written."""

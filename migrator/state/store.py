@@ -1,30 +1,47 @@
-"""The store: one attribute a noun. Skeleton."""
+"""The store: all that is remembered, one attribute a noun."""
 
+from functools import cached_property
 from types import TracebackType
 
+from sqlmodel import select
+
+from migrator.state import upgrade
 from migrator.state.audit import Audit
 from migrator.state.canaries import Canaries
+from migrator.state.engine import Database, parse
 from migrator.state.flips import FlipJournal
 from migrator.state.leases import Leases
 from migrator.state.ledger import Ledger
 from migrator.state.mailboxes import Mailboxes
+from migrator.state.tables import WorkspaceRow
 from migrator.state.waves import Waves
 
 
 class Store:
-    """All that is remembered, in one database. Every method of every noun may be called from any thread."""
+    """One database. Every method of every noun may be called from any thread, and raises errors with a remedy.
 
-    workspace_id: str
-    waves: Waves
-    audit: Audit
-    leases: Leases
-    mailboxes: Mailboxes
-    ledger: Ledger
-    flips: FlipJournal
-    canaries: Canaries
+    The schema must be there: `open_store` sees to it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.waves = Waves(database)
+        self.audit = Audit(database)
+        self.leases = Leases(database)
+        self.mailboxes = Mailboxes(database)
+        self.ledger = Ledger(database)
+        self.flips = FlipJournal(database)
+        self.canaries = Canaries(database)
+
+    @cached_property
+    def workspace_id(self) -> str:
+        """A UUID made with the database; tells this workspace from another one that works on the same servers."""
+        with self._database.read() as session:
+            return session.scalars(select(WorkspaceRow.id)).one()
 
     def close(self) -> None:
-        """Close all connections; also at the end of `with`."""
+        """Close all connections; the store can be used again (it reconnects)."""
+        self._database.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -36,4 +53,6 @@ class Store:
 
 
 def open_store(url: str, create: bool) -> Store:
-    raise NotImplementedError
+    """What `state.open` does."""
+    upgrade.ensure(parse(url), create)
+    return Store(Database(url))

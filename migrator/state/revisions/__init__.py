@@ -1,0 +1,8 @@
+"""The schema's revisions, oldest first. `versions/` holds them in Alembic's form; a released one never changes.
+
+A revision that rebuilds `audit` (a batch operation on SQLite does) must make its triggers again.
+"""
+
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]
+VERSION_TABLE = "schema_revision"  # not Alembic's default, which another program in the same database may use

@@ -1,0 +1,27 @@
+"""INSERT with ON CONFLICT, which SQLite and PostgreSQL spell alike and SQLAlchemy does not."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from migrator.state.tables import Table
+
+
+def upsert(session: Session, model: type[Table], keys: Sequence[str], values: Mapping[str, object]) -> None:
+    """Insert a row, or set the columns of `values` in the one that has the same `keys` (a unique constraint)."""
+    statement = _insert(session, model).values(**values)
+    changed = {name: statement.excluded[name] for name in values if name not in keys}
+    session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
+
+
+def insert_missing(session: Session, model: type[Table], values: Sequence[Mapping[str, object]]) -> None:
+    """Insert those rows whose keys are not there yet."""
+    if values:
+        session.execute(_insert(session, model).on_conflict_do_nothing(), [dict(row) for row in values])
+
+
+def _insert(session: Session, model: type[Table]) -> sqlite.Insert | postgresql.Insert:
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(model)
+    return sqlite.insert(model)
