@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import grp
 import os
 import pwd
 import re
@@ -203,7 +204,7 @@ class Dovecot:
             self._directory(self.directory / part)
         self._install(self.directory / "masters", f"{self.master_user}:{{PLAIN}}{self.master_password}::::::\n")
         self.log_path.touch()
-        os.chown(self.log_path, self._account.pw_uid, self._account.pw_gid)
+        self._own(self.log_path)
         self._install(self.directory / "dovecot.conf", self._configuration())
 
     def _configuration(self) -> str:
@@ -211,9 +212,9 @@ class Dovecot:
         folders = "\n".join(
             f'  mailbox "{name}" {{\n    special_use = {use}\n  }}' for name, use in special_use.items()
         )
-        group = subprocess.run(["id", "-gn", self._account.pw_name], capture_output=True, text=True).stdout.strip()
         return CONFIGURATION.substitute(
-            directory=self.directory, name=self.name, host=self.host, user=self._account.pw_name, group=group,
+            directory=self.directory, name=self.name, host=self.host, user=self._account.pw_name,
+            group=grp.getgrgid(self._account.pw_gid).gr_name,
             imap=self.imap_port, imaps=self.imaps_port, lmtp=self.lmtp_port, tls=self._tls(),
             quota=_quota(quota, max_message),
             mail_location=mail_location, separator=separator, prefix=prefix, folders=folders, extra=extra,
@@ -232,12 +233,16 @@ class Dovecot:
         fresh.write_text(text, "utf-8")
         if stamp is not None:
             os.utime(fresh, (stamp, stamp))
-        os.chown(fresh, self._account.pw_uid, self._account.pw_gid)
+        self._own(fresh)
         fresh.replace(path)
 
     def _directory(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
-        os.chown(path, self._account.pw_uid, self._account.pw_gid)
+        self._own(path)
+
+    def _own(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
 
 def _quota(quota: str, max_message: str) -> str:
