@@ -108,35 +108,32 @@ class Traffic:
             self._hang_up(ingress)
 
     def _try_waiting(self) -> None:
-        now = time.monotonic()
-        ready = [mail for mail in self._waiting if mail.next_try <= now]
-        blocked: set[str] = set()
-        for mail in ready:
-            if mail.ingress in blocked:
+        """One attempt for each mail that is due; an ingress that cannot be reached is left alone for this round."""
+        unreachable: set[str] = set()
+        for mail in [mail for mail in self._waiting if mail.next_try <= time.monotonic()]:
+            if mail.ingress in unreachable:
                 continue
-            if self._attempt(mail):
+            try:
+                settled = self._attempt(mail)
+            except OSError:
+                self._hang_up(mail.ingress)
+                unreachable.add(mail.ingress)
+                settled = False
+            if settled:
                 self._waiting.remove(mail)
-            else:
-                mail.next_try = now + RETRY_SECONDS
-                blocked.add(mail.ingress)
+            mail.next_try = time.monotonic() + RETRY_SECONDS
 
     def _attempt(self, mail: _Mail) -> bool:
-        """Try once; True when the mail is settled (accepted, or refused for good)."""
+        """Try once; True when the mail is settled (accepted, or refused for good). OSError: no connection."""
         try:
-            connection = self._connection(mail.ingress)
-            self._transaction(connection, mail)
+            self._transaction(self._connection(mail.ingress), mail)
         except smtplib.SMTPResponseException as error:
             self._hang_up(mail.ingress)
-            if error.smtp_code < 500:
-                return False
-            self.refused.append(f"{mail.address} through {mail.ingress}: {error.smtp_code} {error.smtp_error!r}")
-            return True
-        except OSError:
-            self._hang_up(mail.ingress)
-            return False
-        self.sent.append(
-            Sent(mail.token, mail.address, mail.ingress, mail.first_tried, time.time(), mail.possible_copies)
-        )
+            if error.smtp_code >= 500:
+                self.refused.append(f"{mail.address} through {mail.ingress}: {error.smtp_code} {error.smtp_error!r}")
+            return error.smtp_code >= 500
+        now = time.time()
+        self.sent.append(Sent(mail.token, mail.address, mail.ingress, mail.first_tried, now, mail.possible_copies))
         return True
 
     def _transaction(self, connection: smtplib.SMTP, mail: _Mail) -> None:
