@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from structlog.typing import EventDict, Processor
 
-CRASH = "migrator.crash"
+CRASH, PROGRESS = "migrator.crash", "migrator.progress"  # shown to people by `failure` and `progress` themselves
 _about: dict[str, str] = {}  # of the whole process; a thread's own (the mailbox) are bound with structlog.contextvars
 _file: Path | None = None
 
@@ -54,7 +54,7 @@ def start(root: Path, verbose: int = 0) -> None:
     to_file.setFormatter(_formatter(structlog.processors.JSONRenderer(ensure_ascii=False), shared))
     to_people = logging.StreamHandler(sys.stderr)
     to_people.setLevel([logging.ERROR, logging.INFO, logging.DEBUG][min(verbose, 2)])
-    to_people.addFilter(lambda record: record.name != CRASH)  # `failure` tells of it, in fewer words
+    to_people.addFilter(lambda record: record.name not in (CRASH, PROGRESS))
     to_people.setFormatter(_formatter(structlog.dev.ConsoleRenderer(colors=False), shared))
     logging.basicConfig(handlers=[to_file, to_people], level=logging.WARNING, force=True)
     logging.raiseExceptions = False  # a full disk must not fill the screen; the work itself fails loudly

@@ -1,0 +1,265 @@
+"""How work is seen while it goes on: bars on a terminal, lines elsewhere, JSON events with -o json. All on stderr.
+
+Each is a model.progress.Progress, told from many threads. What cannot be shown (a terminal that went away) is dropped:
+the copy goes on, and the log has it too.
+"""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from migrator.cli.logs import PROGRESS
+from migrator.cli.output import Format, safe_json
+from migrator.model.mailbox import Mailbox
+from migrator.model.names import Address, neutral
+from migrator.model.progress import PassReport, Progress
+from migrator.model.wave import PassKind
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+EVERY = 30.0  # seconds between two lines on the total
+EVENT_EVERY = 1.0  # seconds between two JSON events on one mailbox's copying
+
+
+class Tally:
+    """What is known so far of one mailbox, or of all."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self.planned_messages = self.planned_octets = self.messages = self.octets = 0
+
+    def plan(self, messages: int, octets: int) -> None:
+        self.planned_messages += messages
+        self.planned_octets += octets
+
+    def copy(self, messages: int, octets: int) -> None:
+        self.messages += messages
+        self.octets += octets
+
+    def left(self) -> timedelta | None:
+        """Time until all that is planned is copied at the pace so far; None while nothing is."""
+        if not self.octets:
+            return None
+        spent = time.monotonic() - self.begun
+        return timedelta(seconds=round(spent * max(0, self.planned_octets - self.octets) / self.octets))
+
+
+class _Watcher:
+    """What the three have in common: counts under one lock, and a copy of the main events in the log."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._log = logging.getLogger(PROGRESS)
+        self._total = Tally()
+        self._at_work: dict[Address, Tally] = {}
+        self._done = self._failed = 0
+
+    def started(self, mailbox: Mailbox, kind: PassKind) -> None:
+        self._log.info("%s: %s pass started", mailbox.address, kind)
+        with self._lock, suppress(OSError, ValueError):
+            self._at_work[mailbox.address] = Tally()
+            self._show_started(mailbox, kind)
+
+    def planned(self, mailbox: Mailbox, messages: int, octets: int) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            for tally in (self._total, self._at_work.setdefault(mailbox.address, Tally())):
+                tally.plan(messages, octets)
+            self._show_counts(mailbox, self._at_work[mailbox.address])
+
+    def copied(self, mailbox: Mailbox, messages: int, octets: int) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            for tally in (self._total, self._at_work.setdefault(mailbox.address, Tally())):
+                tally.copy(messages, octets)
+            self._show_counts(mailbox, self._at_work[mailbox.address])
+
+    def finished(self, mailbox: Mailbox, report: PassReport) -> None:
+        self._log.info("%s: %s", mailbox.address, summary(report))
+        with self._lock, suppress(OSError, ValueError):
+            self._done += 1
+            self._at_work.pop(mailbox.address, None)
+            self._show_finished(mailbox, report)
+
+    def failed(self, mailbox: Mailbox, error: Exception) -> None:
+        self._log.info("%s: failed: %s", mailbox.address, error)
+        with self._lock, suppress(OSError, ValueError):
+            self._failed += 1
+            self._at_work.pop(mailbox.address, None)
+            self._show_failed(mailbox, error)
+
+    def note(self, text: str) -> None:
+        self._log.info("%s", text)
+        with self._lock, suppress(OSError, ValueError):
+            self._show_note(text)
+
+    def close(self) -> None: ...
+    def _show_started(self, mailbox: Mailbox, kind: PassKind) -> None: ...
+    def _show_counts(self, mailbox: Mailbox, tally: Tally) -> None: ...
+    def _show_finished(self, mailbox: Mailbox, report: PassReport) -> None: ...
+    def _show_failed(self, mailbox: Mailbox, error: Exception) -> None: ...
+    def _show_note(self, text: str) -> None: ...
+
+
+class Lines(_Watcher):
+    """A line an event, with the time; the total every half minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = time.monotonic()
+
+    def _show_counts(self, mailbox: Mailbox, tally: Tally) -> None:
+        if time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            total, left = self._total, self._total.left()
+            text = f"total: {total.messages:,} of {total.planned_messages:,} messages, {size(total.octets)}"
+            self._show_note(text + f" of {size(total.planned_octets)}" + (f", {left} left" if left is not None else ""))
+
+    def _show_finished(self, mailbox: Mailbox, report: PassReport) -> None:
+        self._show_note(f"{mailbox.address}: {summary(report)}")
+
+    def _show_failed(self, mailbox: Mailbox, error: Exception) -> None:
+        self._show_note(f"{mailbox.address}: failed: {error}")
+
+    def _show_note(self, text: str) -> None:
+        print(f"{datetime.now():%H:%M:%S} {neutral(text)}", file=sys.stderr, flush=True)
+
+
+class Events(_Watcher):
+    """A JSON object a line: `event`, `at`, and what belongs to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[Address, float] = {}
+
+    def _emit(self, event: str, **what: object) -> None:
+        print(safe_json({"event": event, "at": datetime.now(UTC), **what}), file=sys.stderr, flush=True)
+
+    def _show_started(self, mailbox: Mailbox, kind: PassKind) -> None:
+        self._emit("started", mailbox=mailbox.address, kind=kind)
+
+    def _show_counts(self, mailbox: Mailbox, tally: Tally) -> None:
+        now = time.monotonic()
+        if now - self._said.get(mailbox.address, now - EVENT_EVERY) >= EVENT_EVERY:
+            self._said[mailbox.address] = now
+            counts = {name: value for name, value in vars(tally).items() if name != "begun"}
+            self._emit(
+                "copied",
+                mailbox=mailbox.address,
+                **counts,
+                total_octets=self._total.octets,
+                total_planned_octets=self._total.planned_octets,
+                seconds_left=self._total.left(),
+            )
+
+    def _show_finished(self, mailbox: Mailbox, report: PassReport) -> None:
+        self._emit("finished", mailbox=mailbox.address, **asdict(report))
+
+    def _show_failed(self, mailbox: Mailbox, error: Exception) -> None:
+        self._emit("failed", mailbox=mailbox.address, error=str(error))
+
+    def _show_note(self, text: str) -> None:
+        self._emit("note", text=text)
+
+
+class Bars(_Watcher):
+    """The total with its ETA, and below it a bar for each mailbox at work; in octets, which tell the time better."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        super().__init__()
+        tqdm.monitor_interval = 0  # no thread of its own beside ours
+        self._tqdm = tqdm
+        self._total_bar = self._bar("total", 0)
+        self._bars: dict[Address, tqdm[Any]] = {}
+
+    def _bar(self, name: str, position: int) -> "tqdm[Any]":
+        return self._tqdm(
+            total=0,
+            desc=name[:32].ljust(32),
+            position=position,
+            unit="B",
+            unit_scale=True,
+            leave=position == 0,
+            dynamic_ncols=True,
+            file=sys.stderr,
+        )
+
+    def _show_started(self, mailbox: Mailbox, kind: PassKind) -> None:
+        taken = {bar.pos for bar in self._bars.values()}
+        free = next(place for place in range(1, len(taken) + 2) if -place not in taken)
+        self._bars[mailbox.address] = self._bar(f"{neutral(mailbox.address)} {kind}", free)
+        self._count_mailboxes()
+
+    def _show_counts(self, mailbox: Mailbox, tally: Tally) -> None:
+        for bar, counted in ((self._bars.get(mailbox.address), tally), (self._total_bar, self._total)):
+            if bar is not None:
+                bar.total = max(counted.planned_octets, counted.octets)
+                bar.update(counted.octets - bar.n)
+
+    def _show_finished(self, mailbox: Mailbox, report: PassReport) -> None:
+        self._close(mailbox)
+
+    def _show_failed(self, mailbox: Mailbox, error: Exception) -> None:
+        self._close(mailbox)
+        self._show_note(f"{mailbox.address}: failed: {error}")
+
+    def _show_note(self, text: str) -> None:
+        self._tqdm.write(neutral(text), file=sys.stderr)
+
+    def _close(self, mailbox: Mailbox) -> None:
+        if bar := self._bars.pop(mailbox.address, None):
+            bar.close()
+        self._count_mailboxes()
+
+    def _count_mailboxes(self) -> None:
+        failed = f", {self._failed} failed" if self._failed else ""
+        self._total_bar.set_postfix_str(f"{self._done} passes done, {len(self._bars)} at work{failed}")
+
+    def close(self) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            for bar in self._bars.values():
+                bar.close()
+            self._bars.clear()
+            self._total_bar.close()
+
+
+@contextmanager
+def watching(form: Format) -> Iterator[Progress]:
+    """The progress that suits: JSON events with JSON output, bars where stderr is a terminal, else lines."""
+    kind = Bars if sys.stderr.isatty() else Lines
+    watcher = Events() if form in (Format.JSON, Format.JSONL) else kind()
+    try:
+        yield watcher
+    finally:
+        watcher.close()
+
+
+def summary(report: PassReport) -> str:
+    """One line on a pass: what is zero and unremarkable is left out."""
+    counts = {
+        "present": report.present,
+        "skipped": report.skipped,
+        "failed": report.failed,
+        "flags changed": report.flags_changed,
+        "UNACCOUNTED": report.unaccounted,
+    }
+    parts = [f"{report.copied:,} copied ({size(report.octets)})"]
+    parts += [f"{count:,} {name}" for name, count in counts.items() if count]
+    parts += [f"{len(report.warnings)} warnings"] if report.warnings else []
+    return f"{report.kind} pass: " + ", ".join(parts)
+
+
+def size(octets: float) -> str:
+    """Octets for people, in powers of 1,000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if octets < 1000:
+            return f"{octets:.1f} {unit}" if unit != "B" else f"{octets:.0f} B"
+        octets /= 1000
+    return f"{octets:.1f} TB"
