@@ -176,13 +176,13 @@ class Bars(_Watcher):
         super().__init__()
         tqdm.monitor_interval = 0  # no thread of its own beside ours
         self._tqdm = tqdm
-        self._total_bar = self._bar("total", 0)
+        self._total_bar = self._bar("0 done", 0)
         self._bars: dict[Address, tqdm[Any]] = {}
 
     def _bar(self, name: str, position: int) -> "tqdm[Any]":
         return self._tqdm(
             total=0,
-            desc=name[:32].ljust(32),
+            desc=_padded(name),
             position=position,
             unit="B",
             unit_scale=True,
@@ -220,7 +220,7 @@ class Bars(_Watcher):
 
     def _count_mailboxes(self) -> None:
         failed = f", {self._failed} failed" if self._failed else ""
-        self._total_bar.set_postfix_str(f"{self._done} passes done, {len(self._bars)} at work{failed}")
+        self._total_bar.set_description_str(_padded(f"{self._done} done{failed}"))
 
     def close(self) -> None:
         with self._lock, suppress(OSError, ValueError):
@@ -239,6 +239,10 @@ def watching(form: Format) -> Iterator[Progress]:
         yield watcher
     finally:
         watcher.close()
+
+
+def _padded(name: str) -> str:
+    return name[:32].ljust(32)
 
 
 def summary(report: PassReport) -> str:
