@@ -1,1 +1,29 @@
-"""What people read: progress, locate, ledger, runbooks."""
+"""What people read of a wave: its report (Markdown, JSON) and where it stands now.
+
+report    the report as a value
+collect   made from the state and the workspace
+light     its traffic light, by rules
+markdown, document    its two forms
+status    where a wave stands at this moment
+"""
+
+from migrator.reports.collect import wave_report
+from migrator.reports.document import report_json
+from migrator.reports.light import findings
+from migrator.reports.markdown import render_markdown
+from migrator.reports.report import Finding, Light, Report
+from migrator.reports.status import MailboxStatus, Standing, WaveStatus, status
+
+__all__ = [
+    "Finding",
+    "Light",
+    "MailboxStatus",
+    "Report",
+    "Standing",
+    "WaveStatus",
+    "findings",
+    "render_markdown",
+    "report_json",
+    "status",
+    "wave_report",
+]

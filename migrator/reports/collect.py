@@ -1,0 +1,150 @@
+"""Collects a wave's report from the state and the workspace; needs no server, so it can be made after a crash."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from migrator.model.canary import Canary, CanaryState
+from migrator.model.message import Grade, Outcome
+from migrator.model.names import Address, Ingress, ServerName, WaveName
+from migrator.model.tally import tally
+from migrator.model.wave import PassKind, WaveState
+from migrator.reports.report import (
+    AlteredClass,
+    CanaryPhase,
+    MailboxRow,
+    NotCarriedClass,
+    Note,
+    Report,
+    Rollback,
+    RouteRow,
+)
+from migrator.state import Store
+from migrator.state.records import Counts, NotCarried, PassRecord
+from migrator.workspace import Workspace
+
+PHASES = ("gate", "cutover", "rollback")
+
+
+def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime | None = None) -> Report:
+    """What is known of `wave` now (or: that is what `at` says, aware). UnknownName when neither side knows the wave."""
+    record = store.waves.get(wave)
+    planned = workspace.waves.get(wave) if record else workspace.wave(wave)
+    addresses = planned.mailboxes if record is None and planned else record.mailboxes if record else ()
+    passes = store.mailboxes.passes(wave)
+    messages = store.ledger.failures(addresses)
+    return Report(
+        wave=wave,
+        state=record.state if record else WaveState.PLANNED,
+        since=record.since if record else None,
+        at=at or datetime.now(UTC),
+        deadline=record.deadline if record else None,
+        departments=planned.departments if planned else (),
+        target=planned.target if planned else ServerName(""),
+        window=planned.window if planned else None,
+        error=record.error if record else "",
+        mailboxes=_rows(store, workspace, addresses, passes),
+        not_carried=_classes(messages),
+        altered=_altered(messages),
+        notes=_notes(passes, addresses),
+        canaries=_canaries(store, wave),
+        routes=_routes(store, workspace, wave),
+        rollback=_rollback(passes),
+        audit=store.audit.rows(wave),
+    )
+
+
+def _rows(
+    store: Store, workspace: Workspace, addresses: Iterable[Address], passes: Iterable[PassRecord]
+) -> tuple[MailboxRow, ...]:
+    counts, last = store.ledger.counts_all(), {record.address: record for record in passes}
+    return tuple(
+        _row(store, workspace, address, counts.get(address, Counts()), last.get(address)) for address in addresses
+    )
+
+
+def _row(store: Store, workspace: Workspace, address: Address, counts: Counts, last: PassRecord | None) -> MailboxRow:
+    mailbox = workspace.mailboxes.get(address)
+    folders = store.ledger.folders(address)
+    return MailboxRow(
+        address,
+        department=mailbox.department if mailbox else "",
+        source=mailbox.source if mailbox else ServerName(""),
+        target=mailbox.target if mailbox else ServerName(""),
+        counts=counts,
+        source_messages=sum(folder.source_messages for folder in folders if not folder.gone),
+        last=last,
+        skipped=store.mailboxes.skipped(address) or "",
+        accepted=store.mailboxes.accepted(address) or "",
+    )
+
+
+def _classes(messages: Iterable[NotCarried]) -> tuple[NotCarriedClass, ...]:
+    """By outcome (failed first) and reason, the largest class first."""
+    groups: dict[tuple[Outcome, str], list[NotCarried]] = {}
+    for message in messages:
+        if message.outcome in (Outcome.FAILED, Outcome.SKIPPED):
+            groups.setdefault((message.outcome, message.reason), []).append(message)
+    classes = [NotCarriedClass(outcome, reason, tuple(group)) for (outcome, reason), group in groups.items()]
+    return tuple(sorted(classes, key=lambda kind: (kind.outcome, -len(kind.messages), kind.reason)))
+
+
+def _altered(messages: Iterable[NotCarried]) -> tuple[AlteredClass, ...]:
+    groups: dict[Grade, list[NotCarried]] = {}
+    for message in messages:
+        if message.grade is not None:
+            groups.setdefault(message.grade, []).append(message)
+    return tuple(AlteredClass(grade, tuple(groups[grade])) for grade in sorted(groups))
+
+
+def _notes(passes: Iterable[PassRecord], addresses: Iterable[Address]) -> tuple[Note, ...]:
+    """The warnings of each mailbox's last finished pass."""
+    last = {record.address: record.report for record in passes if record.report is not None}
+    return tuple(Note(a, text) for a in addresses if a in last for text in last[a].warnings)
+
+
+def _canaries(store: Store, wave: WaveName) -> tuple[CanaryPhase, ...]:
+    phases = ((phase, store.canaries.all(wave, phase)) for phase in PHASES)
+    return tuple(_phase(phase, canaries) for phase, canaries in phases if canaries)
+
+
+def _phase(phase: str, canaries: tuple[Canary, ...]) -> CanaryPhase:
+    newest: dict[tuple[Address, Ingress], Canary] = {(c.address, c.ingress): c for c in canaries}
+    return CanaryPhase(
+        phase,
+        ingresses=tally(newest.values()),
+        astray=tuple(canary for canary in newest.values() if canary.state is not CanaryState.PROVEN),
+        earlier=len(canaries) - len(newest),
+    )
+
+
+def _routes(store: Store, workspace: Workspace, wave: WaveName) -> tuple[RouteRow, ...]:
+    rows = (
+        RouteRow(
+            entry.name,
+            observed=len(store.flips.original(wave, entry.name)),
+            written=len(store.flips.written(wave, entry.name)),
+            unconfirmed=store.flips.unconfirmed(wave, entry.name),
+        )
+        for entry in workspace.config.routing
+    )
+    return tuple(row for row in rows if row.observed or row.written)
+
+
+def _rollback(passes: Iterable[PassRecord]) -> Rollback | None:
+    """The reverse passes; None when there were none. Unresolved: a mailbox whose last one failed or left messages."""
+    reverse = [record for record in passes if record.kind is PassKind.REVERSE]
+    if not reverse:
+        return None
+    last = {record.address: record for record in reverse}
+    unresolved = (f"{address}: {text}" for address, record in last.items() if (text := _unresolved(record)))
+    carried = sum(record.report.copied for record in reverse if record.report is not None)
+    return Rollback(carried, tuple(unresolved))
+
+
+def _unresolved(record: PassRecord) -> str:
+    if record.error:
+        return record.error
+    if record.report is None:
+        return "its reverse pass has not ended"
+    left = record.report.failed + record.report.skipped
+    return f"{left} messages could not be carried back" if left else ""

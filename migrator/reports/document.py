@@ -1,0 +1,106 @@
+"""A report as JSON: version 1 of its schema. Keys are only ever added; times are ISO 8601 in UTC, sizes octets."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from migrator.model.canary import Canary
+from migrator.reports.light import findings
+from migrator.reports.report import CanaryPhase, MailboxRow, Report
+from migrator.state.records import AuditRow, NotCarried, PassRecord
+
+SCHEMA_VERSION = 1
+
+
+def report_json(report: Report) -> str:
+    """The report as one JSON object, ASCII only (so nothing in it can steer a terminal), ending with a newline."""
+    return json.dumps(document(report), indent=2) + "\n"
+
+
+def document(report: Report) -> dict[str, object]:
+    """The same as plain values."""
+    found = findings(report)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "wave": report.wave,
+        "state": report.state,
+        "since": _time(report.since),
+        "generated_at": _time(report.at),
+        "freeze_deadline": _time(report.deadline),
+        "light": found[0].light,
+        "sentence": found[0].text,
+        "findings": [asdict(finding) for finding in found],
+        "departments": list(report.departments),
+        "target": report.target,
+        "window": {"start": _time(report.window.start), "end": _time(report.window.end)} if report.window else None,
+        "error": report.error,
+        "totals": asdict(report.totals),
+        "mailboxes": [_mailbox(row) for row in report.mailboxes],
+        "not_carried": [
+            {"outcome": kind.outcome, "reason": kind.reason, "messages": _messages(kind.messages)}
+            for kind in report.not_carried
+        ],
+        "altered": [{"grade": kind.grade, "messages": _messages(kind.messages)} for kind in report.altered],
+        "notes": [asdict(note) for note in report.notes],
+        "canaries": [_phase(phase) for phase in report.canaries],
+        "routes": [asdict(row) for row in report.routes],
+        "rollback": asdict(report.rollback) if report.rollback else None,
+        "audit": [_audit(row) for row in report.audit],
+    }
+
+
+def _mailbox(row: MailboxRow) -> dict[str, object]:
+    return {
+        "address": row.address,
+        "department": row.department,
+        "source": row.source,
+        "target": row.target,
+        "source_messages": row.source_messages,
+        "messages": row.messages,
+        "difference": row.difference,
+        **asdict(row.counts),
+        "last_pass": _pass(row.last) if row.last else None,
+        "error": row.error,
+        "left_out": row.skipped,
+        "accepted": row.accepted,
+    }
+
+
+def _pass(record: PassRecord) -> dict[str, object]:
+    return {"kind": record.kind, "started": _time(record.started), "finished": _time(record.finished)}
+
+
+def _messages(messages: Iterable[NotCarried]) -> list[dict[str, object]]:
+    return [{"address": m.address, "folder": m.folder, "uid": m.uid} for m in messages]
+
+
+def _phase(phase: CanaryPhase) -> dict[str, object]:
+    return {
+        "phase": phase.phase,
+        "total": phase.total,
+        "sent": phase.sent,
+        "found": phase.found,
+        "earlier": phase.earlier,
+        "ingresses": [asdict(row) for row in phase.ingresses],
+        "astray": [_canary(canary) for canary in phase.astray],
+    }
+
+
+def _canary(canary: Canary) -> dict[str, object]:
+    return {**asdict(canary), "sent_at": _time(canary.sent_at)}
+
+
+def _audit(row: AuditRow) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "at": _time(row.at),
+        **asdict(row.actor),
+        "what": row.what,
+        "mailbox": row.mailbox,
+        "detail": dict(row.detail),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat() if moment else None

@@ -1,0 +1,164 @@
+"""The traffic light: which findings a report's facts give, by stated rules. Pure."""
+
+from collections.abc import Iterator
+
+from migrator.model.message import Outcome
+from migrator.model.wave import WaveState as S
+from migrator.reports.report import CanaryPhase, Finding, Light, NotCarriedClass, Report
+
+_ASKED_FOR = ("canary", "(folders.deleted: skip)", "(folders.skip)")  # ends of reasons that are no loss
+_AT_REST = frozenset({S.PLANNED, S.SYNCED, S.CUTOVER_READY, S.COMPLETED, S.ROLLED_BACK})
+_BEFORE = frozenset({S.PLANNED, S.SYNCING, S.SYNCED, S.CUTOVER_READY})  # mail arrives on the source as ever
+_FROZEN = frozenset({S.FREEZING, S.DRAINING, S.FINAL_PASS})
+_MOVED = frozenset({S.VERIFYING, S.CATCHING_UP, S.COMPLETED})
+_RETURNED = frozenset({S.VERIFYING_BACK, S.ROLLED_BACK})
+_UNDER_WAY = {
+    S.SYNCING: "mailboxes are being copied",
+    S.FREEZING: "mail is being held back for the cutover",
+    S.DRAINING: "mail is held back, and the queues run empty",
+    S.FINAL_PASS: "mail is held back while the last messages are copied",
+    S.FLIPPING: "routes are being pointed to the target",
+    S.RELEASING: "held mail is being released to the target",
+    S.VERIFYING: "canaries are proving that mail arrives on the target",
+    S.CATCHING_UP: "late mail is being carried over",
+    S.THAWING: "the freeze is being taken back",
+    S.ROLLING_BACK: "the rollback has begun: mail is held back",
+    S.REVERSE_PASS: "new mail is being carried back to the source",
+    S.FLIPPING_BACK: "routes are being pointed back to the source",
+    S.RELEASING_BACK: "held mail is being released to the source",
+    S.VERIFYING_BACK: "canaries are proving that mail arrives on the source again",
+}
+
+
+def findings(report: Report) -> tuple[Finding, ...]:
+    """All that colours the light, worst first; never empty.
+
+    Red: stopped between the freeze and the end of the cutover or of the rollback; frozen past the deadline; a canary
+    misrouted, refused or unproven; outcomes that do not add up in a wave at rest after its cutover.
+    Amber: work under way; stopped before the cutover; failed, altered or skipped messages that nobody has accepted;
+    a mailbox in error or left out; a route change without evidence; a cutover without canaries.
+    Green: none of these.
+    """
+    found = [
+        *_stopped(report),
+        *_overdue(report),
+        *_delivery(report),
+        *_balance(report),
+        *_mailboxes(report),
+        *_messages(report),
+        *_routes(report),
+        *_way_back(report),
+    ]
+    if report.state in _UNDER_WAY:
+        found.append(Finding(Light.AMBER, f"Under way: {_UNDER_WAY[report.state]}."))
+    if not any(finding.light is not Light.GREEN for finding in found):
+        found.append(Finding(Light.GREEN, _all_well(report)))
+    order = (Light.RED, Light.AMBER, Light.GREEN)
+    return tuple(sorted(found, key=lambda finding: order.index(finding.light)))
+
+
+def _stopped(report: Report) -> Iterator[Finding]:
+    if report.error:
+        light = Light.AMBER if report.state in _BEFORE else Light.RED
+        yield Finding(light, f"The last run stopped while the wave was {report.state}: {report.error}")
+
+
+def _overdue(report: Report) -> Iterator[Finding]:
+    if report.state in _FROZEN and report.deadline is not None and report.at >= report.deadline:
+        yield Finding(
+            Light.RED,
+            f"Mail has been held back past the deadline of {report.deadline:%Y-%m-%d %H:%M:%S %Z}: "
+            f"run `migrator wave run {report.wave}` now, it takes the freeze back.",
+        )
+
+
+def _delivery(report: Report) -> Iterator[Finding]:
+    gate, cutover, rollback = (report.phase(name) for name in ("gate", "cutover", "rollback"))
+    if report.state in _BEFORE and gate is not None:
+        yield from _astray(gate, Light.AMBER)
+    if report.state in _MOVED and cutover is not None:
+        yield from _astray(cutover, Light.RED)
+    if report.state in _RETURNED and rollback is not None:
+        yield from _astray(rollback, Light.RED)
+    if report.state is S.COMPLETED and (cutover is None or cutover.found == 0):
+        yield Finding(Light.AMBER, "No canary has proved that mail arrives on the target.")
+
+
+def _astray(phase: CanaryPhase, light: Light) -> Iterator[Finding]:
+    """One finding for the canaries that have a verdict, and it is not `proven`."""
+    bad = [canary for canary in phase.astray if canary.state not in ("intended", "sent")]
+    if bad:
+        first = f"{bad[0].address} through {bad[0].ingress}: {bad[0].state}, {bad[0].detail}"
+        rest = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        yield Finding(light, f"Delivery is not proven for {len(bad)} of {phase.total} canaries: {first}{rest}.")
+
+
+def _balance(report: Report) -> Iterator[Finding]:
+    wrong = [row for row in report.mailboxes if row.difference and not row.at_work and not row.skipped]
+    if wrong and report.state is not S.PLANNED:
+        light = Light.RED if report.state is S.COMPLETED else Light.AMBER
+        first = f"{wrong[0].address}: source {wrong[0].source_messages}, outcomes {wrong[0].messages}"
+        yield Finding(light, f"Outcomes and source counts differ in {len(wrong)} mailboxes, first {first}.")
+
+
+def _mailboxes(report: Report) -> Iterator[Finding]:
+    failed = [row for row in report.mailboxes if row.error and not row.skipped]
+    if failed:
+        yield Finding(
+            Light.AMBER, f"{len(failed)} mailboxes are in error, first {failed[0].address}: {failed[0].error}"
+        )
+    left_out = [row for row in report.mailboxes if row.skipped]
+    if left_out:
+        first = f"{left_out[0].address}: {left_out[0].skipped}"
+        yield Finding(Light.AMBER, f"{len(left_out)} mailboxes were left out by the operator, first {first}.")
+
+
+def _messages(report: Report) -> Iterator[Finding]:
+    accepted = {row.address for row in report.mailboxes if row.accepted}
+    for outcome in (Outcome.FAILED, Outcome.SKIPPED):
+        classes = [kind for kind in report.not_carried if kind.outcome is outcome and not _asked_for(kind)]
+        count = sum(message.address not in accepted for kind in classes for message in kind.messages)
+        if count:
+            yield Finding(
+                Light.AMBER, f"{count} messages {outcome} and are not on the target; nobody has accepted that."
+            )
+    altered = sum(message.address not in accepted for kind in report.altered for message in kind.messages)
+    if altered:
+        yield Finding(Light.AMBER, f"The target changed the content of {altered} messages; nobody has accepted that.")
+
+
+def _asked_for(kind: NotCarriedClass) -> bool:
+    """Our own test messages, and what the operator's configuration leaves out."""
+    return (
+        kind.outcome is Outcome.SKIPPED and kind.reason.endswith(_ASKED_FOR) and not kind.reason.startswith("refused")
+    )
+
+
+def _routes(report: Report) -> Iterator[Finding]:
+    for row in report.routes:
+        if row.unconfirmed:
+            steps = ", ".join(row.unconfirmed)
+            yield Finding(Light.AMBER, f"At {row.ingress} a route change was begun and not seen to be there: {steps}.")
+
+
+def _way_back(report: Report) -> Iterator[Finding]:
+    if report.state is S.ROLLED_BACK and report.rollback is not None and report.rollback.unresolved:
+        count = len(report.rollback.unresolved)
+        yield Finding(Light.AMBER, f"{count} mailboxes have messages that could not be carried back.")
+
+
+def _all_well(report: Report) -> str:
+    totals = report.totals
+    what = f"{totals.mailboxes} mailboxes with {totals.messages:,} messages"
+    if report.state is S.COMPLETED:
+        cutover = report.phase("cutover")
+        proof = f"{cutover.found} of {cutover.total}" if cutover else "0"
+        return f"{what} have moved to {report.target}; {proof} canaries proved that mail arrives there and only there."
+    if report.state is S.ROLLED_BACK:
+        carried = report.rollback.carried_back if report.rollback else 0
+        return (
+            f"Mail for {totals.mailboxes} mailboxes arrives on the source again; {carried} messages were carried back."
+        )
+    if report.state is S.PLANNED:
+        return f"{totals.mailboxes} mailboxes are planned; nothing has been copied yet."
+    return f"{what} are on {report.target} and in step; mail still arrives on the source."
