@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from migrator.cli.output import Format, safe_json
+from migrator.cli.output import Format, neutral_lines, safe_json
 from migrator.model.errors import ExitCode, MigratorError
-from migrator.model.names import neutral
 
 if TYPE_CHECKING:
     from migrator.cli.context import Settings
@@ -47,10 +46,10 @@ def print_failure(error: MigratorError, settings: "Settings") -> None:
     if settings.form in (Format.JSON, Format.JSONL):
         print(safe_json(as_mapping(error)), file=sys.stderr)
         return
-    lines = [neutral(line) for line in str(error).split("\n")]
-    print(f"{_red('error:', settings.no_color)} {lines[0]}", *lines[1:], sep="\n  ", file=sys.stderr)
+    what = neutral_lines(str(error)).replace("\n", "\n  ")
+    print(f"{_red('error:', settings.no_color)} {what}", file=sys.stderr)
     if error.remedy:
-        print("what to do:", *map(neutral, error.remedy.split("\n")), file=sys.stderr)
+        print(f"what to do: {neutral_lines(error.remedy)}", file=sys.stderr)
     if error.runbook:
         print(f"more: runbooks/{error.runbook}.md", file=sys.stderr)
 

@@ -92,6 +92,11 @@ def _cell(value: object) -> str:
     return neutral(str(value))
 
 
+def neutral_lines(text: str) -> str:
+    """`text` with its line breaks kept, and every other control character made visible."""
+    return "\n".join(neutral(line) for line in text.split("\n"))
+
+
 def table(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
     """Aligned columns under upper-case names; numbers to the right; wide (East Asian) characters count two."""
     cells = [[name.upper().replace("_", " ") for name in names], *rows]

@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from migrator.cli.logs import PROGRESS
-from migrator.cli.output import Format, safe_json
+from migrator.cli.output import Format, neutral_lines, safe_json
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, neutral
 from migrator.model.progress import PassReport, Progress
 from migrator.model.wave import PassKind
 
 if TYPE_CHECKING:
+    from migrator.cli.context import Settings
     from tqdm import tqdm
 
 EVERY = 30.0  # seconds between two lines on the total
@@ -127,7 +128,7 @@ class Lines(_Watcher):
         self._show_note(f"{mailbox.address}: failed: {error}")
 
     def _show_note(self, text: str) -> None:
-        print(f"{datetime.now():%H:%M:%S} {neutral(text)}", file=sys.stderr, flush=True)
+        print(f"{datetime.now():%H:%M:%S} {neutral_lines(text)}", file=sys.stderr, flush=True)
 
 
 class Events(_Watcher):
@@ -211,7 +212,7 @@ class Bars(_Watcher):
         self._show_note(f"{mailbox.address}: failed: {error}")
 
     def _show_note(self, text: str) -> None:
-        self._tqdm.write(neutral(text), file=sys.stderr)
+        self._tqdm.write(neutral_lines(text), file=sys.stderr)
 
     def _close(self, mailbox: Mailbox) -> None:
         if bar := self._bars.pop(mailbox.address, None):
@@ -231,10 +232,10 @@ class Bars(_Watcher):
 
 
 @contextmanager
-def watching(form: Format) -> Iterator[Progress]:
+def watching(settings: "Settings") -> Iterator[Progress]:
     """The progress that suits: JSON events with JSON output, bars where stderr is a terminal, else lines."""
     kind = Bars if sys.stderr.isatty() else Lines
-    watcher = Events() if form in (Format.JSON, Format.JSONL) else kind()
+    watcher = Events() if settings.form in (Format.JSON, Format.JSONL) else kind()
     try:
         yield watcher
     finally:

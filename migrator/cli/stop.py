@@ -61,7 +61,7 @@ def this_command() -> str:
 
 
 @contextmanager
-def stop_on_signals(resume: str | None = None) -> Iterator[Signals]:
+def stopping(resume: str | None = None) -> Iterator[Signals]:
     """Signals ask the work inside to stop, instead of ending the process; before and after they do what they did.
 
     A Stopped that leaves the block after SIGTERM becomes Terminated (exit code 143).
