@@ -5,6 +5,7 @@
     store      `Store`: one attribute a noun; made by `open`
     waves, leases, ledger, flips, canaries, audit, mailboxes      the nouns
     folders, intents, tallies      parts of the ledger
+    journal    its hot path: what a batch of a copy writes
     statements INSERT with ON CONFLICT
     codes      how flags, UID sets and outcomes are written compactly
     tables     SQLModel tables: persistence only

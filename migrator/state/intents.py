@@ -1,53 +1,16 @@
 """The ledger's intents, inside a transaction of `ledger`: what is being appended, and what may still land."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from migrator.model.names import Address
-from migrator.state.codes import uids_of, uids_text
-from migrator.state.errors import IntentUnknown
-from migrator.state.records import Direction, IntentKind, IntentRecord, NewIntent, Staged
+from migrator.state.codes import uids_of
+from migrator.state.records import Direction, IntentKind, IntentRecord, Staged
 from migrator.state.statements import upsert
 from migrator.state.tables import FolderRow, IntentRow, StagedRow
-
-
-def insert_new(session: Session, intent: NewIntent, at: datetime) -> int:
-    """Open an intent; its id."""
-    values = {
-        "folder_id": intent.folder_id,
-        "kind": intent.kind.value,
-        "direction": intent.direction.value,
-        "uidvalidity": intent.uidvalidity,
-        "uidnext": intent.uidnext,
-        "uids": uids_text(intent.uids),
-        "opened": at,
-        "open": True,
-        "doubtful": False,
-    }
-    return session.execute(insert(IntentRow).returning(col(IntentRow.id)), values).scalar_one() or 0
-
-
-def close(session: Session, ids: Sequence[int]) -> dict[int, int]:
-    """Close open intents (only doubtful ones are kept); the folder of each. Raises IntentUnknown if one is not open."""
-    chosen = col(IntentRow.id).in_(ids)
-    found = session.execute(
-        select(IntentRow.id, IntentRow.folder_id, IntentRow.doubtful).where(chosen, col(IntentRow.open).is_(True))
-    ).all()
-    unknown = set(ids) - {intent for intent, _, _ in found}
-    if unknown:
-        raise IntentUnknown(
-            f"intents {sorted(unknown)} are not open: settled before, or their folder was dropped",
-            remedy="Nothing was written. Run the same command again: it looks what is on the target.",
-        )
-    session.execute(delete(IntentRow).where(chosen, col(IntentRow.doubtful).is_(False)))
-    if any(doubtful for _, _, doubtful in found):
-        session.execute(delete(StagedRow).where(col(StagedRow.intent_id).in_(ids)))
-        session.execute(update(IntentRow).where(chosen).values(open=False))
-    return {intent or 0: folder for intent, folder, _ in found}
 
 
 def mark_doubtful(session: Session, ids: Sequence[int]) -> None:

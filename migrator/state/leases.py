@@ -8,12 +8,13 @@ from sqlmodel import col, select
 
 from migrator.model.errors import Locked
 from migrator.model.names import Address, WaveName
+from migrator.state import journal
 from migrator.state.audit import append
 from migrator.state.engine import Database, now
 from migrator.state.errors import LeaseLost
 from migrator.state.process import identity, is_gone
 from migrator.state.records import Actor, Lease
-from migrator.state.statements import insert_missing
+from migrator.state.statements import change, insert_missing
 from migrator.state.tables import LeaseRow
 
 
@@ -42,8 +43,8 @@ class Leases:
         """The same lease with `expires` moved to now + ttl. Raises LeaseLost when it is another's or released."""
         with self._database.write() as session:
             expires = now(session) + lease.ttl
-            renewed = update(LeaseRow).where(*_ours(lease)).values(expires=expires).returning(col(LeaseRow.key))
-            if session.execute(renewed).first() is None:
+            renewed = update(LeaseRow).where(*_ours(lease)).values(expires=expires)
+            if not change(session, renewed):
                 raise _lost(session, lease)
             return Lease(lease.key, lease.fence, lease.holder, lease.since, expires, lease.ttl)
 
@@ -61,8 +62,7 @@ class Leases:
 
 def require(session: Session, lease: Lease) -> None:
     """Refuse (LeaseLost) unless the lease is still ours; nobody can take it before this transaction ends."""
-    ours = select(LeaseRow.fence).where(*_ours(lease)).with_for_update(read=True)
-    if session.execute(ours).first() is None:
+    if not journal.holds(session.connection(), lease):
         raise _lost(session, lease)
 
 

@@ -64,6 +64,12 @@ class Mailboxes:
             rows = session.scalars(select(PassRow).where(col(PassRow.id).in_(latest)))
             return {Address(row.mailbox): _record(row) for row in rows}
 
+    def passes(self, wave: WaveName) -> tuple[PassRecord, ...]:
+        """Every pass of a wave, in the order in which they were first noted."""
+        wanted = select(PassRow).where(PassRow.wave == wave).order_by(col(PassRow.id))
+        with self._database.read() as session:
+            return tuple(map(_record, session.scalars(wanted)))
+
     def accept_failure(self, address: Address, reason: str, actor: Actor) -> None:
         """The operator accepts the messages that have failed, or were altered, so far in this mailbox (audited)."""
         with self._database.write(durable=True) as session:

@@ -1,7 +1,9 @@
-"""INSERT with ON CONFLICT, which SQLite and PostgreSQL spell alike and SQLAlchemy does not."""
+"""Statements that SQLite and PostgreSQL spell alike and SQLAlchemy does not: INSERT with ON CONFLICT, counted UPDATE."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
+from sqlalchemy import CursorResult, Update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,6 +21,11 @@ def insert_missing(session: Session, model: type[Table], values: Sequence[Mappin
     """Insert those rows whose keys are not there yet."""
     if values:
         session.execute(_insert(session, model).on_conflict_do_nothing(), [dict(row) for row in values])
+
+
+def change(session: Session, statement: Update) -> int:
+    """Run an UPDATE; how many rows it changed."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def _insert(session: Session, model: type[Table]) -> sqlite.Insert | postgresql.Insert:

@@ -14,7 +14,7 @@ from migrator.state.audit import append
 from migrator.state.engine import Database, now
 from migrator.state.errors import WaveFixed, WaveMoved
 from migrator.state.records import Actor, WaveRecord
-from migrator.state.statements import insert_missing
+from migrator.state.statements import change, insert_missing
 from migrator.state.tables import WaveMailboxRow, WaveRow
 
 # Outside its cutover, nothing that a wave changed is in force: its mailboxes and first routes may be set anew.
@@ -78,7 +78,7 @@ class Waves:
             if not isinstance(deadline, Deadline):
                 values["deadline"] = deadline
             moved = update(WaveRow).where(col(WaveRow.name) == name, col(WaveRow.state) == was.value).values(values)
-            if session.execute(moved.returning(col(WaveRow.name))).first() is None:
+            if not change(session, moved):
                 raise _moved(name, was, to, _find(session, name))
             detail = {"was": was.value, "to": to.value, "event": event.value, "why": why}
             append(session, actor, "wave advanced", at, wave=name, detail=detail)
