@@ -1,9 +1,129 @@
-"""From an endpoint and a login to a Session: imapclient connects, secures and logs in; then the socket is ours."""
+"""From an endpoint and a login to a Session: imapclient greets, secures and logs in; then the socket is ours."""
 
+import imaplib
+import ssl
+import time
+
+from imapclient.exceptions import LoginError  # type: ignore[import-untyped]
+
+from migrator.imap.channel import Channel
+from migrator.imap.errors import CertificateRefused, ConnectionLost, PlaintextRefused, ProtocolViolation, Throttled
+from migrator.imap.login import Client
+from migrator.imap.parser import Parser
+from migrator.imap.responses import backoff
 from migrator.imap.session import Session
-from migrator.model.mailbox import Endpoint, Login
+from migrator.imap.wire import Wire, dial
+from migrator.model.errors import LoginRefused, MigratorError
+from migrator.model.mailbox import Endpoint, Login, Tls
+from migrator.model.names import has_control, neutral
+
+_COME_BACK = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[THROTTLED]")
 
 
 def connect(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, timeout: float = 60) -> Session:
-    """A logged-in Session. Unreachable, LoginRefused, PlaintextRefused, CertificateRefused, Throttled."""
-    raise NotImplementedError
+    """A logged-in Session. Unreachable, LoginRefused, PlaintextRefused, CertificateRefused, Throttled.
+
+    `timeout` is in seconds, for every wait for the server; greeting and login together get twice that.
+    """
+    peer = f"{endpoint.host}:{endpoint.port}"
+    if endpoint.tls is Tls.NONE and not allow_plaintext:
+        raise PlaintextRefused(
+            f"{peer}: the password would cross the network unprotected",
+            remedy="Set tls to implicit or starttls; or, on a network you trust, allow_plaintext: true.",
+        )
+    wire = dial(endpoint, timeout)
+    try:
+        wire.deadline = time.monotonic() + 2 * timeout
+        channel, offers_id = _enter(wire, endpoint, login, peer)
+        session = Session(channel, offers_id)
+        wire.deadline = None
+        return session
+    except BaseException:
+        wire.abort()
+        raise
+
+
+def _enter(wire: Wire, endpoint: Endpoint, login: Login, peer: str) -> tuple[Channel, bool]:
+    """Greeting, TLS and login; what the server has sent beyond them is fed to the new parser."""
+    client = _greeted(wire, endpoint, peer)
+    _log_in(client, login, peer)
+    parser = Parser()
+    parser.feed(client._imap.unread)
+    return Channel(wire, parser, peer), "ID" in client._imap.capabilities
+
+
+def _greeted(wire: Wire, endpoint: Endpoint, peer: str) -> Client:
+    context = _context(endpoint)
+    try:
+        wire.during = "the greeting"
+        if endpoint.tls is Tls.IMPLICIT:
+            wire.start_tls(context, endpoint.host)
+        client = Client(wire, endpoint.host)
+        if client._imap.state == "AUTH":
+            raise PlaintextRefused(f"{peer}: the server says PREAUTH: it has let somebody in before we said who we are")
+        if endpoint.tls is Tls.STARTTLS:
+            _start_tls(client, context, peer)
+        return client
+    except imaplib.IMAP4.abort as error:
+        raise ConnectionLost(f"{peer}: {neutral(str(error))}", during="the greeting") from None
+    except (imaplib.IMAP4.error, ValueError) as error:
+        raise _bad_greeting(peer, str(error)) from None
+
+
+def _start_tls(client: Client, context: ssl.SSLContext, peer: str) -> None:
+    if "STARTTLS" not in client._imap.capabilities:
+        raise PlaintextRefused(
+            f"{peer}: the server does not offer STARTTLS (or somebody on the way took it out)",
+            remedy="Use tls: implicit with its port (993), or find out why STARTTLS is missing.",
+        )
+    client.starttls(context)
+
+
+def _bad_greeting(peer: str, text: str) -> MigratorError:
+    if "BYE" in text.upper():
+        return Throttled(f"{peer}: the server turned us away: {neutral(text)}", retry_after=backoff(text))
+    return ProtocolViolation(f"{peer}: this is not an IMAP server as we know them: {neutral(text)}")
+
+
+def _log_in(client: Client, login: Login, peer: str) -> None:
+    secret = login.secret.reveal()
+    if has_control(login.user) or has_control(secret):
+        raise LoginRefused(
+            f"{peer}: user or password contains a control character", remedy="Check the secret's source."
+        )
+    try:
+        client._imap.wire.during = "login"
+        if "AUTH=PLAIN" in client._imap.capabilities:
+            client.plain_login(login.user, secret)
+        else:
+            if not (login.user + secret).isascii():
+                client._imap.speak_utf8()
+            client.login(login.user, secret)
+    except (LoginError, imaplib.IMAP4.error, ValueError) as error:
+        lost = isinstance(error.__context__, imaplib.IMAP4.abort)
+        raise _login_error(peer, login.user, str(error).replace(secret, "***"), lost) from None
+
+
+def _login_error(peer: str, user: str, text: str, lost: bool) -> MigratorError:
+    said = neutral(text)
+    if lost:
+        return ConnectionLost(f"{peer}: {said}", during="login")
+    if any(code in text.upper() for code in _COME_BACK):
+        return Throttled(f"{peer}: the server does not let {user!r} in now: {said}", retry_after=backoff(text))
+    return LoginRefused(
+        f"{peer}: the server does not let {user!r} in: {said}",
+        remedy="Check the login and its secret (mailboxes.csv, auth in migrator.yaml) with the server's administrator.",
+    )
+
+
+def _context(endpoint: Endpoint) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if endpoint.ca_file:
+        try:
+            context.load_verify_locations(endpoint.ca_file)
+        except OSError as error:
+            raise CertificateRefused(
+                f"the CA file {endpoint.ca_file!r} cannot be used: {error.strerror or error}",
+                remedy="ca_file must name a readable PEM file.",
+            ) from error
+    return context

@@ -1,20 +1,144 @@
 """Message bodies, streamed past any parser, with requests sent ahead."""
 
+import re
+import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO
 
-from migrator.imap.records import Body
+from migrator.imap.channel import Channel, Exchange, refusal
+from migrator.imap.errors import BodyTruncated, ConnectionLost
+from migrator.imap.grammar import uid_sets
+from migrator.imap.records import Body, Chunk
+from migrator.imap.responses import number, pairs, tokens
+
+SPOOL = 1 << 20  # octets in memory of a body whose UID comes after it
+_USUAL = re.compile(rb"\* \d+ FETCH \(UID (\d{1,10}) BODY\[\] \{", re.IGNORECASE)
+_ANY = re.compile(rb"\* \d+ FETCH \((?:[^\r\n]* )?BODY\[\] ", re.IGNORECASE)
+_UID = re.compile(rb"(?:\(| |^)UID (\d{1,10})(?: |\)|$)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Request:
+    exchanges: list[Exchange]
+    wanted: set[int]  # UIDs without an answer so far
+
+    @property
+    def ended(self) -> bool:
+        return all(exchange.status for exchange in self.exchanges)
 
 
 class Fetcher:
-    """Pipelined UID FETCH (UID BODY.PEEK[]): ask for batch n+1 before batch n is consumed. No other command meanwhile."""
+    """Pipelined UID FETCH: ask for batch n+1 before batch n is consumed. No other command meanwhile.
+
+    Bodies are told apart by UID, not by what stands between them: Dovecot sends the OK of the first request only after
+    the bodies of the second.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._requests: deque[_Request] = deque()
+        self._ahead: Body | None = None  # the first body of the request after the one that was just consumed
+        self._open = False  # the response of the body at hand has not been read to its end
 
     def request(self, uids: Sequence[int]) -> None:
         """Send the request for one batch; returns at once."""
-        raise NotImplementedError
+        exchanges = []
+        for uid_set in uid_sets(uids):
+            exchange = self._channel.begin("UID FETCH")
+            self._channel.send(b"%b UID FETCH %b (UID BODY.PEEK[])\r\n" % (exchange.tag, uid_set))
+            exchanges.append(exchange)
+        self._requests.append(_Request(exchanges, set(uids)))
 
     def replies(self) -> Iterator[Body]:
         """The bodies of the oldest request, then stops. UIDs without an answer are absent: compare.
 
         An unread rest of a Body is skipped. ProtocolViolation for a body that was not asked for, or comes twice.
+        BodyTruncated when the connection ends inside a body; CommandRefused when the server says NO at the end.
         """
-        raise NotImplementedError
+        request = self._requests.popleft()
+        while not request.ended and (request.wanted or not self._requests):
+            body, self._ahead = self._ahead or self._next(), None
+            if body and self._is_ahead(body, request):
+                self._ahead = body
+                return
+            if body:
+                self._check(body.uid, request.wanted)
+                yield body
+                self._close()
+        for exchange in request.exchanges:
+            if request.wanted and exchange.status and exchange.status.status != "OK":
+                raise refusal("UID FETCH", exchange.status)
+
+    def _is_ahead(self, body: Body, request: _Request) -> bool:
+        return body.uid not in request.wanted and any(body.uid in later.wanted for later in self._requests)
+
+    def _check(self, uid: int, wanted: set[int]) -> None:
+        if uid not in wanted:
+            self._channel.violated(f"the server sent message {uid}, which was not asked for or had come before")
+        wanted.remove(uid)
+
+    def _next(self) -> Body | None:
+        """The next response, when it is a body."""
+        line = self._channel.line()
+        usual = _USUAL.match(line)
+        if usual and self._channel.parser.literal >= 0:
+            self._open = True
+            return Body(int(usual[1]), self._channel.parser.literal, self._chunks())
+        if _ANY.match(line):
+            return self._unusual(line)
+        self._channel.take_in(line)
+        return None
+
+    def _close(self) -> None:
+        """Skip what is unread of the body at hand, and read its response to the end."""
+        if self._open:
+            self._open = False
+            for _ in self._chunks():
+                pass
+            rest = self._channel.line()
+            if rest != b")":
+                self._channel.whole(rest)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        parser = self._channel.parser
+        while parser.literal_left:
+            chunk = parser.chunk()
+            if chunk is not None:
+                yield chunk
+                continue
+            try:
+                self._channel.fill()
+            except ConnectionLost as error:
+                what = str(error).removesuffix(f" during {error.during}")
+                raise BodyTruncated(f"{what}, {parser.literal_left} octets short", during=error.during) from error
+
+    def _unusual(self, line: bytes) -> Body | None:
+        """A body as a quoted string or NIL, or with other attributes around it, where the UID may come last."""
+        literal = self._channel.parser.literal
+        found = _UID.search(line)
+        if literal >= 0 and not found:
+            return self._uid_last(literal)
+        if literal >= 0 and found:
+            self._open = True
+            return Body(int(found[1]), literal, self._chunks())
+        attributes = pairs(tokens([line])[3])
+        text = attributes.get(b"BODY[]")
+        return Body(number(attributes.get(b"UID")), len(text), iter((text,))) if isinstance(text, bytes) else None
+
+    def _uid_last(self, size: int) -> Body:
+        spool = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115  (closed by _pieces)
+        for chunk in self._chunks():
+            spool.write(chunk)
+        found = _UID.search(b" ".join(self._channel.whole(self._channel.line())[::2]))
+        if not found:
+            self._channel.violated("the server sent a message without its UID")
+        spool.seek(0)
+        return Body(int(found[1]), size, _pieces(spool))
+
+
+def _pieces(spool: IO[bytes]) -> Iterator[bytes]:
+    with spool:
+        while piece := spool.read(SPOOL // 4):
+            yield piece

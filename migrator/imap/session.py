@@ -1,14 +1,27 @@
 """One logged-in IMAP connection, used by one thread at a time."""
 
+import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
+from migrator.imap import listing, scanning
 from migrator.imap.appender import Appender
+from migrator.imap.channel import Channel, Exchange
+from migrator.imap.errors import ProtocolViolation, Unsupported
 from migrator.imap.fetcher import Fetcher
+from migrator.imap.grammar import astring, flag_list, folder_octets, uid_sets
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
+from migrator.imap.responses import expand, pairs, tokens
+from migrator.model.errors import MigratorError
 from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
+
+LITERAL_MINUS = 4096  # octets (RFC 7888, section 5)
+SPECIAL_USES = frozenset({"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"})  # RFC 6154
+ANSWERS_SLACK = 100_000  # FETCH answers that a folder's changes may cause beyond its messages
+_COPYUID = re.compile(rb"\[COPYUID \d+ ([\d:,]+) ([\d:,]+)\]", re.IGNORECASE)
 
 
 class Session:
@@ -17,8 +30,21 @@ class Session:
     Used as a context manager it logs out at the end, and drops the connection when an error passes through.
     """
 
-    capabilities: frozenset[str]  # upper case, as offered after login
-    server_id: Mapping[str, str]  # RFC 2971; empty where not offered
+    def __init__(self, channel: Channel, offers_id: bool) -> None:
+        """Ask for capabilities (again: those from before login do not count) and identity, in one round trip."""
+        self._channel = channel
+        self._raw: dict[FolderName, bytes] = {}  # names as the server spells them
+        self._exists = 0
+        asked = channel.start(b"CAPABILITY")
+        identity = channel.start(b"ID", b'("name" "migrator")') if offers_id else None
+        self.capabilities = _capabilities(channel.finish(asked))  # upper case, as offered after login
+        self.server_id: Mapping[str, str] = {}  # RFC 2971; empty where not offered
+        if identity or self.has("ID"):
+            self.server_id = _identity(identity or channel.start(b"ID", b'("name" "migrator")'), channel)
+        if self.has("LITERAL+"):
+            channel.non_sync_limit = 1 << 62
+        elif self.has("LITERAL-"):
+            channel.non_sync_limit = LITERAL_MINUS
 
     def __enter__(self) -> Self:
         return self
@@ -26,106 +52,192 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        if error is None:
+            self.close()
+        else:
+            self.abort()
 
     def close(self) -> None:
         """LOGOUT and close; never raises."""
-        raise NotImplementedError
+        with contextlib.suppress(MigratorError, OSError, ValueError):
+            if not self._channel.waiting:
+                self._channel.run(b"LOGOUT")
+        self.abort()
 
     def abort(self) -> None:
         """Drop the connection at once, without a word; never raises. Half-sent messages are not stored."""
-        raise NotImplementedError
+        self._channel.wire.abort()
 
     def has(self, capability: str) -> bool:
         """Whether the server offers `capability` ("MOVE", "CONDSTORE")."""
-        raise NotImplementedError
+        return capability.upper() in self.capabilities
 
     def folders(self) -> tuple[Folder, ...]:
         """All folders with subscription and status, in one round trip where the server has LIST-STATUS."""
-        raise NotImplementedError
+        folders = listing.list_folders(self._channel, self.has)
+        self._raw.update((folder.name, folder.raw) for folder in folders)
+        return folders
 
     def namespace(self) -> Namespace:
         """The first personal namespace; by LIST "" "" where NAMESPACE is missing."""
-        raise NotImplementedError
+        return listing.personal_namespace(self._channel, self.has)
 
     def status(self, name: FolderName) -> Status:
         """STATUS of one folder."""
-        raise NotImplementedError
+        return listing.folder_status(self._channel, self._octets(name), listing.status_items(self.has))
 
     def examine(self, name: FolderName, condstore: bool = True) -> Selected:
         """EXAMINE: select without the right to change anything (I1)."""
-        raise NotImplementedError
+        return self._select(b"EXAMINE", name, condstore)
 
     def select(self, name: FolderName) -> Selected:
         """SELECT."""
-        raise NotImplementedError
+        return self._select(b"SELECT", name, True)
 
     def unselect(self) -> None:
-        """Leave the selected folder without expunging it."""
-        raise NotImplementedError
+        """Leave the selected folder without expunging it (by EXAMINE, which cannot expunge, then CLOSE: RFC 3691)."""
+        if self.has("UNSELECT"):
+            self._channel.run(b"UNSELECT")
+        else:
+            self._channel.run(b"EXAMINE", b'"INBOX"')
+            self._channel.run(b"CLOSE")
 
     def create(self, name: FolderName, special_use: str | None = None) -> None:
-        """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists."""
-        raise NotImplementedError
+        """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists.
+
+        `special_use` is one of SPECIAL_USES; not asked for where the server lacks CREATE-SPECIAL-USE.
+        """
+        raw = self._octets(name)
+        if special_use is not None and special_use not in SPECIAL_USES:
+            raise ValueError(f"not a special use: {special_use!r}")
+        use = special_use is not None and self.has("CREATE-SPECIAL-USE")
+        self._channel.run(
+            b"CREATE", astring(raw), *([b"(USE (%b))" % special_use.encode()] if special_use and use else [])
+        )
+        listing.verify_created(self._channel, name, raw, self._raw.values())
+        self._raw[name] = raw
 
     def delete(self, name: FolderName) -> None:
         """DELETE."""
-        raise NotImplementedError
+        self._channel.run(b"DELETE", astring(self._octets(name)))
 
     def rename(self, name: FolderName, to: FolderName) -> None:
         """RENAME."""
-        raise NotImplementedError
+        self._channel.run(b"RENAME", astring(self._octets(name)), astring(self._octets(to)))
 
     def subscribe(self, name: FolderName) -> None:
         """SUBSCRIBE."""
-        raise NotImplementedError
+        self._channel.run(b"SUBSCRIBE", astring(self._octets(name)))
 
     def uids(self) -> list[int]:
         """All UIDs of the selected folder, ascending."""
-        raise NotImplementedError
+        return scanning.search_uids(self._channel, self.has("ESEARCH"), self._exists)
 
     def scan(self, uids: str | Sequence[int], changed_since: int = 0) -> list[MessageMeta]:
         """UID, flags, date and size of messages, by UID ascending. `uids` may be a range such as "17:*".
 
         `changed_since`: only messages whose MODSEQ is higher; without CONDSTORE all are returned.
         """
-        raise NotImplementedError
+        condition = b""
+        if self.has("CONDSTORE"):
+            condition = b" (CHANGEDSINCE %d)" % changed_since if changed_since else b""
+        return scanning.scan(self._channel, uids, condition, self._limit(uids))
 
     def scan_header(self, uids: str | Sequence[int], header: str) -> dict[int, str]:
         """The value of one header field (first one, unfolded) of those messages that have it."""
-        raise NotImplementedError
+        return scanning.scan_header(self._channel, uids, header, self._limit(uids))
 
     def bodies(self, uids: Sequence[int]) -> Iterator[Body]:
         """The messages, streamed; UIDs that the server does not answer are absent."""
-        raise NotImplementedError
+        fetcher = self.fetcher()
+        fetcher.request(uids)
+        return fetcher.replies()
 
     def fetcher(self) -> Fetcher:
         """Bodies with requests sent ahead."""
-        raise NotImplementedError
+        return Fetcher(self._channel)
 
     def appender(self, folder: FolderName) -> Appender:
         """Batched APPENDs to `folder` (need not be selected). No other command until its results are in."""
-        raise NotImplementedError
+        return Appender(self._channel, self._octets(folder), self.has("MULTIAPPEND"))
 
     def move(self, uids: Sequence[int], folder: FolderName) -> dict[int, int]:
         """NOOP, then UID MOVE: source UID to new UID, as COPYUID tells; a UID not in the result did not move.
 
-        Unsupported where the server lacks MOVE.
+        The NOOP first, since a server may hide new messages from a session until it has told it of them; then MOVE
+        answers OK and does nothing. Unsupported where the server lacks MOVE.
         """
-        raise NotImplementedError
+        self._need("MOVE")
+        return self._transfer(b"UID MOVE", uids, folder)
 
     def copy(self, uids: Sequence[int], folder: FolderName) -> dict[int, int]:
         """NOOP, then UID COPY: the same as `move`."""
-        raise NotImplementedError
+        return self._transfer(b"UID COPY", uids, folder)
 
     def store(self, uids: Sequence[int], flags: Flags, mode: Literal["+", "-", "="]) -> None:
         """Add, remove or set flags; returns when the server has said OK."""
-        raise NotImplementedError
+        item = {"+": b"+FLAGS.SILENT", "-": b"-FLAGS.SILENT", "=": b"FLAGS.SILENT"}[mode]
+        for uid_set in uid_sets(uids):
+            self._channel.run(b"UID STORE", uid_set, item, flag_list(flags))
 
     def expunge(self, uids: Sequence[int]) -> None:
         """UID EXPUNGE of messages that carry \\Deleted. Unsupported where the server lacks UIDPLUS."""
-        raise NotImplementedError
+        self._need("UIDPLUS")
+        for uid_set in uid_sets(uids):
+            self._channel.run(b"UID EXPUNGE", uid_set)
 
     def noop(self) -> None:
         """NOOP: lets the server tell what changed."""
-        raise NotImplementedError
+        self._channel.run(b"NOOP")
+
+    def _octets(self, name: FolderName) -> bytes:
+        return self._raw.get(name) or folder_octets(name)
+
+    def _need(self, capability: str) -> None:
+        if not self.has(capability):
+            raise Unsupported(
+                f"{self._channel.peer} lacks {capability}", remedy="Use the direct commit with this server."
+            )
+
+    def _limit(self, uids: str | Sequence[int]) -> int:
+        return 4 * (self._exists if isinstance(uids, str) else len(uids)) + ANSWERS_SLACK
+
+    def _select(self, command: bytes, name: FolderName, condstore: bool) -> Selected:
+        raw = self._octets(name)
+        extra = [b"(CONDSTORE)"] if condstore and self.has("CONDSTORE") else []
+        chosen = scanning.selected(self._channel.run(command, astring(raw), *extra))
+        self._exists = chosen.exists
+        if not chosen.uidvalidity:
+            raise ProtocolViolation(f"{self._channel.peer}: the folder {name!r} has no UIDVALIDITY")
+        return chosen if chosen.uidnext else scanning.with_uidnext(chosen, self.status(name))
+
+    def _transfer(self, command: bytes, uids: Sequence[int], folder: FolderName) -> dict[int, int]:
+        self.noop()
+        moved: dict[int, int] = {}
+        for uid_set in uid_sets(uids):
+            done = self._channel.run(command, uid_set, astring(self._octets(folder)))
+            lines = [parts[0] for parts in done.untagged]
+            if done.status and done.status.code == "COPYUID":
+                lines.append(b"[COPYUID " + done.status.args + b"]")
+            for found in filter(None, map(_COPYUID.search, lines)):
+                pair = (expand(found[1], len(uids)), expand(found[2], len(uids)))
+                moved.update(zip(*pair, strict=True))
+        return moved
+
+
+def _capabilities(done: Exchange) -> frozenset[str]:
+    lines = [parts[0] for parts in done.untagged if parts[0].upper().startswith(b"CAPABILITY ")]
+    return frozenset(word.decode("ascii", "replace").upper() for line in lines for word in line.split()[1:])
+
+
+def _identity(asked: Exchange, channel: Channel) -> Mapping[str, str]:
+    channel.settle(asked)
+    for parts in asked.untagged:
+        if parts[0].upper().startswith(b"ID (") and len(answer := tokens(parts)) > 1:
+            known = pairs(answer[1]).items()
+            return {
+                name.decode("utf-8", "replace").lower(): value.decode("utf-8", "replace")
+                for name, value in known
+                if isinstance(value, bytes)
+            }
+    return {}

@@ -1,0 +1,219 @@
+"""Commands and their answers over one connection: tags, pipelining, literals, and how much a server may say."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from migrator.imap.errors import CommandRefused, ConnectionLost, OverQuota, ProtocolViolation, Throttled
+from migrator.imap.grammar import LiteralText
+from migrator.imap.parser import Parser
+from migrator.imap.responses import StatusLine, backoff, status_line
+from migrator.imap.wire import Octets, Wire
+from migrator.model.names import neutral
+
+UNTAGGED_CAP = 200_000  # untagged answers to one command, bodies aside
+OCTETS_CAP = 64 << 20  # octets of them
+_COME_BACK = {"THROTTLED", "UNAVAILABLE", "INUSE", "LIMIT"}
+
+Parts = list[bytes]  # a response: line, literal, line, ...
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One command that was sent, and what was answered to it so far; `status` is None until it is complete."""
+
+    tag: bytes
+    name: str
+    untagged: list[Parts] = field(default_factory=list)
+    status: StatusLine | None = None
+    octets: int = 0
+
+
+class Channel:
+    """Commands out, answers in. Untagged answers are counted to the oldest command that is not complete."""
+
+    def __init__(self, wire: Wire, parser: Parser, peer: str) -> None:
+        self.wire = wire
+        self.parser = parser
+        self.peer = peer
+        self.waiting: deque[Exchange] = deque()
+        self.non_sync_limit = 0  # octets up to which literals may be sent without asking (LITERAL+, LITERAL-)
+        self._tag = 0
+        self._bye = ""
+        self._may_go_on = False
+
+    def begin(self, name: str) -> Exchange:
+        """Take a tag for a command that the caller sends itself."""
+        self._tag += 1
+        exchange = Exchange(b"M%d" % self._tag, name)
+        self.waiting.append(exchange)
+        self.wire.during = self.waiting[0].name
+        return exchange
+
+    def start(self, *words: bytes) -> Exchange:
+        """Send a command and do not wait. A LiteralText among `words` goes as a literal."""
+        exchange = self.begin(words[0].decode())
+        line = bytearray(exchange.tag)
+        for word in words:
+            line += b" "
+            if isinstance(word, LiteralText):
+                self._offer(exchange, line, word)
+                if exchange.status:
+                    return exchange
+            line += word
+        self.send(line + b"\r\n")
+        return exchange
+
+    def finish(self, exchange: Exchange) -> Exchange:
+        """Wait for the end of a command. CommandRefused (or OverQuota, Throttled) unless it is OK."""
+        while exchange.status is None:
+            self.pump()
+        if exchange.status.status != "OK":
+            raise refusal(exchange.name, exchange.status)
+        return exchange
+
+    def run(self, *words: bytes) -> Exchange:
+        """Send a command and wait for its end."""
+        return self.finish(self.start(*words))
+
+    def run_all(self, commands: Sequence[Sequence[bytes]], depth: int = 32) -> list[Exchange]:
+        """Run commands in one pipeline, at most `depth` at once; every one is complete, refused ones included."""
+        started: list[Exchange] = []
+        for count, command in enumerate(commands):
+            started.append(self.start(*command))
+            if count >= depth:
+                self.settle(started[count - depth])
+        for exchange in started:
+            self.settle(exchange)
+        return started
+
+    def settle(self, exchange: Exchange) -> StatusLine:
+        """Wait for the end of a command, whatever it is."""
+        while exchange.status is None:
+            self.pump()
+        return exchange.status
+
+    def send(self, data: Octets) -> None:
+        """Send raw octets of a command."""
+        try:
+            self.wire.send(data)
+        except ConnectionLost as error:
+            self._lost(error)
+        except ProtocolViolation:
+            self.wire.abort()
+            raise
+
+    def wait_to_go_on(self, exchange: Exchange) -> bool:
+        """Wait for the server's `+`; False when it ended the command instead."""
+        self._may_go_on = False
+        while exchange.status is None and not self._may_go_on:
+            self.pump()
+        return self._may_go_on
+
+    def line(self) -> bytes:
+        """The next line."""
+        while (line := self._try_line()) is None:
+            self.fill()
+        return line
+
+    def _try_line(self) -> bytes | None:
+        try:
+            return self.parser.line()
+        except ProtocolViolation:
+            self.wire.abort()
+            raise
+
+    def fill(self, wait: bool = True) -> bool:
+        """Receive once; False when nothing is there and `wait` is not set."""
+        try:
+            count = self.wire.receive(self.parser.space(), wait)
+        except ConnectionLost as error:
+            self._lost(error)
+        self.parser.filled(count)
+        return count > 0
+
+    def pump(self, wait: bool = True) -> bool:
+        """Take in one response; False when none is there and `wait` is not set."""
+        while (line := self._try_line()) is None:
+            if not self.fill(wait):
+                return False
+        self.take_in(line)
+        return True
+
+    def take_in(self, line: bytes) -> None:
+        """Count a response, of which `line` is the first, to the command that it belongs to."""
+        if line.startswith(b"* "):
+            self._untagged(self.whole(line))
+        elif line.startswith(b"+"):
+            self._may_go_on = True
+        else:
+            self._tagged(line)
+
+    def whole(self, line: bytes) -> Parts:
+        """The response that begins with `line`, with its literals, in memory (capped)."""
+        parts, size = [line], len(line)
+        while self.parser.literal >= 0:
+            size += self.parser.literal
+            if size > OCTETS_CAP:
+                self.violated(f"the server sent an answer of more than {OCTETS_CAP} octets")
+            literal = bytearray()
+            while self.parser.literal_left:
+                chunk = self.parser.chunk()
+                literal += chunk if chunk is not None else b""
+                if chunk is None:
+                    self.fill()
+            parts += [bytes(literal), self.line()]
+            size += len(parts[-1])
+        return parts
+
+    def violated(self, what: str) -> NoReturn:
+        """Drop the connection and raise ProtocolViolation."""
+        self.wire.abort()
+        raise ProtocolViolation(f"{self.peer}: {neutral(what)} (during {self.wire.during})")
+
+    def _offer(self, exchange: Exchange, line: bytearray, literal: bytes) -> None:
+        if len(literal) <= self.non_sync_limit:
+            line += b"{%d+}\r\n" % len(literal)
+            return
+        self.send(line + b"{%d}\r\n" % len(literal))
+        line.clear()
+        self.wait_to_go_on(exchange)
+
+    def _untagged(self, parts: Parts) -> None:
+        parts[0] = parts[0][2:]
+        if parts[0][:4].upper() == b"BYE ":
+            self._bye = parts[0][4:].decode("utf-8", "replace")
+        if not self.waiting:
+            return
+        oldest = self.waiting[0]
+        oldest.untagged.append(parts)
+        oldest.octets += sum(map(len, parts))
+        if len(oldest.untagged) > UNTAGGED_CAP or oldest.octets > OCTETS_CAP:
+            self.violated("the server sent too many untagged answers")
+
+    def _tagged(self, line: bytes) -> None:
+        tag, _, rest = line.partition(b" ")
+        status = status_line(rest)
+        exchange = next((each for each in self.waiting if each.tag == tag), None)
+        if exchange is None or status is None or status.status not in ("OK", "NO", "BAD"):
+            self.violated(f"the server sent an answer to nothing that was asked: {line[:80]!r}")
+        exchange.status = status
+        self.waiting.remove(exchange)
+        self.wire.during = self.waiting[0].name if self.waiting else "nothing"
+
+    def _lost(self, error: ConnectionLost) -> NoReturn:
+        self.wire.abort()
+        said = f": {neutral(self._bye)}" if self._bye else ""
+        what = str(error).removesuffix(f" during {error.during}")
+        raise ConnectionLost(f"{self.peer}: {what}{said}", during=error.during) from error
+
+
+def refusal(command: str, status: StatusLine) -> CommandRefused | Throttled:
+    """The error for a NO or BAD, by its response code."""
+    text, wait = neutral(status.text), backoff(status.text)
+    if status.code == "OVERQUOTA":
+        return OverQuota(command, status.code, text, remedy="Raise the quota of this mailbox on the target.")
+    if status.status == "NO" and (status.code in _COME_BACK or wait is not None):
+        return Throttled(f"{command}: the server asks to wait: [{status.code}] {text}", retry_after=wait)
+    return CommandRefused(command, status.code, text)

@@ -1,0 +1,117 @@
+"""Strict building of what goes into a command: flags, dates, names, UID sets.
+
+A server that refuses an APPEND before its non-synchronising literal reads the message text as commands (a body line
+`z1 CREATE Pwned` made that mailbox on Dovecot). So nothing that came from a message, a server or a file is passed
+through: it is rebuilt here from RFC 9051's grammar, or refused with UnsafeValue.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from imapclient import imap_utf7  # type: ignore[import-untyped]
+
+from migrator.imap.errors import UnsafeValue
+from migrator.model.message import Flags
+from migrator.model.names import FolderName, has_control, neutral
+
+SYSTEM_FLAGS = frozenset({"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"})
+LINE_LIMIT = 7_500  # octets of a UID set: the whole command stays under the 8,000 of RFC 7162, section 4
+_SYSTEM_BY_LOWER = {flag.lower(): flag for flag in SYSTEM_FLAGS}
+_KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~\[]{1,255}")  # atom, RFC 9051 section 9
+_QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")  # printable ASCII without " and \
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class LiteralText(bytes):
+    """A part of a command that is sent as a literal."""
+
+
+def flag_fits(flag: str) -> bool:
+    r"""Whether `flag` may be sent: one of the five system flags, or a keyword that is an atom (`\Recent` is not)."""
+    return flag.lower() in _SYSTEM_BY_LOWER or _KEYWORD.fullmatch(flag) is not None
+
+
+def flag_list(flags: Iterable[str]) -> bytes:
+    """`(\\Seen $Junk)`, in a stable order. UnsafeValue for anything that `flag_fits` denies."""
+    return b"(" + b" ".join(sorted(map(_flag, flags))) + b")"
+
+
+def _flag(flag: str) -> bytes:
+    if not flag_fits(flag):
+        raise UnsafeValue(f"not a flag that IMAP allows: {neutral(flag)!r}", remedy="Leave this flag out.")
+    return _SYSTEM_BY_LOWER.get(flag.lower(), flag).encode("ascii")
+
+
+def date_fits(date: datetime) -> bool:
+    """Whether every server parses this INTERNALDATE: aware, whole-minute zone within a day, years 1970 to 9999.
+
+    Dates before 1970 are BAD on Cyrus and become 2036 to 2038 on Dovecot.
+    """
+    zone = date.utcoffset()
+    return zone is not None and 1970 <= date.year <= 9999 and not zone % timedelta(minutes=1)
+
+
+def quoted_date(date: datetime) -> bytes:
+    """`"09-May-2020 10:11:12 +0900"`. UnsafeValue for a date that `date_fits` denies."""
+    zone = date.utcoffset()
+    if zone is None or not date_fits(date):
+        raise UnsafeValue(f"not a date that IMAP servers take: {date!r}", remedy="Append without a date.")
+    minutes = int(zone.total_seconds()) // 60
+    sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
+    return (
+        f'"{date.day:02d}-{_MONTHS[date.month - 1]}-{date.year:04d} {date.hour:02d}:{date.minute:02d}:{date.second:02d}'
+        f' {sign}{minutes // 60:02d}{minutes % 60:02d}"'
+    ).encode("ascii")
+
+
+def folder_octets(name: FolderName) -> bytes:
+    """The name in modified UTF-7. UnsafeValue for control characters and lone surrogates."""
+    if not name or has_control(name):
+        raise UnsafeValue(f"not a folder name: {neutral(name)!r}", remedy="Map this folder to another name.")
+    try:
+        return bytes(imap_utf7.encode(name))
+    except UnicodeEncodeError:
+        raise UnsafeValue(f"not a folder name: {name!r}", remedy="Map this folder to another name.") from None
+
+
+def astring(octets: bytes) -> bytes:
+    """A quoted string where that is plain, else LiteralText. Never inserts anything into the command line."""
+    return b'"' + octets + b'"' if _QUOTABLE.fullmatch(octets) else LiteralText(octets)
+
+
+def ranges(uids: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Ascending (first, last) runs of consecutive UIDs; duplicates are merged."""
+    first = last = 0
+    for uid in sorted(uids):
+        if first and last <= uid <= last + 1:
+            last = uid
+            continue
+        if first:
+            yield first, last
+        first = last = uid
+    if first:
+        yield first, last
+
+
+def uid_sets(uids: Sequence[int]) -> list[bytes]:
+    """`1:3,7` for these UIDs, split so that no set is longer than LINE_LIMIT. ValueError outside 1..2^32-1."""
+    if uids and not 0 < min(uids) <= max(uids) < 1 << 32:
+        raise ValueError("UIDs are between 1 and 4294967295")
+    sets: list[bytes] = []
+    parts: list[bytes] = []
+    length = 0
+    for first, last in ranges(uids):
+        part = b"%d" % first if first == last else b"%d:%d" % (first, last)
+        if length + len(part) >= LINE_LIMIT:
+            sets.append(b",".join(parts))
+            parts, length = [], 0
+        parts.append(part)
+        length += len(part) + 1
+    return [*sets, b",".join(parts)] if parts else sets
+
+
+def keep_safe_flags(flags: Flags) -> tuple[Flags, Flags]:
+    """(flags that may be sent, flags that may not)."""
+    safe = frozenset(filter(flag_fits, flags))
+    return safe, flags - safe

@@ -1,0 +1,115 @@
+"""Folders of an account: names, attributes, subscriptions and status, in as few round trips as the server allows."""
+
+from collections.abc import Callable, Iterable
+
+from migrator.imap.channel import Channel, Exchange, Parts
+from migrator.imap.errors import FolderNameChanged, ProtocolViolation
+from migrator.imap.grammar import astring
+from migrator.imap.records import Folder, Namespace, Status
+from migrator.imap.responses import Token, folder_name, status_values, tokens
+from migrator.model.names import FolderName
+
+STATUS_PIPELINE = 100  # STATUS commands in flight
+
+
+def list_folders(channel: Channel, has: Callable[[str], bool]) -> tuple[Folder, ...]:
+    """All folders with subscription and status: one command with LIST-STATUS (RFC 5819), else three steps."""
+    items = status_items(has)
+    if has("LIST-EXTENDED") and has("LIST-STATUS"):
+        special = b"SPECIAL-USE " if has("SPECIAL-USE") else b""
+        done = channel.run(b"LIST", b'""', b'"*"', b"RETURN (SUBSCRIBED " + special + b"STATUS " + items + b")")
+        answers = _answers([done])
+        subscribed = {raw for raw, _, attributes in _listed(answers, b"LIST") if "\\subscribed" in attributes}
+        return _folders(answers, subscribed, _statuses(answers))
+    lists = [
+        channel.finish(each) for each in (channel.start(b"LIST", b'""', b'"*"'), channel.start(b"LSUB", b'""', b'"*"'))
+    ]
+    answers = _answers(lists)
+    subscribed = {raw for raw, _, attributes in _listed(answers, b"LSUB") if "\\noselect" not in attributes}
+    wanted = [folder.raw for folder in _folders(answers, subscribed, {}) if folder.selectable]
+    asked = channel.run_all([(b"STATUS", astring(raw), items) for raw in wanted], STATUS_PIPELINE)
+    return _folders(answers, subscribed, _statuses(_answers(asked)))
+
+
+def status_items(has: Callable[[str], bool]) -> bytes:
+    """What STATUS is asked for."""
+    return b"(MESSAGES UIDNEXT UIDVALIDITY" + (b" HIGHESTMODSEQ)" if has("CONDSTORE") else b")")
+
+
+def folder_status(channel: Channel, raw: bytes, items: bytes) -> Status:
+    """STATUS of one folder. CommandRefused where it is refused, ProtocolViolation where no answer comes."""
+    done = channel.run(b"STATUS", astring(raw), items)
+    for values in _statuses(_answers([done])).values():
+        return values
+    raise ProtocolViolation(f"{channel.peer}: STATUS ended without an answer")
+
+
+def personal_namespace(channel: Channel, has: Callable[[str], bool]) -> Namespace:
+    """The first personal namespace (RFC 2342); by LIST "" "" where NAMESPACE is missing."""
+    if has("NAMESPACE"):
+        for answer in _answers([channel.run(b"NAMESPACE")]):
+            if answer[0] == b"NAMESPACE" and isinstance(answer[1], list) and isinstance(answer[1][0], list):
+                first = answer[1][0]
+                return Namespace(folder_name(_octets(first[0])), _separator(first[1]))
+    listed = _listed(_answers([channel.run(b"LIST", b'""', b'""')]), b"LIST")
+    return Namespace("", listed[0][1] if listed else None)
+
+
+def verify_created(channel: Channel, name: FolderName, raw: bytes, known: Iterable[bytes]) -> None:
+    """LIST must show exactly `raw`; else FolderNameChanged names what appeared that is not in `known`."""
+    shown = _listed(_answers([channel.run(b"LIST", b'""', astring(raw))]), b"LIST")
+    if any(found == raw or found.upper() == raw.upper() == b"INBOX" for found, _, _ in shown):
+        return
+    before = set(known)
+    now = _listed(_answers([channel.run(b"LIST", b'""', b'"*"')]), b"LIST")
+    raise FolderNameChanged(name, tuple(folder_name(found) for found, _, _ in now if found not in before))
+
+
+def _answers(done: Iterable[Exchange]) -> list[list[Token]]:
+    wanted = (b"LIST ", b"LSUB ", b"STATUS ", b"NAMESPACE ")
+    return [_parsed(parts) for each in done for parts in each.untagged if parts[0].upper().startswith(wanted)]
+
+
+def _parsed(parts: Parts) -> list[Token]:
+    name, *values = tokens(parts)
+    return [name.upper() if isinstance(name, bytes) else name, *values]
+
+
+def _listed(answers: list[list[Token]], kind: bytes) -> list[tuple[bytes, str | None, frozenset[str]]]:
+    """(raw name, separator, attributes) of each LIST or LSUB answer."""
+    found = []
+    for answer in answers:
+        if answer[0] == kind and len(answer) >= 4 and isinstance(answer[1], list):
+            attributes = frozenset(
+                each.decode("utf-8", "replace").lower() for each in answer[1] if isinstance(each, bytes)
+            )
+            found.append((_octets(answer[3]), _separator(answer[2]), attributes))
+    return found
+
+
+def _statuses(answers: list[list[Token]]) -> dict[bytes, Status]:
+    return {
+        _octets(answer[1]): status_values(answer[2])
+        for answer in answers
+        if answer[0] == b"STATUS" and len(answer) == 3
+    }
+
+
+def _folders(answers: list[list[Token]], subscribed: set[bytes], statuses: dict[bytes, Status]) -> tuple[Folder, ...]:
+    folders: dict[FolderName, Folder] = {}
+    for raw, separator, attributes in _listed(answers, b"LIST"):
+        name = folder_name(raw)
+        if name in folders and folders[name].raw != raw:
+            name = FolderName(raw.decode("latin-1"))  # two spellings of one name: this one stays as it is on the wire
+        folders[name] = Folder(name, raw, separator, attributes, raw in subscribed, statuses.get(raw))
+    return tuple(folders.values())
+
+
+def _octets(value: Token) -> bytes:
+    if isinstance(value, list):
+        raise ProtocolViolation("the server sent a list where a folder name must be")
+    return b"NIL" if value is None else value
+
+
+def _separator(value: Token) -> str | None:
+    return value.decode("latin-1") if isinstance(value, bytes) and value else None

@@ -1,0 +1,85 @@
+"""Greeting, STARTTLS and login by imapclient, over our Wire: all that a server may say before login is capped."""
+
+import imaplib
+import ssl
+
+from imapclient import IMAPClient  # type: ignore[import-untyped]
+
+from migrator.imap.errors import PlaintextRefused, ProtocolViolation
+from migrator.imap.wire import Wire
+
+BEFORE_LOGIN_CAP = 1 << 20  # octets that a server may send before we are logged in
+
+
+class CappedImap4(imaplib.IMAP4):
+    """imaplib's protocol engine on a Wire, with its own read buffer: what is left in it after login is known."""
+
+    def __init__(self, wire: Wire, host: str) -> None:
+        self.wire = wire
+        self.unread = bytearray()
+        self._received = 0
+        super().__init__(host, 143)
+
+    def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
+        self.host, self.port = host, port
+
+    def read(self, size: int) -> bytes:
+        while len(self.unread) < size:
+            self._receive(size)
+        data = bytes(self.unread[:size])
+        del self.unread[:size]
+        return data
+
+    def readline(self) -> bytes:
+        while b"\n" not in self.unread:
+            self._receive(0)
+        line, _, rest = self.unread.partition(b"\n")
+        self.unread = rest
+        return bytes(line) + b"\n"
+
+    def send(self, data: bytes) -> None:  # type: ignore[override]
+        self.wire.send(data)
+
+    def shutdown(self) -> None:
+        self.wire.abort()
+
+    def starttls(self, ssl_context: ssl.SSLContext | None = None) -> tuple[str, list[bytes]]:  # type: ignore[override]
+        """STARTTLS; anything that came in plaintext behind its OK could be forged: PlaintextRefused."""
+        assert ssl_context is not None
+        status, data = self._simple_command("STARTTLS")
+        if status != "OK":
+            return status, data
+        if self.unread:
+            raise PlaintextRefused("the server sent plaintext after agreeing to STARTTLS: somebody may be interfering")
+        self.wire.start_tls(ssl_context, self.host)
+        self._tls_established = True
+        self.untagged_responses.clear()
+        self._get_capabilities()
+        return status, data
+
+    def speak_utf8(self) -> None:
+        """LOGIN with a name or password beyond ASCII; servers take UTF-8 there, though RFC 3501 does not say so."""
+        self._encoding = "utf-8"
+
+    def _receive(self, wanted: int) -> None:
+        space = memoryview(bytearray(16 * 1024))
+        if self._received + wanted > BEFORE_LOGIN_CAP:
+            raise ProtocolViolation(f"the server sent more than {BEFORE_LOGIN_CAP} octets before login")
+        count = self.wire.receive(space)
+        self._received += count
+        self.unread += space[:count]
+
+
+class Client(IMAPClient):  # type: ignore[misc]
+    """IMAPClient for the time until login."""
+
+    def __init__(self, wire: Wire, host: str) -> None:
+        self._wire = wire
+        super().__init__(host, 143, ssl=False)
+        self._imap.debug = 0  # its log would hold a copy of every line
+
+    def _create_IMAP4(self) -> CappedImap4:
+        return CappedImap4(self._wire, self.host)
+
+    def _set_read_timeout(self) -> None:
+        pass  # the Wire has its own

@@ -1,0 +1,162 @@
+"""The socket: the only file that touches one. Bytes out, bytes in, TLS, time limits."""
+
+import contextlib
+import select
+import socket
+import ssl
+import time
+
+from migrator.imap.errors import CertificateRefused, ConnectionLost, ProtocolViolation
+from migrator.model.errors import Unreachable
+from migrator.model.mailbox import Endpoint
+
+INBOX_CAP = 16 << 20  # octets that may arrive while we are sending; answers to 100 APPENDs are 10 KB
+ABSORB = 64 * 1024
+Octets = bytes | bytearray | memoryview
+
+
+class Wire:
+    """A connected socket. It never blocks for longer than `timeout` seconds without a byte moving.
+
+    `during` names what is going on, for errors. `deadline` (time.monotonic) ends all waiting when it is set.
+    TCP buffers are left to the kernel: a fixed SO_RCVBUF would end its autotuning and cap the rate over long paths.
+    """
+
+    def __init__(self, connected: socket.socket, timeout: float) -> None:
+        self.during = "connecting"
+        self.deadline: float | None = None
+        self._socket = connected
+        self._timeout = timeout
+        self._inbox = bytearray()
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setblocking(False)
+        self._attach(connected)
+
+    def send(self, data: Octets) -> None:
+        """Send all of `data`. What arrives while the peer takes none is kept for `receive`: no deadlock.
+
+        ConnectionLost when the connection breaks or nothing moves for `timeout`.
+        """
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except ssl.SSLWantReadError:
+                self._wait(select.POLLIN)
+                self._absorb()
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                if self._wait(select.POLLOUT | select.POLLIN) & select.POLLIN:
+                    self._absorb()
+            except OSError as error:
+                raise self._lost(error) from error
+
+    def receive(self, into: memoryview, wait: bool = True) -> int:
+        """Put what arrives into `into` and return how many octets; 0 only without `wait`, when nothing is there.
+
+        ConnectionLost at the end of the stream, or when nothing arrives for `timeout`.
+        """
+        if self._inbox:
+            return self._take(into)
+        while True:
+            try:
+                count = self._socket.recv_into(into)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                if not wait:
+                    return 0
+                self._wait(select.POLLIN)
+            except ssl.SSLWantWriteError:
+                self._wait(select.POLLOUT)
+            except OSError as error:
+                raise self._lost(error) from error
+            else:
+                if not count:
+                    raise ConnectionLost("the server closed the connection", during=self.during)
+                return count
+
+    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """TLS from here on, with a verified certificate for `host`. CertificateRefused, ConnectionLost."""
+        try:
+            secured = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+            self._attach(secured)
+            self._handshake(secured)
+        except ssl.SSLError as error:
+            raise _refused(host, error) from error
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def close(self) -> None:
+        """Close after everything sent has gone out."""
+        self._socket.close()
+
+    def abort(self) -> None:
+        """Close and throw away what the kernel has not sent yet (RST)."""
+        with contextlib.suppress(OSError):  # already closed
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self._socket.close()
+
+    def _attach(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
+
+    def _handshake(self, secured: ssl.SSLSocket) -> None:
+        while True:
+            try:
+                return secured.do_handshake()
+            except ssl.SSLWantReadError:
+                self._wait(select.POLLIN)
+            except ssl.SSLWantWriteError:
+                self._wait(select.POLLOUT)
+
+    def _wait(self, events: int) -> int:
+        patience = self._timeout
+        if self.deadline is not None:
+            patience = min(patience, self.deadline - time.monotonic())
+        self._poll.modify(self._socket, events)
+        ready = self._poll.poll(max(0, patience) * 1000)
+        if not ready:
+            raise ConnectionLost(f"no answer for {self._timeout:g} seconds", during=self.during)
+        return ready[0][1]
+
+    def _absorb(self) -> None:
+        data = bytearray(ABSORB)
+        count = 0
+        try:
+            count = self._socket.recv_into(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError as error:
+            raise self._lost(error) from error
+        if not count:
+            raise ConnectionLost("the server closed the connection", during=self.during)
+        self._inbox += data[:count]
+        if len(self._inbox) > INBOX_CAP:
+            raise ProtocolViolation(f"the server sent more than {INBOX_CAP} octets while it was being sent a message")
+
+    def _take(self, into: memoryview) -> int:
+        count = min(len(into), len(self._inbox))
+        into[:count] = self._inbox[:count]
+        del self._inbox[:count]
+        return count
+
+    def _lost(self, error: OSError) -> ConnectionLost:
+        return ConnectionLost(f"the connection broke ({error.strerror or error})", during=self.during)
+
+
+def dial(endpoint: Endpoint, timeout: float) -> Wire:
+    """A TCP connection to `endpoint`, without TLS yet. Unreachable names host, port and reason."""
+    try:
+        return Wire(socket.create_connection((endpoint.host, endpoint.port), timeout), timeout)
+    except OSError as error:
+        raise Unreachable(
+            f"{endpoint.host}:{endpoint.port} does not answer: {error.strerror or error}",
+            remedy="Check host and port in migrator.yaml, and that the server is up and reachable from here.",
+        ) from error
+
+
+def _refused(host: str, error: ssl.SSLError) -> CertificateRefused:
+    reason = getattr(error, "verify_message", "") or error.reason or str(error)
+    return CertificateRefused(
+        f"TLS with {host} failed: {reason}",
+        remedy="Name the CA that signed the server's certificate (ca_file), and the host as the certificate has it.",
+    )
