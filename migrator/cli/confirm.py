@@ -16,6 +16,15 @@ class Declined(Refused):
     """The operator said no; nothing was changed."""
 
 
+def require_answer(what: str, yes: bool) -> None:
+    """Return when `what` can be confirmed later: `yes` was given, or there is a terminal to ask at. NotConfirmed else.
+
+    For commands that ask only after hours of work.
+    """
+    if not yes and not sys.stdin.isatty():
+        raise NotConfirmed(f"nobody could be asked whether to {what}", remedy="There is no terminal to ask at: give --yes.")
+
+
 def confirm(question: str, yes: bool) -> None:
     """Return when `yes` was given or a person types y or yes. NotConfirmed without a terminal, Declined for a no."""
     if yes:

@@ -22,8 +22,9 @@ from migrator.model.progress import PassReport, Progress
 from migrator.model.wave import PassKind
 
 if TYPE_CHECKING:
-    from migrator.cli.context import Settings
     from tqdm import tqdm
+
+    from migrator.cli.context import Settings
 
 EVERY = 30.0  # seconds between two lines on the total
 EVENT_EVERY = 1.0  # seconds between two JSON events on one mailbox's copying

@@ -1,23 +1,19 @@
 """`migrator wave`: plan, run, watch and take back the move of a department."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrator.cli.confirm import confirm
-from migrator.cli.context import actor, open_store, open_workspace, settings
+from migrator.cli.confirm import confirm, require_answer
+from migrator.cli.context import open_store, open_workspace, settings
 from migrator.cli.noun import noun
 from migrator.cli.output import Format, emit, emit_one, safe_json
 
 if TYPE_CHECKING:
-    from migrator.model.wave import Wave
-    from migrator.state import Store
-    from migrator.waves.operation import Operation
-    from migrator.workspace import Workspace
+    pass
 
 app = noun("wave", "Plan, run, watch and take back the move of a department.")
 
@@ -73,7 +69,9 @@ def show(ctx: typer.Context, wave: Name) -> None:
 
     Example: migrator wave show sales
     """
-    found = _wave(open_workspace(ctx), wave)
+    from migrator.model.names import WaveName
+
+    found = open_workspace(ctx).wave(WaveName(wave))
     window = f"{found.window.start.isoformat()} to {found.window.end.isoformat()}" if found.window else None
     row = {"wave": found.name, "departments": found.departments, "target": found.target, "window": window}
     emit_one({**row, "mailboxes": found.mailboxes}, settings(ctx).form)
@@ -93,14 +91,17 @@ def run(
 
     Example: migrator wave run sales --until synced
     """
+    from migrator.cli.operation import operation, say_plan, say_result
     from migrator.model.wave import WaveState
     from migrator.waves.run import run as run_wave
 
-    if dry_run:
-        return _preview(ctx, wave)
-    with _operation(ctx, wave) as op:
+    if until is Until.COMPLETED and not dry_run:
+        require_answer(f"cut over wave {wave}", yes)
+    with operation(ctx, wave) as op:
+        if dry_run:
+            return say_plan(ctx, op)
         run_wave(op, lambda question: confirm(question, yes), WaveState(until))
-        _say_result(ctx, op)
+        say_result(ctx, op)
 
 
 @app.command()
@@ -109,11 +110,13 @@ def cutover(ctx: typer.Context, wave: Name, yes: Yes = False) -> None:
 
     Example: migrator wave cutover sales
     """
+    from migrator.cli.operation import operation, say_result
     from migrator.waves.run import cut_over
 
-    with _operation(ctx, wave) as op:
+    require_answer(f"cut over wave {wave}", yes)
+    with operation(ctx, wave) as op:
         cut_over(op, lambda question: confirm(question, yes))
-        _say_result(ctx, op)
+        say_result(ctx, op)
 
 
 @app.command()
@@ -122,10 +125,11 @@ def check(ctx: typer.Context, wave: Name) -> None:
 
     Example: migrator wave check sales
     """
+    from migrator.cli.operation import operation
     from migrator.model.errors import ExitCode
     from migrator.waves.gates import check_quietly
 
-    with _operation(ctx, wave) as op:
+    with operation(ctx, wave) as op:
         results = check_quietly(op)
     emit([{"gate": r.gate, "open": r.open, "found": r.text, "remedy": r.remedy} for r in results], settings(ctx).form)
     if not all(result.open for result in results):
@@ -138,11 +142,14 @@ def verify(ctx: typer.Context, wave: Name) -> None:
 
     Example: migrator wave verify sales
     """
+    from migrator.cli.operation import operation
     from migrator.waves.run import prove_again
 
-    with _operation(ctx, wave) as op:
+    with operation(ctx, wave) as op:
         proof = prove_again(op)
-        rows = [{"mailbox": c.address, "ingress": c.ingress, "state": c.state, "where": c.detail} for c in proof.canaries]
+        rows = [
+            {"mailbox": c.address, "ingress": c.ingress, "state": c.state, "where": c.detail} for c in proof.canaries
+        ]
         emit(rows, settings(ctx).form)
         op.progress.note(f"{proof.found} of {len(proof.canaries)} proven")
 
@@ -153,14 +160,15 @@ def rollback(ctx: typer.Context, wave: Name, yes: Yes = False, dry_run: DryRun =
 
     Example: migrator wave rollback sales
     """
+    from migrator.cli.operation import operation, say_plan_back, say_result
     from migrator.waves.run import roll_back
 
-    with _operation(ctx, wave) as op:
+    with operation(ctx, wave) as op:
         if dry_run:
-            return _preview_back(ctx, op)
+            return say_plan_back(ctx, op)
         confirm(f"Roll back wave {wave} ({len(op.mailboxes)} mailboxes) to the old server?", yes)
         roll_back(op)
-        _say_result(ctx, op)
+        say_result(ctx, op)
 
 
 @app.command()
@@ -170,17 +178,18 @@ def status(ctx: typer.Context, wave: Name) -> None:
     Example: migrator wave status sales
     """
     from migrator import reports
+    from migrator.cli.standing import mailbox_rows, summary
+    from migrator.model.names import WaveName
 
     workspace = open_workspace(ctx)
-    found = _wave(workspace, wave)
-    with closing(open_store(workspace, create=False)) as store:
-        shown = reports.status(store, workspace, found)
-    reports_form = settings(ctx).form
-    if reports_form is Format.TABLE:
-        emit_one(shown.summary())
-        emit(shown.rows())
+    with closing(open_store(workspace)) as store:
+        shown = reports.status(store, workspace, WaveName(wave))
+    if settings(ctx).form is Format.TABLE:
+        emit_one(summary(shown))
+        print()
+        emit(mailbox_rows(shown))
     else:
-        emit_one(shown.as_mapping(), reports_form)
+        emit_one({**summary(shown), "by mailbox": mailbox_rows(shown)}, settings(ctx).form)
 
 
 @app.command()
@@ -194,11 +203,11 @@ def report(
     Example: migrator wave report sales --out sales.md
     """
     from migrator import reports
+    from migrator.model.names import WaveName
 
     workspace = open_workspace(ctx)
-    found = _wave(workspace, wave)
-    with closing(open_store(workspace, create=False)) as store:
-        made = reports.wave_report(store, workspace, found)
+    with closing(open_store(workspace)) as store:
+        made = reports.wave_report(store, workspace, WaveName(wave))
     as_json = settings(ctx).form in (Format.JSON, Format.JSONL)
     text = safe_json(reports.report_json(made), indent=2) if as_json else reports.render_markdown(made)
     if out is None:

@@ -53,7 +53,9 @@ class Crew:
         limits = {name: server.limits.connections for name, server in workspace.config.servers.items()}
         self._budget = ConnectionBudget(limits)
         folders = workspace.config.folders
-        self._folder_policy = FolderPolicy(map=folders.map, skip=frozenset(folders.skip), merge=frozenset(folders.merge))
+        self._folder_policy = FolderPolicy(
+            map=folders.map, skip=frozenset(folders.skip), merge=frozenset(folders.merge)
+        )
 
     def session(self, mailbox: Mailbox, side: Side) -> Session:
         """A logged-in session of `mailbox` on its source or target; the caller closes it."""

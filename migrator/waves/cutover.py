@@ -69,7 +69,7 @@ def release(op: Operation) -> WaveEvent:
 
 def verify(op: Operation) -> WaveEvent:
     """Prove by canaries that delivery goes to the target, and only there."""
-    refuse_unproven(op, prove_delivery(op))
+    refuse_unproven(op, prove_delivery(op, since=op.record().since))
     return WaveEvent.DONE
 
 

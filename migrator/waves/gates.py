@@ -1,13 +1,14 @@
 """Go or no-go: what must hold before a wave is cut over, each with its remedy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from migrator.copier import sweep
+from migrator.copier import SweepReport, sweep
 from migrator.model.errors import GateRefused, MigratorError
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import neutral
+from migrator.model.wave import PassKind
 from migrator.routing import Severity
 from migrator.waves.flips import expected_at_source, observe
 from migrator.waves.operation import Operation
@@ -29,8 +30,13 @@ Gate = Callable[[Operation], GateResult]
 
 def check(op: Operation) -> tuple[GateResult, ...]:
     """All gates in order. Canaries go out only when all the others are open, since they reach a person's mailbox."""
-    results = tuple(gate(op) for gate in BEFORE_CANARIES)
+    results = check_quietly(op)
     return (*results, canaries_arrive(op)) if all(result.open for result in results) else results
+
+
+def check_quietly(op: Operation) -> tuple[GateResult, ...]:
+    """All gates but the canaries, in order."""
+    return tuple(gate(op) for gate in BEFORE_CANARIES)
 
 
 def refuse_closed(op: Operation) -> None:
@@ -70,7 +76,7 @@ def no_open_intents(op: Operation) -> GateResult:
 
 def sweep_is_clean(op: Operation) -> GateResult:
     """Take away what a late append of a dead run left on the target (nobody has seen it yet)."""
-    outcomes = op.crew.each(op.mailboxes, lambda mailbox: op.crew.with_job(mailbox, sweep))
+    outcomes = op.crew.each(op.mailboxes, lambda mailbox: _sweep(op, mailbox))
     failed = [f"{a}: {o}" for a, o in outcomes.items() if isinstance(o, MigratorError)]
     removed = sum(o.removed for o in outcomes.values() if not isinstance(o, MigratorError))
     text = _list("sweeps failed", failed) if failed else f"{removed} surplus copies removed"
@@ -113,7 +119,11 @@ def routes_are_expected(op: Operation) -> GateResult:
     wrong: list[str] = []
     for place in op.places:
         found, expected = observe(op, place), expected_at_source(op, place)
-        wrong += [f"{place.name}: {a} is {found[a]!r}, expected {expected[a]!r}" for a in sorted(found) if found[a] != expected[a]]
+        wrong += [
+            f"{place.name}: {a} is {found[a]!r}, expected {expected[a]!r}"
+            for a in sorted(found)
+            if found[a] != expected[a]
+        ]
         wrong += [f"{place.name}: {f.text}" for f in place.routing.check() if f.severity is Severity.ERROR]
     return GateResult(
         "routes",
@@ -126,7 +136,12 @@ def routes_are_expected(op: Operation) -> GateResult:
 def accounts_exist(op: Operation) -> GateResult:
     outcomes = op.crew.each(op.mailboxes, lambda mailbox: _login(op, mailbox))
     failed = [f"{address}: {o}" for address, o in outcomes.items() if isinstance(o, MigratorError)]
-    return GateResult("accounts", not failed, _list("target accounts cannot log in", failed), "Create the accounts, or mend their logins.")
+    return GateResult(
+        "accounts",
+        not failed,
+        _list("target accounts cannot log in", failed),
+        "Create the accounts, or mend their logins.",
+    )
 
 
 def canaries_arrive(op: Operation) -> GateResult:
@@ -136,7 +151,9 @@ def canaries_arrive(op: Operation) -> GateResult:
     return GateResult(
         "canaries",
         not lost,
-        _list("canaries through today's route", lost) if lost else f"{proof.found} of {proof.sent} arrived by today's route",
+        _list("canaries through today's route", lost)
+        if lost
+        else f"{proof.found} of {proof.sent} arrived by today's route",
         "Mend today's delivery first: the queue and the log of that ingress say why.",
     )
 
@@ -152,11 +169,16 @@ BEFORE_CANARIES: tuple[Gate, ...] = (
 )
 
 
+def _sweep(op: Operation, mailbox: Mailbox) -> SweepReport:
+    with op.crew.job(mailbox, PassKind.DELTA) as job:
+        return sweep(job)
+
+
 def _login(op: Operation, mailbox: Mailbox) -> None:
     op.crew.session(mailbox, "target").close()
 
 
-def _list(what: str, items: list[str], most: int = 10) -> str:
+def _list(what: str, items: Sequence[str], most: int = 10) -> str:
     if not items:
         return f"0 {what}"
     rest = f", and {len(items) - most} more" if len(items) > most else ""

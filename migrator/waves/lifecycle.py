@@ -51,4 +51,6 @@ def follow(state: S, event: E) -> S:
 def diagram() -> str:
     """The table as a Mermaid state diagram; ARCHITECTURE.md holds it, and a test keeps the two the same."""
     lines = [f"    {was.name} --> {to.name}: {event}" for (was, event), to in TRANSITIONS.items()]
-    return "\n".join(["stateDiagram-v2", "    [*] --> PLANNED", *lines, *(f"    {s.name} --> [*]" for s in sorted(TERMINAL))])
+    return "\n".join(
+        ["stateDiagram-v2", "    [*] --> PLANNED", *lines, *(f"    {s.name} --> [*]" for s in sorted(TERMINAL))]
+    )

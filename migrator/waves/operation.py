@@ -35,7 +35,9 @@ class Operation:
     @property
     def mailboxes(self) -> tuple[Mailbox, ...]:
         """The wave's mailboxes, without those that the operator took out (`mailbox skip`)."""
-        return tuple(m for m in self.workspace.wave_mailboxes(self.wave.name) if not self.store.mailboxes.skipped(m.address))
+        return tuple(
+            m for m in self.workspace.wave_mailboxes(self.wave.name) if not self.store.mailboxes.skipped(m.address)
+        )
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -58,7 +60,9 @@ class Operation:
     def checkpoint(self) -> None:
         """Stop here if the operator said so twice; everything up to here is journalled."""
         if self.stop.now():
-            raise Stopped(f"stopped: wave {self.wave.name} is {self.record().state}", remedy="Run the same command again.")
+            raise Stopped(
+                f"stopped: wave {self.wave.name} is {self.record().state}", remedy="Run the same command again."
+            )
 
 
 @contextmanager

@@ -23,7 +23,8 @@ def one_round(op: Operation, kind: PassKind) -> PassResults:
     results = op.crew.run(op.wave.name, op.mailboxes, kind)
     if results.left or op.stop.now():
         raise Stopped(
-            f"stopped: {len(results.left)} mailboxes of wave {op.wave.name} not worked", remedy="Run the same command again."
+            f"stopped: {len(results.left)} mailboxes of wave {op.wave.name} not worked",
+            remedy="Run the same command again.",
         )
     refuse_failures(op, results)
     return results

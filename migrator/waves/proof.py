@@ -28,14 +28,17 @@ def prove_present_route(op: Operation) -> Proof:
     return _prove(op, GATE, op.mailboxes[:1], "source", since=datetime.now(UTC), remove=False)
 
 
-def prove_delivery(op: Operation) -> Proof:
-    """A canary for every mailbox through every ingress: on the target, absent on the source; then removed by UID."""
-    return _prove(op, CUTOVER, op.mailboxes, "target", since=op.record().since, remove=True)
+def prove_delivery(op: Operation, since: datetime) -> Proof:
+    """A canary for every mailbox through every ingress: on the target, absent on the source; then removed by UID.
+
+    Canaries sent since `since` are taken up again: those of an earlier run of this proof that was killed.
+    """
+    return _prove(op, CUTOVER, op.mailboxes, "target", since=since, remove=True)
 
 
-def prove_return(op: Operation) -> Proof:
+def prove_return(op: Operation, since: datetime) -> Proof:
     """After a rollback: on the source, absent on the target; then removed by UID."""
-    return _prove(op, RETURN, op.mailboxes, "source", since=op.record().since, remove=True)
+    return _prove(op, RETURN, op.mailboxes, "source", since=since, remove=True)
 
 
 def tidy_late(op: Operation) -> int:
@@ -69,7 +72,6 @@ def _prove(
     since: datetime,
     remove: bool,
 ) -> Proof:
-    """Canaries sent since `since` belong to this proof (an earlier, killed run of it); older ones prove nothing now."""
     ingresses = _ingresses(op)
     known = [c for c in op.store.canaries.all(op.wave.name, phase) if c.sent_at is None or c.sent_at >= since]
     canary = op.workspace.config.canary

@@ -50,5 +50,5 @@ def release_back(op: Operation) -> WaveEvent:
 
 def verify_back(op: Operation) -> WaveEvent:
     """Prove by canaries that delivery goes to the source, and only there."""
-    refuse_unproven(op, prove_return(op))
+    refuse_unproven(op, prove_return(op, since=op.record().since))
     return WaveEvent.DONE

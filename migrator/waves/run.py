@@ -1,7 +1,9 @@
 """Driving a wave: the step of each state, and the loop that takes it to where the operator wants it."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
+from migrator.delivery import Proof
 from migrator.model.errors import GateRefused, MigratorError
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.routing import RouteConflict
@@ -11,13 +13,10 @@ from migrator.waves.gates import refuse_closed
 from migrator.waves.lifecycle import FROZEN, GOING_BACK, TRANSITIONS
 from migrator.waves.operation import Operation
 from migrator.waves.passes import MailboxesFailed, catch_up, until_in_step
+from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven
 
 Step = Callable[[Operation], WaveEvent]
-Approve = Callable[[str], bool]  # asks the operator; the text says what happens on yes
-
-
-class NotReleased(GateRefused):
-    """The operator did not release the cutover."""
+Approve = Callable[[str], None]  # asks the operator; raises where the answer is no
 
 
 def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED) -> None:
@@ -38,6 +37,36 @@ def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED)
     if state in (WaveState.SYNCED, WaveState.CUTOVER_READY):
         op.advance(state, WaveEvent.LAG, "mail may have arrived since")
     _drive(op, {**FORWARD, WaveState.CUTOVER_READY: lambda o: _ask(o, approve)}, until)
+
+
+def cut_over(op: Operation, approve: Approve) -> None:
+    """The same as `run`, for a wave that has been in step before; GateRefused for one that has not."""
+    state = op.record().state
+    if state in (WaveState.PLANNED, WaveState.SYNCING, WaveState.ROLLED_BACK):
+        raise GateRefused(
+            f"wave {op.wave.name} is {state}: it is not in step yet",
+            remedy=f"First `migrator wave run {op.wave.name} --until synced`.",
+        )
+    run(op, approve)
+
+
+def prove_again(op: Operation) -> Proof:
+    """A fresh proof of delivery for a wave that is cut over, or rolled back; changes nothing of the wave.
+
+    GateRefused in any other state; DeliveryUnproven when a canary fails.
+    """
+    state = op.record().state
+    if state in (WaveState.VERIFYING, WaveState.CATCHING_UP, WaveState.COMPLETED):
+        proof = prove_delivery(op, since=datetime.now(UTC))
+    elif state in (WaveState.VERIFYING_BACK, WaveState.ROLLED_BACK):
+        proof = prove_return(op, since=datetime.now(UTC))
+    else:
+        raise GateRefused(
+            f"wave {op.wave.name} is {state}: there is no delivery to prove yet",
+            remedy=f"`migrator wave check {op.wave.name}` looks at the gates before the cutover.",
+        )
+    refuse_unproven(op, proof)
+    return proof
 
 
 def roll_back(op: Operation) -> None:
@@ -83,11 +112,7 @@ def _take_back(op: Operation, state: WaveState, error: MigratorError) -> None:
 
 
 def _ask(op: Operation, approve: Approve) -> WaveEvent:
-    question = f"All gates are open. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?"
-    if not approve(question):
-        raise NotReleased(
-            f"wave {op.wave.name} is ready, and was not released", remedy=f"`migrator wave run {op.wave.name}` asks again."
-        )
+    approve(f"All gates are open. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?")
     return WaveEvent.START
 
 

@@ -1,0 +1,59 @@
+"""How a command gets hold of a wave, and what it says before and after."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from migrator.cli.context import actor, open_store, open_workspace, settings
+from migrator.cli.output import emit, emit_one
+from migrator.model.names import WaveName
+from migrator.model.wave import PassKind
+
+if TYPE_CHECKING:
+    from migrator.waves.operation import Operation
+
+
+@contextmanager
+def operation(ctx: typer.Context, name: str) -> "Iterator[Operation]":
+    """The wave `name` under its lease, with progress on stderr and signals heeded. Locked when another runner has it."""
+    from migrator.cli.progress import watching
+    from migrator.cli.stop import stopping
+    from migrator.waves.operation import operate
+
+    workspace = open_workspace(ctx)
+    wave = workspace.wave(WaveName(name))
+    with (
+        closing(open_store(workspace)) as store,
+        stopping() as stop,
+        watching(settings(ctx)) as progress,
+        operate(workspace, store, wave, actor(), progress, stop) as op,
+    ):
+        yield op
+
+
+def say_result(ctx: typer.Context, op: "Operation") -> None:
+    """Where the wave is now, and the sums of its mailboxes, on stdout."""
+    from migrator import reports
+    from migrator.cli.standing import summary
+
+    emit_one(summary(reports.status(op.store, op.workspace, op.wave.name)), settings(ctx).form)
+
+
+def say_plan(ctx: typer.Context, op: "Operation") -> None:
+    """What `wave run` would copy, a row a folder, and which routes it would flip. Nothing is changed anywhere."""
+    from migrator.waves.preview import copies, diffs
+
+    emit(copies(op, PassKind.DELTA), settings(ctx).form)
+    for name, text in diffs(op.workspace, op.mailboxes, "target"):
+        op.progress.note(f"{name}:\n{text}")
+
+
+def say_plan_back(ctx: typer.Context, op: "Operation") -> None:
+    """What `wave rollback` would carry back, a row a folder, and which routes it would flip."""
+    from migrator.waves.preview import copies, diffs
+
+    emit(copies(op, PassKind.REVERSE), settings(ctx).form)
+    for name, text in diffs(op.workspace, op.mailboxes, "source"):
+        op.progress.note(f"{name}:\n{text}")

@@ -1,0 +1,66 @@
+"""What a wave would do, and where mail goes now: reads servers and places, changes nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from migrator.copier import CopyPlan, FolderPair, FolderPlan, preview
+from migrator.model.errors import MigratorError
+from migrator.model.mailbox import Mailbox
+from migrator.model.names import Address, Ingress
+from migrator.model.wave import PassKind
+from migrator.routing import shown
+from migrator.waves.operation import Operation
+from migrator.waves.places import places
+from migrator.workspace import Workspace
+
+Side = Literal["source", "target"]
+Row = dict[str, object]
+
+
+def copies(op: Operation, kind: PassKind) -> list[Row]:
+    """A row a folder of each mailbox: what a pass would copy. A mailbox that cannot be looked at has a row saying why."""
+    rows: list[Row] = []
+    for address, plan in op.crew.each(op.mailboxes, lambda mailbox: _look(op, mailbox, kind)).items():
+        if isinstance(plan, MigratorError):
+            rows.append({"mailbox": address, "folder": "", "to": "", "messages": 0, "octets": 0, "note": str(plan)})
+        else:
+            rows += [_row(address, pair, folder) for pair, folder in plan.folders]
+            rows += [_left_out(address, name, why) for name, why in plan.left_out]
+    return rows
+
+
+def diffs(workspace: Workspace, mailboxes: Sequence[Mailbox], side: Side) -> Iterator[tuple[Ingress, str]]:
+    """For each place, the unified diff that would point `mailboxes` to their `side`."""
+    for place in places(workspace):
+        wanted = {m.address: place.nexthops[m.target if side == "target" else m.source] for m in mailboxes}
+        yield place.name, place.routing.diff(place.routing.plan(wanted))
+
+
+def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> list[Row]:
+    """A row an address and place: the entry there, and the server whose nexthop that is ("?": none of ours)."""
+    chosen = list(mailboxes)
+    rows: list[Row] = []
+    for place in places(workspace):
+        found = place.routing.read([m.address for m in chosen])
+        servers = {nexthop: server for server, nexthop in place.nexthops.items()}
+        for mailbox in chosen:
+            value = found[mailbox.address]
+            held = value is not None and value == place.routing.freeze_value
+            goes = "(held back)" if held else servers.get(value, "?")
+            rows.append({"address": mailbox.address, "ingress": place.name, "entry": shown(value), "server": goes})
+    return sorted(rows, key=lambda row: str(row["address"]))
+
+
+def _look(op: Operation, mailbox: Mailbox, kind: PassKind) -> CopyPlan:
+    with op.crew.job(mailbox, kind) as job:
+        return preview(job)
+
+
+def _row(address: Address, pair: FolderPair, plan: FolderPlan) -> Row:
+    note = "flags not kept there: " + ", ".join(sorted(plan.lost_flags)) if plan.lost_flags else ""
+    sums = {"messages": plan.messages, "octets": plan.octets, "note": note}
+    return {"mailbox": address, "folder": pair.source, "to": pair.target, **sums}
+
+
+def _left_out(address: Address, folder: str, why: str) -> Row:
+    return {"mailbox": address, "folder": folder, "to": "", "messages": 0, "octets": 0, "note": why}
