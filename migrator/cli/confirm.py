@@ -22,7 +22,9 @@ def require_answer(what: str, yes: bool) -> None:
     For commands that ask only after hours of work.
     """
     if not yes and not sys.stdin.isatty():
-        raise NotConfirmed(f"nobody could be asked whether to {what}", remedy="There is no terminal to ask at: give --yes.")
+        raise NotConfirmed(
+            f"nobody can be asked whether to {what}", remedy="There is no terminal to ask at: give --yes."
+        )
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def operation(ctx: typer.Context, name: str) -> "Iterator[Operation]":
-    """The wave `name` under its lease, with progress on stderr and signals heeded. Locked when another runner has it."""
+    """The wave `name` under its lease, with progress on stderr and signals heeded. Raises Locked when it is held."""
     from migrator.cli.progress import watching
     from migrator.cli.stop import stopping
     from migrator.waves.operation import operate

@@ -1,5 +1,6 @@
 """The life of a wave as one table: (state, event) -> state. Nothing else decides what follows what."""
 
+import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -23,10 +24,10 @@ TRANSITIONS: Mapping[tuple[S, E], S] = MappingProxyType(
         (S.DRAINING, E.ABORT): S.THAWING,
         (S.FINAL_PASS, E.ABORT): S.THAWING,
         (S.THAWING, E.DONE): S.SYNCED,
-        **{(was, E.DONE): to for was, to in zip(_FORWARD, _FORWARD[1:], strict=False)},
+        **{(was, E.DONE): to for was, to in itertools.pairwise(_FORWARD)},
         # From the first flip on, mail may be on the target: only a rollback carries it back.
         **{(was, E.ROLLBACK): S.ROLLING_BACK for was in (*_FORWARD, S.THAWING)},
-        **{(was, E.DONE): to for was, to in zip(_BACK, _BACK[1:], strict=False)},
+        **{(was, E.DONE): to for was, to in itertools.pairwise(_BACK)},
         (S.ROLLED_BACK, E.START): S.SYNCING,
     }
 )

@@ -1,17 +1,16 @@
 """One command's work on one wave: everything its steps need, and the only door to its lifecycle."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from migrator.dispatch import Crew, LeaseKeeper
 from migrator.model.errors import Stopped
 from migrator.model.mailbox import Mailbox
-from migrator.model.names import Address, Ingress
+from migrator.model.names import Address
 from migrator.model.progress import Progress, StopSignal
 from migrator.model.wave import Wave, WaveEvent, WaveState
-from migrator.routing import Routing
 from migrator.state import Store
 from migrator.state.records import Actor, WaveRecord
 from migrator.waves.lifecycle import FROZEN, follow

@@ -2,7 +2,6 @@
 
 from migrator.dispatch import PassResults
 from migrator.model.errors import ExitCode, Refused, Stopped
-from migrator.model.names import Address
 from migrator.model.wave import PassKind
 from migrator.waves.operation import Operation
 

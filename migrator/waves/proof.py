@@ -8,7 +8,7 @@ from typing import Literal
 
 from migrator.delivery import Envelope, Proof, ProofJob, plan_canaries, prove, tidy
 from migrator.imap import Session
-from migrator.model.canary import Canary, CanaryState
+from migrator.model.canary import CanaryState
 from migrator.model.errors import GateRefused, Refused
 from migrator.model.mailbox import Endpoint, Mailbox
 from migrator.model.names import Address, Ingress, ServerName
