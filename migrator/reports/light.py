@@ -98,33 +98,32 @@ def _balance(report: Report) -> Iterator[Finding]:
     if wrong and report.state is not S.PLANNED:
         light = Light.RED if report.state is S.COMPLETED else Light.AMBER
         first = f"{wrong[0].address}: source {wrong[0].source_messages}, outcomes {wrong[0].messages}"
-        yield Finding(light, f"Outcomes and source counts differ in {len(wrong)} mailboxes, first {first}.")
+        yield Finding(light, f"Outcomes and source counts differ in {_many(len(wrong), 'mailbox')}, first {first}.")
 
 
 def _mailboxes(report: Report) -> Iterator[Finding]:
     failed = [row for row in report.mailboxes if row.error and not row.skipped]
-    if failed:
-        yield Finding(
-            Light.AMBER, f"{len(failed)} mailboxes are in error, first {failed[0].address}: {failed[0].error}"
-        )
     left_out = [row for row in report.mailboxes if row.skipped]
+    if failed:
+        first = f"first {failed[0].address}: {failed[0].error}"
+        yield Finding(Light.AMBER, f"{_many(len(failed), 'mailbox')} in error, {first}")
     if left_out:
-        first = f"{left_out[0].address}: {left_out[0].skipped}"
-        yield Finding(Light.AMBER, f"{len(left_out)} mailboxes were left out by the operator, first {first}.")
+        first = f"first {left_out[0].address}: {left_out[0].skipped}"
+        yield Finding(Light.AMBER, f"{_many(len(left_out), 'mailbox')} left out by the operator, {first}.")
 
 
 def _messages(report: Report) -> Iterator[Finding]:
     accepted = {row.address for row in report.mailboxes if row.accepted}
     for outcome in (Outcome.FAILED, Outcome.SKIPPED):
         classes = [kind for kind in report.not_carried if kind.outcome is outcome and not _asked_for(kind)]
-        count = sum(message.address not in accepted for kind in classes for message in kind.messages)
-        if count:
-            yield Finding(
-                Light.AMBER, f"{count} messages {outcome} and are not on the target; nobody has accepted that."
-            )
+        missing = sum(message.address not in accepted for kind in classes for message in kind.messages)
+        if missing:
+            text = f"{_many(missing, 'message')} {outcome}, not on the target; nobody has accepted that."
+            yield Finding(Light.AMBER, text)
     altered = sum(message.address not in accepted for kind in report.altered for message in kind.messages)
     if altered:
-        yield Finding(Light.AMBER, f"The target changed the content of {altered} messages; nobody has accepted that.")
+        text = f"The target changed the content of {_many(altered, 'message')}; nobody has accepted that."
+        yield Finding(Light.AMBER, text)
 
 
 def _asked_for(kind: NotCarriedClass) -> bool:
@@ -143,22 +142,27 @@ def _routes(report: Report) -> Iterator[Finding]:
 
 def _way_back(report: Report) -> Iterator[Finding]:
     if report.state is S.ROLLED_BACK and report.rollback is not None and report.rollback.unresolved:
-        count = len(report.rollback.unresolved)
-        yield Finding(Light.AMBER, f"{count} mailboxes have messages that could not be carried back.")
+        where = _many(len(report.rollback.unresolved), "mailbox")
+        yield Finding(Light.AMBER, f"In {where}, messages could not be carried back.")
 
 
 def _all_well(report: Report) -> str:
     totals = report.totals
-    what = f"{totals.mailboxes} mailboxes with {totals.messages:,} messages"
+    boxes = _many(totals.mailboxes, "mailbox")
+    what = f"{boxes} with {_many(totals.messages, 'message')}"
     if report.state is S.COMPLETED:
         cutover = report.phase("cutover")
         proof = f"{cutover.found} of {cutover.total}" if cutover else "0"
-        return f"{what} have moved to {report.target}; {proof} canaries proved that mail arrives there and only there."
+        return f"{what} moved to {report.target}; {proof} canaries proved that mail arrives there and only there."
     if report.state is S.ROLLED_BACK:
         carried = report.rollback.carried_back if report.rollback else 0
-        return (
-            f"Mail for {totals.mailboxes} mailboxes arrives on the source again; {carried} messages were carried back."
-        )
+        return f"Mail for {boxes} arrives on the source again; {_many(carried, 'message')} carried back."
     if report.state is S.PLANNED:
-        return f"{totals.mailboxes} mailboxes are planned; nothing has been copied yet."
-    return f"{what} are on {report.target} and in step; mail still arrives on the source."
+        return f"{boxes} planned; nothing has been copied yet."
+    return f"{what} on {report.target} and in step; mail still arrives on the source."
+
+
+def _many(number: int, noun: str) -> str:
+    """`number` with its noun: "1 mailbox", "2 mailboxes", "1,200 messages"."""
+    plural = f"{noun}es" if noun.endswith("x") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

@@ -22,7 +22,7 @@ MEANING = {
 }
 _UNSEEN = re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")  # invisible, turning, or no text
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$])")
-_LEADING = re.compile(r"^(\s*)([-+=#])|^(\s*\d+)([.)])")
+_LEADING = re.compile(r"^(\s*)([-+=#])|^(\s*\d+)([.)])(?=\s|$)")
 _LINK = re.compile(r"\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)", re.IGNORECASE)
 
 
