@@ -84,7 +84,7 @@ class Crew:
         )
 
     def each(self, mailboxes: Sequence[Mailbox], work: Callable[[Mailbox], T]) -> dict[Address, T | MigratorError]:
-        """`work` for each mailbox, some at once; its MigratorError is its outcome, any other error is a bug and raised."""
+        """`work` for each mailbox, some at once; a MigratorError is its outcome, any other error is a bug: raised."""
         workers = self._workspace.config.concurrency.mailboxes
         with ThreadPoolExecutor(workers, thread_name_prefix="mailbox") as threads:
             running = {m.address: threads.submit(self._attempt, work, m) for m in mailboxes}

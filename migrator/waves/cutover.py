@@ -23,7 +23,7 @@ class FreezeExpired(Refused):
 
 
 def freeze(op: Operation) -> WaveEvent:
-    """Hold the wave's mail back wherever that is possible; elsewhere it goes on to the source and is caught up later."""
+    """Hold the wave's mail back wherever that is possible; elsewhere it goes on to the source, and is caught up."""
     for place in op.places:
         held = frozen(op, place)
         if held is None:
@@ -42,7 +42,7 @@ def drain(op: Operation) -> WaveEvent:
 def final_pass(op: Operation) -> WaveEvent:
     """Carry over what arrived since the last delta; the source receives nothing more.
 
-    A hand edit of the routes is looked for here, at the last moment when taking the freeze back is all there is to undo.
+    A hand edit of the routes is looked for here: the last moment when there is only the freeze to take back.
     """
     refuse_expired(op)
     one_round(op, PassKind.FINAL)
@@ -127,7 +127,7 @@ def refuse_expired(op: Operation) -> None:
     if deadline is not None and datetime.now(UTC) >= deadline:
         raise FreezeExpired(
             f"wave {op.wave.name}: the freeze reached its deadline at {deadline:%H:%M:%S} UTC before the flip",
-            remedy=f"Mail flows to the old server again. Find what took so long, then `migrator wave run {op.wave.name}`.",
+            remedy=f"Mail goes to the old server again. Find what took long, then `migrator wave run {op.wave.name}`.",
         )
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from migrator.copier import SweepReport, sweep
+from migrator.model.canary import CanaryState
 from migrator.model.errors import GateRefused, MigratorError
 from migrator.model.mailbox import Mailbox
+from migrator.model.message import Grade, Outcome
 from migrator.model.names import neutral
 from migrator.model.wave import PassKind
-from migrator.routing import Severity
+from migrator.routing import Severity, shown
 from migrator.waves.flips import expected_at_source, observe
 from migrator.waves.operation import Operation
 from migrator.waves.proof import prove_present_route
@@ -24,6 +26,8 @@ class GateResult:
     text: str
     remedy: str = ""
 
+
+ALTERED = (Grade.L3, Grade.L4)  # the content is not the same any more
 
 Gate = Callable[[Operation], GateResult]
 
@@ -60,7 +64,8 @@ def window_is_open(op: Operation) -> GateResult:
     if window is None:
         return GateResult("window", True, "the wave has no window")
     inside = window.start <= now < window.end
-    text = f"{window.start.isoformat()} to {window.end.isoformat()}, now {now.astimezone(window.start.tzinfo):%Y-%m-%d %H:%M}"
+    local = now.astimezone(window.start.tzinfo)
+    text = f"{window.start.isoformat()} to {window.end.isoformat()}, now {local:%Y-%m-%d %H:%M}"
     return GateResult("window", inside, text, f"Wait for the window, or change it in waves/{op.wave.name}.yaml.")
 
 
@@ -84,16 +89,16 @@ def sweep_is_clean(op: Operation) -> GateResult:
 
 
 def nothing_failed(op: Operation) -> GateResult:
-    """Failed messages block until each mailbox's are accepted by name; skipped ones are reported, with their reasons."""
-    failures = [f for f in op.store.ledger.failures(op.addresses) if f.outcome == "failed" or f.grade in ("L3", "L4")]
+    """Failed and altered messages block until accepted, mailbox by mailbox; skipped ones are in the report."""
+    failures = [f for f in op.store.ledger.failures(op.addresses) if f.outcome is Outcome.FAILED or f.grade in ALTERED]
     open_ones = [f for f in failures if not op.store.mailboxes.accepted(f.address)]
     texts = [f"{f.address} {neutral(f.folder)} UID {f.uid}: {neutral(f.reason) or f.grade}" for f in open_ones]
     return GateResult(
         "failures",
         not texts,
         _list("messages failed or altered, and nobody accepted that", texts),
-        "Look at `migrator mailbox show ADDRESS`; then `migrator mailbox retry ADDRESS` or `migrator mailbox accept ADDRESS "
-        "--reason TEXT`.",
+        "Look at `migrator mailbox show ADDRESS`; then mend the cause and run again, or take it as it is: "
+        "`migrator mailbox accept ADDRESS --reason TEXT`.",
     )
 
 
@@ -120,7 +125,7 @@ def routes_are_expected(op: Operation) -> GateResult:
     for place in op.places:
         found, expected = observe(op, place), expected_at_source(op, place)
         wrong += [
-            f"{place.name}: {a} is {found[a]!r}, expected {expected[a]!r}"
+            f"{place.name}: {a} is {shown(found[a])}, expected {shown(expected[a])}"
             for a in sorted(found)
             if found[a] != expected[a]
         ]
@@ -147,15 +152,10 @@ def accounts_exist(op: Operation) -> GateResult:
 def canaries_arrive(op: Operation) -> GateResult:
     """One canary through each ingress by today's route; it stays on the source, which is never written (I1)."""
     proof = prove_present_route(op)
-    lost = [f"{c.ingress}: {c.state} {c.detail}" for c in proof.canaries if c.state != "proven"]
-    return GateResult(
-        "canaries",
-        not lost,
-        _list("canaries through today's route", lost)
-        if lost
-        else f"{proof.found} of {proof.sent} arrived by today's route",
-        "Mend today's delivery first: the queue and the log of that ingress say why.",
-    )
+    lost = [f"{c.ingress}: {c.state}, {c.detail}" for c in proof.canaries if c.state is not CanaryState.PROVEN]
+    text = f"{proof.found} of {len(proof.canaries)} arrived by today's route" + "".join(f"; {one}" for one in lost)
+    remedy = "Mend today's delivery first: the queue and the log of that ingress say why."
+    return GateResult("canaries", proof.proven, text, remedy)
 
 
 BEFORE_CANARIES: tuple[Gate, ...] = (

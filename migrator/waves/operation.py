@@ -20,7 +20,7 @@ from migrator.workspace import Workspace
 
 @dataclass(frozen=True)
 class Operation:
-    """`wave` is held under its lease while this exists; `places` are in the order of `routing:`, which is flip order."""
+    """`wave` is held under its lease while this exists; `places` are in the order of `routing:`, the flip order."""
 
     workspace: Workspace
     store: Store
@@ -34,9 +34,8 @@ class Operation:
     @property
     def mailboxes(self) -> tuple[Mailbox, ...]:
         """The wave's mailboxes, without those that the operator took out (`mailbox skip`)."""
-        return tuple(
-            m for m in self.workspace.wave_mailboxes(self.wave.name) if not self.store.mailboxes.skipped(m.address)
-        )
+        everyone = self.workspace.wave_mailboxes(self.wave.name)
+        return tuple(m for m in everyone if self.store.mailboxes.skipped(m.address) is None)
 
     @property
     def addresses(self) -> tuple[Address, ...]:

@@ -18,7 +18,7 @@ Row = dict[str, object]
 
 
 def copies(op: Operation, kind: PassKind) -> list[Row]:
-    """A row a folder of each mailbox: what a pass would copy. A mailbox that cannot be looked at has a row saying why."""
+    """A row a folder of each mailbox: what a pass would copy. One that cannot be looked at has a row saying why."""
     rows: list[Row] = []
     for address, plan in op.crew.each(op.mailboxes, lambda mailbox: _look(op, mailbox, kind)).items():
         if isinstance(plan, MigratorError):
