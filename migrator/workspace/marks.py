@@ -5,6 +5,7 @@ The dialect is the small one people expect: text, whole numbers, decimals, true/
 tags are refused: nothing in a workspace needs them, and they are how a small file becomes an enormous one.
 """
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +45,7 @@ class Document:
         for step in loc:  # steps that are not in the file (a union's tag, a key that is missing) are passed over
             if (*known, step) in self.values:
                 known = (*known, step)
-        places = (self.keys, self.values) if at_key or known != loc else (self.values, self.keys)
+        places = (self.keys, self.values) if at_key or known[-1:] != loc[-1:] else (self.values, self.keys)
         place = places[0].get(known) or places[1].get(known) or Place(1, 1)
         return Problem(self.file, place.line, place.column, text)
 
@@ -103,9 +104,9 @@ def _text(path: Path, shown: str) -> str:
     if len(data) > MAX_BYTES:
         raise WorkspaceInvalid([Problem(shown, 0, 0, f"larger than {MAX_BYTES:,} bytes")])
     try:
-        return data.decode("utf-8-sig")
+        return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise WorkspaceInvalid([Problem(shown, line, 0, "not UTF-8; save the file as UTF-8")]) from None
 
 

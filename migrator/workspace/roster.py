@@ -1,7 +1,9 @@
 """mailboxes.csv: who is to be moved. Spreadsheets write it, so encoding and separator are found out."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = tuple(column.name for column in fields(Mailbox))
 REQUIRED = ("address", "department", "source", "target")
 MAX_BYTES = 100_000_000
+_NOT_CP932 = re.compile("[\ufffd\ue000-\uf8ff\x80-\x9f]")  # what decoding gives for bytes that mean nothing there
 _EXPORTS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PK\x03\x04", "an Excel workbook"))
 
 
@@ -56,12 +59,13 @@ def _decode(path: Path, shown: str) -> str:
     if found or len(data) > MAX_BYTES:
         text = f"this is {found}; save it as CSV UTF-8" if found else f"larger than {MAX_BYTES:,} bytes"
         raise WorkspaceInvalid([Problem(shown, 0, 0, text)])
-    for encoding in ("utf-8-sig", "cp932"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-    raise WorkspaceInvalid([Problem(shown, line, 0, "neither UTF-8 nor CP932 (Shift_JIS); save it as CSV UTF-8")])
+    try:
+        return data.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        text, bad_line = data.decode("cp932", errors="replace"), error.object.count(b"\n", 0, error.start) + 1
+    if data.startswith(codecs.BOM_UTF8) or _NOT_CP932.search(text):
+        raise WorkspaceInvalid([Problem(shown, bad_line, 0, "neither UTF-8 nor CP932; save it as CSV UTF-8")])
+    return text
 
 
 def _numbered(lines: "_csv.Reader") -> Iterator[tuple[int, list[str]]]:

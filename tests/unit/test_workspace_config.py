@@ -1,0 +1,207 @@
+"""migrator.yaml: what it means, and how its mistakes are told."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from migrator import workspace
+from migrator.model.errors import ConfigInvalid
+from migrator.model.mailbox import Endpoint, Tls
+from migrator.model.names import Address, ServerName, WaveName
+from tests.unit.workspace_files import CONFIG, ROWS, SALES, make, problems, spoilt
+
+OLD, NEW = ServerName("old"), ServerName("new")
+
+
+def test_a_valid_workspace_has_its_values_and_the_defaults(tmp_path):
+    loaded = workspace.load(make(tmp_path))
+    assert list(loaded.mailboxes) == ["a@example.co.jp", "b@example.co.jp", "c@example.co.jp"]
+    assert loaded.server(OLD).endpoint == Endpoint("mail.example.co.jp", 993, Tls.IMPLICIT)
+    assert loaded.server(NEW).endpoint == Endpoint("new.example.co.jp", 143, Tls.STARTTLS)
+    assert loaded.server(NEW).name == "new"
+    assert loaded.server(NEW).limits.bytes_per_second == 20_000_000
+    assert loaded.config.canary.deadline == timedelta(minutes=2)
+    assert loaded.config.concurrency.mailboxes == 4
+    assert [m.address for m in loaded.wave_mailboxes(WaveName("sales"))] == ["a@example.co.jp", "b@example.co.jp"]
+
+
+def test_relative_paths_start_at_the_workspace(tmp_path):
+    loaded = workspace.load(make(tmp_path))
+    assert loaded.config.routing[0].file == tmp_path / "maps/transport"
+    assert loaded.config.routing[1].file == Path("/srv/old/transport")
+    assert loaded.state_url == f"sqlite:///{tmp_path}/state/migrator.db"
+
+
+def test_a_state_given_by_hand_goes_before_the_one_in_the_file(tmp_path):
+    assert workspace.load(make(tmp_path), state="sqlite:////srv/s.db").state_url == "sqlite:////srv/s.db"
+    with pytest.raises(ConfigInvalid, match="not a database"):
+        workspace.load(tmp_path, state="mysql://x")
+
+
+def test_an_entry_without_an_explicit_reload_is_reloaded(tmp_path):
+    loaded = workspace.load(make(tmp_path))
+    assert loaded.config.routing[1].reload == "postfix reload"
+    assert loaded.config.routing[1].queue is None
+    assert loaded.config.routing[1].freeze.startswith("retry:4.7.0 ")
+
+
+def test_canaries_enter_where_smtp_is_and_the_operator_says(tmp_path):
+    loaded = workspace.load(make(tmp_path))
+    assert [entry.name for entry in loaded.ingresses] == ["gateway"]
+    everywhere = CONFIG.replace("ingresses: [gateway]", "ingresses: []")
+    assert [entry.name for entry in workspace.load(make(tmp_path, everywhere)).ingresses] == ["gateway"]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ("port: 143", "§prt: 143", "§ unknown key `prt`; did you mean `port`?"),
+        ("user: migrator", "§username: migrator", "§ unknown key `username`; did you mean `user`?"),
+        ("cutover:", "§cutovr:", "§ unknown key `cutovr`; did you mean `cutover`?"),
+        ("port: 143", 'port: §"many"', "§ must be a whole number"),
+        ("port: 143", "port: §70000", "§ must be at most 65535"),
+        (
+            "imap: {host: new.example.co.jp, port: 143, tls: starttls}",
+            "imap: §{host: new.jp, tls: none}",
+            "§ `tls: none`",
+        ),
+        ("tls: starttls", "tls: §ssl", "§ must be 'implicit', 'starttls' or 'none'"),
+        ("{kind: password", "§{kind: oauth", "§ `kind` must be 'password', 'master-user'"),
+        ("deadline: 2m", "deadline: §2 minutes", "§ not a duration"),
+        ("deadline: 2m", "deadline: §0s", "§ must be more than 0s"),
+        ("freeze_deadline: 10m", "freeze_deadline: §10", "§ not a duration"),
+        ("20MB", "§20 megabytes", "§ not a size"),
+        ("{connections: 20, per_mailbox: 2", "§{connections: 2, per_mailbox: 3", "§ `per_mailbox` is more than"),
+        ("type: cdb", "type: §btree", "§ must be 'texthash', 'hash', 'lmdb' or 'cdb'"),
+        ("name: gateway\n    kind: postfix-map", "§name: gateway", "§ `kind` is missing"),
+        ('new: "lmtp', '§nwe: "lmtp', "§ unknown server `nwe`; did you mean `new`?"),
+        ("{old: null, new:", "§{new:", "§ server `old` is missing"),
+        ("name: old-mta", "name: §gateway", "§ `name` is that of the entry `gateway` already"),
+        ("file: /srv/old/transport", "file: §maps/transport", "§ `file` is that of the entry `gateway` already"),
+        ("ingresses: [gateway]", "ingresses: [§gatway]", "§ `gatway` is no entry of `routing:` with `smtp:`; did you"),
+        ("ingresses: [gateway]", "ingresses: [§old-mta]", "§ `old-mta` is no entry of `routing:` with `smtp:`"),
+        ("{host: gateway.example.co.jp}", '{host: §"mail:993/x"}', "§ not a host name"),
+        ("domain: example.co.jp", "domain: §user@example.co.jp", "§ not a mail domain"),
+        ("domain: example.co.jp", "domain: §42", "§ must be text; put it in quotes"),
+        ("  old:\n", "  §old server:\n", "§ not a plain name"),
+        ("servers:", "mailboxes: x.csv\nservers:", "key `mailboxes` occurs twice here; the first is on line 2"),
+        ("user: migrator", 'user: §"mig\\nrator"', "§ a control character"),
+        ("{host: gateway.example.co.jp}", "§gateway.example.co.jp", "§ must be a mapping"),
+        ("domain: example.co.jp\n", "", "migrator.yaml:1:1: `domain` is missing"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_what_was_meant(tmp_path, was, now, told):
+    found = spoilt(tmp_path, was, now)
+    assert [line for line in found if told in line] != [], found
+
+
+def test_all_mistakes_of_the_file_are_told_at_once(tmp_path):
+    broken = CONFIG.replace("port: 143", "prt: 143").replace("type: hash", "type: btree").replace("2m", "2x")
+    assert [line.split(":")[1] for line in problems(make(tmp_path, broken))] == ["8", "23", "26"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("domain: [", "migrator.yaml:1:10: "),
+        ("a: &x 1\nb: *x\n", "migrator.yaml:1:4: anchors and aliases"),
+        ("a: !!python/object:os.system x", "migrator.yaml:1:4: tags"),
+        ("a: 1\x07", "migrator.yaml:1:5: a control character"),
+        ("[" * 5000, "nested too deeply"),
+        ("a: " + "[" * 30 + "]" * 30, "nested too deeply"),
+        ("? [a]\n: b\n", "a key must be a word"),
+        ("- a\n- b\n", "must be a mapping"),
+        ("", "`domain` is missing"),
+        ("a: 1\n---\nb: 2\n", "migrator.yaml:2:1: "),
+        ("a: " + "9" * 5000, "numbers this long"),
+    ],
+)
+def test_what_is_no_yaml_of_ours_is_refused_at_its_place(tmp_path, text, told):
+    assert any(told in line for line in problems(make(tmp_path, text)))
+
+
+def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path):
+    make(tmp_path)
+    (tmp_path / "migrator.yaml").write_bytes(CONFIG.encode("cp932"))
+    assert problems(tmp_path) == ["migrator.yaml:29: not UTF-8; save the file as UTF-8"]
+
+
+def test_plain_words_are_text_whatever_yaml_1_1_thinks_of_them(tmp_path):
+    config = CONFIG.replace('"送信済みアイテム": Sent', "yes: on, 22:30: 2026-12-05, 010: 0x1F, 1e3: 1_000")
+    loaded = workspace.load(make(tmp_path, config))
+    assert loaded.config.folders.map == {"yes": "on", "22:30": "2026-12-05", "010": "0x1F", "1e3": "1_000"}
+
+
+def test_two_folders_become_one_only_where_merge_says_so(tmp_path):
+    twice = CONFIG.replace('{"送信済みアイテム": Sent}', "{A: Sent, B: Sent, C: INBOX, D: Inbox}")
+    found = problems(make(tmp_path, twice))
+    assert [line.partition(": ")[2] for line in found] == [
+        "`B` and `A` would both become `Sent`; put it under `merge:` if that is meant",
+        "`D` and `C` would both become `Inbox`; put it under `merge:` if that is meant",
+    ]
+    merged = twice + "  merge: [Sent, INBOX]\n"
+    assert len(workspace.load(make(tmp_path, merged)).config.folders.map) == 4
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ('secret: "env:OLD_MASTER"', "secret: hunter2"),
+        ('secret: "env:OLD_MASTER"', "secret: [hunter2]"),
+        ('secret: "env:OLD_MASTER"', 'secret: {value: "hunter2"}'),
+        ('secret: "env:OLD_MASTER"', "password: hunter2"),
+        ('secret: "env:OLD_MASTER"', "secret: &hunter2 x"),
+        ('secret: "env:OLD_MASTER"', "secret: *hunter2"),
+        ('secret: "env:OLD_MASTER"', "secret: !hunter2 x"),
+        ('secret: "env:OLD_MASTER"', "secret: !h!hunter2 x"),
+        ('secret: "env:OLD_MASTER"', 'secret: "hunter2'),
+        ('secret: "env:OLD_MASTER"', "secret: keyring:hunter2"),
+        ('secret: "env:OLD_MASTER"', 'secret: "command:pass \'hunter2"'),
+        ("domain: example.co.jp", "domain: x.jp\nstate: postgresql://migrator:hunter2@db/migrator"),
+        ("domain: example.co.jp", "domain: x.jp\nstate: postgresql://db/migrator?password=hunter2"),
+    ],
+)
+def test_a_secret_written_as_a_value_is_refused_and_never_repeated(tmp_path, was, now):
+    assert "hunter2" not in "\n".join(spoilt(tmp_path, was, now))
+
+
+def test_a_secret_written_as_a_value_is_told_where_and_how_to_do_it(tmp_path):
+    [line] = spoilt(tmp_path, '"env:OLD_MASTER"', "§hunter2")
+    assert line.startswith("§ not a reference to a secret")
+    assert "env:NAME, file:PATH" in line
+
+
+def test_a_directory_without_a_workspace_is_told_what_to_do(tmp_path):
+    with pytest.raises(ConfigInvalid, match="is no workspace") as caught:
+        workspace.load(tmp_path)
+    assert "migrator init" in caught.value.remedy
+
+
+def test_a_name_that_is_not_there_is_guessed(tmp_path):
+    loaded = workspace.load(make(tmp_path))
+    with pytest.raises(workspace.UnknownName, match=r"no wave `sale`; did you mean `sales`\?"):
+        loaded.wave(WaveName("sale"))
+    with pytest.raises(workspace.UnknownName, match=r"no mailbox `z@example\.co\.jp`"):
+        loaded.mailbox(Address("z@example.co.jp"))
+
+
+def test_a_new_workspace_is_valid_as_it_stands_and_private(tmp_path):
+    written = workspace.init(tmp_path / "w")
+    assert {path.name for path in written} == {"migrator.yaml", "mailboxes.csv", "README.txt", ".gitignore"}
+    assert workspace.load(tmp_path / "w").mailboxes == {}
+    assert (tmp_path / "w" / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_init_overwrites_nothing(tmp_path):
+    (tmp_path / "mailboxes.csv").write_text(ROWS)
+    with pytest.raises(Exception, match="already there; nothing was written"):
+        workspace.init(tmp_path)
+    assert (tmp_path / "mailboxes.csv").read_text() == ROWS
+    assert not (tmp_path / "migrator.yaml").exists()
+
+
+def test_the_example_in_this_repository_is_valid():
+    loaded = workspace.load(Path(__file__).parents[2])
+    assert len(loaded.wave_mailboxes(WaveName("sales"))) == 3
+    assert SALES.startswith("wave: sales")
