@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from migrator.delivery.verdict import Place
 from migrator.imap import Folder, Selected, Session
-from migrator.imap.errors import CommandRefused
+from migrator.imap.errors import CommandRefused, Unsupported
 from migrator.model.canary import CANARY_HEADER
 from migrator.model.names import FolderName
 
@@ -92,8 +92,10 @@ def remove(session: Session, places: Mapping[Place, str]) -> int:
     """Remove the canaries at `places` (with their tokens) and return how many went.
 
     Each is looked at again first: a place whose message is gone, or is another one, is left alone, so that it may be
-    called again after a crash. CommandRefused when the server cannot expunge by UID.
+    called again after a crash. Unsupported, and nothing is touched, when the server cannot expunge by UID.
     """
+    if places and not session.has("UIDPLUS"):
+        raise Unsupported("the server cannot remove a message by its UID", remedy="Delete the test messages by hand.")
     return sum(_remove(session, folder, uidvalidity, found) for folder, uidvalidity, found in _by_folder(places))
 
 

@@ -29,6 +29,7 @@ class Stored:
     next: dict = field(default_factory=dict)
     locked: set = field(default_factory=set)
     read: list = field(default_factory=list)
+    uidplus: bool = True
 
     def deliver(self, token=None, folder="INBOX", date=None):
         uid = self.next[folder] = self.next.get(folder, 0) + 1
@@ -44,6 +45,9 @@ class Session:
 
     def __init__(self, held, writable):
         self.held, self.writable, self.folder, self.deleted = held, writable, "", set()
+
+    def has(self, capability):
+        return capability == "UIDPLUS" and self.held.uidplus
 
     def folders(self):
         return tuple(
@@ -319,6 +323,14 @@ def test_a_stopped_proof_says_how_to_resume(world):
     with pytest.raises(Stopped) as stopped:
         world.prove()
     assert "again" in stopped.value.remedy
+
+
+def test_where_messages_cannot_be_removed_by_uid_they_are_left_and_named(world):
+    world.mail[BOXES[0].address, "new"].uidplus = False
+    proof = world.prove(ingresses=[GATEWAY])
+    assert (proof.found, proof.removed) == (3, 2)
+    assert len(world.left("new")) == 1
+    assert "u0@x.jp: canaries are left on new" in proof.notes[0]
 
 
 def test_late_canaries_are_removed_where_they_were_expected(world):
