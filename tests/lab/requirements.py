@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,14 @@ def _postfix_map(kind: str) -> Callable[[], str]:
     return missing
 
 
+def find_postgres() -> str | None:
+    """The directory of PostgreSQL's server programs (the newest one's; Debian keeps them off the PATH)."""
+    program = find_program("initdb")
+    found = [Path(program).parent] if program else []
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    return str(found[-1]) if found else None
+
+
 REQUIREMENTS = {
     requirement.name: requirement
     for requirement in (
@@ -81,6 +90,9 @@ REQUIREMENTS = {
         Requirement("postfix", "apt-get install postfix, and run as root", _postfix),
         Requirement("postfix-lmdb", "apt-get install postfix-lmdb, and run as root", _postfix_map("lmdb")),
         Requirement("postfix-cdb", "apt-get install postfix-cdb, and run as root", _postfix_map("cdb")),
+        Requirement(
+            "postgresql", "apt-get install postgresql", lambda: "" if find_postgres() else "postgresql is not installed"
+        ),
         Requirement("openssl", "apt-get install openssl", _program("openssl")),
     )
 }
