@@ -113,16 +113,13 @@ class Channel:
 
     def line(self) -> bytes:
         """The next line."""
-        while (line := self._try_line()) is None:
-            self.fill()
-        return line
-
-    def _try_line(self) -> bytes | None:
         try:
-            return self.parser.line()
+            while (line := self.parser.line()) is None:
+                self.fill()
         except ProtocolViolation:
             self.wire.abort()
             raise
+        return line
 
     def fill(self, wait: bool = True) -> bool:
         """Receive once; False when nothing is there and `wait` is not set."""
@@ -135,10 +132,11 @@ class Channel:
 
     def pump(self, wait: bool = True) -> bool:
         """Take in one response; False when none is there and `wait` is not set."""
-        while (line := self._try_line()) is None:
-            if not self.fill(wait):
+        if not wait and not self.parser.has_line():
+            self.fill(wait=False)
+            if not self.parser.has_line():
                 return False
-        self.take_in(line)
+        self.take_in(self.line())
         return True
 
     def take_in(self, line: bytes) -> None:
@@ -184,6 +182,8 @@ class Channel:
         parts[0] = parts[0][2:]
         if parts[0][:4].upper() == b"BYE ":
             self._bye = parts[0][4:].decode("utf-8", "replace")
+        if parts[0][:4].upper() == b"BAD ":  # the server lost its place: what it takes for commands may be message text
+            self.violated(f"the server does not understand us: {parts[0][:200].decode('utf-8', 'replace')}")
         if not self.waiting:
             return
         oldest = self.waiting[0]

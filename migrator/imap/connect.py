@@ -3,6 +3,7 @@
 import imaplib
 import ssl
 import time
+from functools import cache
 
 from imapclient.exceptions import LoginError  # type: ignore[import-untyped]
 
@@ -53,16 +54,15 @@ def _enter(wire: Wire, endpoint: Endpoint, login: Login, peer: str) -> tuple[Cha
 
 
 def _greeted(wire: Wire, endpoint: Endpoint, peer: str) -> Client:
-    context = _context(endpoint)
     try:
         wire.during = "the greeting"
         if endpoint.tls is Tls.IMPLICIT:
-            wire.start_tls(context, endpoint.host)
+            wire.start_tls(_context(endpoint.ca_file), endpoint.host)
         client = Client(wire, endpoint.host)
         if client._imap.state == "AUTH":
             raise PlaintextRefused(f"{peer}: the server says PREAUTH: it has let somebody in before we said who we are")
         if endpoint.tls is Tls.STARTTLS:
-            _start_tls(client, context, peer)
+            _start_tls(client, endpoint, peer)
         return client
     except imaplib.IMAP4.abort as error:
         raise ConnectionLost(f"{peer}: {neutral(str(error))}", during="the greeting") from None
@@ -70,13 +70,13 @@ def _greeted(wire: Wire, endpoint: Endpoint, peer: str) -> Client:
         raise _bad_greeting(peer, str(error)) from None
 
 
-def _start_tls(client: Client, context: ssl.SSLContext, peer: str) -> None:
+def _start_tls(client: Client, endpoint: Endpoint, peer: str) -> None:
     if "STARTTLS" not in client._imap.capabilities:
         raise PlaintextRefused(
             f"{peer}: the server does not offer STARTTLS (or somebody on the way took it out)",
             remedy="Use tls: implicit with its port (993), or find out why STARTTLS is missing.",
         )
-    client.starttls(context)
+    client.starttls(_context(endpoint.ca_file))
 
 
 def _bad_greeting(peer: str, text: str) -> MigratorError:
@@ -116,14 +116,16 @@ def _login_error(peer: str, user: str, text: str, lost: bool) -> MigratorError:
     )
 
 
-def _context(endpoint: Endpoint) -> ssl.SSLContext:
+@cache
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    """A verifying context; made once for each CA, since loading the system's CAs takes 30 ms."""
     context = ssl.create_default_context()
-    if endpoint.ca_file:
+    if ca_file:
         try:
-            context.load_verify_locations(endpoint.ca_file)
+            context.load_verify_locations(ca_file)
         except OSError as error:
             raise CertificateRefused(
-                f"the CA file {endpoint.ca_file!r} cannot be used: {error.strerror or error}",
+                f"the CA file {ca_file!r} cannot be used: {error.strerror or error}",
                 remedy="ca_file must name a readable PEM file.",
             ) from error
     return context

@@ -8,6 +8,7 @@ through: it is rebuilt here from RFC 9051's grammar, or refused with UnsafeValue
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 from imapclient import imap_utf7  # type: ignore[import-untyped]
 
@@ -20,7 +21,7 @@ LINE_LIMIT = 7_500  # octets of a UID set: the whole command stays under the 8,0
 _SYSTEM_BY_LOWER = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 _KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~\[]{1,255}")  # atom, RFC 9051 section 9
 _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")  # printable ASCII without " and \
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
 class LiteralText(bytes):
@@ -34,7 +35,7 @@ def flag_fits(flag: str) -> bool:
 
 def flag_list(flags: Iterable[str]) -> bytes:
     """`(\\Seen $Junk)`, in a stable order. UnsafeValue for anything that `flag_fits` denies."""
-    return b"(" + b" ".join(sorted(map(_flag, flags))) + b")"
+    return b"(" + b" ".join(sorted(map(_flag, flags))) + b")" if flags else b"()"
 
 
 def _flag(flag: str) -> bytes:
@@ -57,12 +58,14 @@ def quoted_date(date: datetime) -> bytes:
     zone = date.utcoffset()
     if zone is None or not date_fits(date):
         raise UnsafeValue(f"not a date that IMAP servers take: {date!r}", remedy="Append without a date.")
-    minutes = int(zone.total_seconds()) // 60
-    sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
-    return (
-        f'"{date.day:02d}-{_MONTHS[date.month - 1]}-{date.year:04d} {date.hour:02d}:{date.minute:02d}:{date.second:02d}'
-        f' {sign}{minutes // 60:02d}{minutes % 60:02d}"'
-    ).encode("ascii")
+    year, month, day, hour, minute, second, *_ = date.timetuple()
+    return b'"%02d-%b-%04d %02d:%02d:%02d %b"' % (day, _MONTHS[month - 1], year, hour, minute, second, _zone(zone))
+
+
+@cache
+def _zone(offset: timedelta) -> bytes:
+    minutes = int(offset.total_seconds()) // 60
+    return b"%c%02d%02d" % (b"-" if minutes < 0 else b"+", abs(minutes) // 60, abs(minutes) % 60)
 
 
 def folder_octets(name: FolderName) -> bytes:

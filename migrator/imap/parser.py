@@ -61,8 +61,15 @@ class Parser:
             return None
         line = bytes(self._view[start:at])
         self._start = self._searched = at + 2
-        self._announce(line)
+        if line[-1:] == b"}":
+            self._announce(line)
+        else:
+            self.literal = -1
         return line
+
+    def has_line(self) -> bool:
+        """Whether `line` would give one."""
+        return self._buffer.find(b"\r\n", self._searched, self._end) >= 0
 
     def chunk(self) -> memoryview | None:
         """The part of the literal that is there; None when more bytes are needed."""
@@ -77,7 +84,7 @@ class Parser:
 
     def _announce(self, line: bytes) -> None:
         inside, self.literal = self.literal >= 0, -1
-        if not line.endswith(b"}") or (not inside and _STATUS.match(line)):
+        if not inside and _STATUS.match(line):
             return
         found = _ANNOUNCED.search(line, max(0, len(line) - 24))
         if found:
