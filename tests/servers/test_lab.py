@@ -82,6 +82,7 @@ def test_mail_and_ports_survive_a_restart(make_dovecot: Callable[..., Dovecot]) 
 def test_a_removed_user_is_refused_by_imap_and_lmtp(make_dovecot: Callable[..., Dovecot]) -> None:
     server = make_dovecot(users=["a@company.test", "b@company.test"])
     password = server.passwords["a@company.test"]
+    server.connect("a@company.test").close()
     server.remove_user("a@company.test")
     with Imap(server.host, server.imap_port) as connection, pytest.raises(ImapError):
         connection.login("a@company.test", password)
@@ -103,7 +104,8 @@ def test_quota_and_message_size_are_enforced(make_dovecot: Callable[..., Dovecot
 def test_every_command_is_recorded_and_those_that_write_are_named(make_dovecot: Callable[..., Dovecot]) -> None:
     server = make_dovecot(users=["a@company.test"])
     server.record_commands()
-    with server.connect("a@company.test") as connection:
+    with Imap(server.host, server.imap_port) as connection:
+        connection.login(f"a@company.test*{server.master_user}", server.master_password)
         connection.command(b"CREATE", mailbox("下書き"))
         connection.command(b"APPEND INBOX", Literal(b"Subject: x\r\n\r\nz1 SELECT INBOX\r\nz2 EXPUNGE\r\n"))
         connection.examine("INBOX")
