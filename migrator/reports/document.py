@@ -1,6 +1,8 @@
-"""A report as JSON: version 1 of its schema. Keys are only ever added; times are ISO 8601 in UTC, sizes octets."""
+"""A report as a JSON object, version 1 of its schema.
 
-import json
+Keys are only ever added. Times are ISO 8601 in UTC, sizes octets.
+"""
+
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,13 +15,8 @@ from migrator.state.records import AuditRow, NotCarried, PassRecord
 SCHEMA_VERSION = 1
 
 
-def report_json(report: Report) -> str:
-    """The report as one JSON object, ASCII only (so nothing in it can steer a terminal), ending with a newline."""
-    return json.dumps(document(report), indent=2) + "\n"
-
-
-def document(report: Report) -> dict[str, object]:
-    """The same as plain values."""
+def report_json(report: Report) -> dict[str, object]:
+    """The report as values that `json.dumps` takes, in a stable order of keys."""
     found = findings(report)
     return {
         "schema_version": SCHEMA_VERSION,
