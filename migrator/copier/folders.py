@@ -188,7 +188,7 @@ class _Mapping:
     def _unwanted(self) -> None:
         for folder in self._mail:
             if folder.name in self._policy.skip:
-                self._out[folder.name] = (True, "folder listed under folders.skip")
+                self._out[folder.name] = (True, "listed under folders.skip")
             elif has_control(folder.name):
                 self._out[folder.name] = (False, f"control character in the name: {neutral(folder.name)}")
 

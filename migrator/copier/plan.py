@@ -15,6 +15,7 @@ BATCH_OCTETS = 4 * 1024 * 1024
 SYSTEM_FLAGS: Flags = frozenset({"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"})  # RFC 9051, 2.3.2
 _SYSTEM = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 CANARY = "canary"
+FOLDER_SKIPPED = "folder listed under folders.skip"
 DELETED = "marked \\Deleted on the source (folders.deleted: skip)"
 
 
@@ -167,10 +168,16 @@ def same_flags(one: Flags, other: Flags) -> bool:
     return one == other or {flag.lower() for flag in one} == {flag.lower() for flag in other}
 
 
+def without(flags: Flags, others: Flags) -> Flags:
+    """Those of `flags` that are not among `others`, in whatever case."""
+    names = {flag.lower() for flag in others}
+    return frozenset(flag for flag in flags if flag.lower() not in names)
+
+
 def _is_open(message: MessageMeta, known: Known | None) -> bool:
     if known is None or known.outcome is Outcome.FAILED:
         return True
-    return known.reason == DELETED and "\\Deleted" not in message.flags
+    return known.reason == FOLDER_SKIPPED or (known.reason == DELETED and "\\Deleted" not in message.flags)
 
 
 def _unwanted(message: MessageMeta, policy: CopyPolicy, canaries: frozenset[int]) -> str:

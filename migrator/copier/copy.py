@@ -1,0 +1,191 @@
+"""One pass over one mailbox, from the lease to the report."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from migrator.copier.folders import FolderMap, FolderPair, map_folders
+from migrator.copier.forward import ForwardFolder
+from migrator.copier.job import CopyJob, SourceLooksEmpty
+from migrator.copier.lanes import Lanes, Work
+from migrator.copier.lease import Keeper, TargetLease
+from migrator.copier.left_out import known_places, refused, skipped
+from migrator.copier.plan import CopyPolicy
+from migrator.copier.resolve import resolve_direct
+from migrator.copier.reverse import reverse_folders
+from migrator.copier.snapshot import list_both
+from migrator.copier.staged import remove_staging, resume_staged
+from migrator.copier.sweep import SweepReport, sweep_folders
+from migrator.copier.tally import Tally
+from migrator.copier.work import Pass
+from migrator.imap import Folder, Status
+from migrator.imap.errors import CommandRefused, FolderNameChanged
+from migrator.model.message import Outcome
+from migrator.model.names import FolderName
+from migrator.model.progress import PassReport
+from migrator.model.wave import PassKind
+from migrator.state.records import FolderRecord
+
+SUSPICIOUS = 10  # messages that the ledger knows of, and of which the source shows none
+
+
+def copy_mailbox(job: CopyJob) -> PassReport:
+    """One pass, forward or reverse. Everything it does is journalled: it may be killed, and called again.
+
+    Raises Transient errors (Unreachable, FolderChanged, Backoff, ...), after which the whole pass may be tried again;
+    Refused ones (OverQuota, SourceLooksEmpty, TargetTaken, ...); Stopped at a checkpoint when the operator said so.
+    """
+    with _holding(job) as shared:
+        _settle_the_past(shared)
+        if job.kind is PassKind.REVERSE:
+            reverse_folders(shared)
+        else:
+            _forward(shared)
+        if job.staged:
+            _remove_staging(shared)
+        return shared.tally.report()
+
+
+def resolve(job: CopyJob) -> None:
+    """Look what became of appends of unknown outcome; every pass begins with this."""
+    with _holding(job) as shared:
+        resolve_direct(shared, shared.lanes.first)
+        resume_staged(shared, shared.lanes.first)
+
+
+def sweep(job: CopyJob) -> SweepReport:
+    """Remove late copies that dead runs left on the target: the gate before the cutover, never later (I4)."""
+    with _holding(job) as shared:
+        return sweep_folders(shared, shared.lanes.first)
+
+
+@contextmanager
+def _holding(job: CopyJob) -> Iterator[Pass]:
+    """Both sides listed and the target's lease held; all connections are dropped on error, else logged out."""
+    lanes = Lanes(job)
+    try:
+        snapshot = list_both(lanes.first)
+        lease = TargetLease(job.workspace_id, snapshot.target.lease, job.target_lease)
+        lease.acquire(lanes.first.target)
+        with Keeper(lease, job.target_lease, lambda: job.connect("target"), lanes.fail):
+            yield Pass(job, lanes, Tally(job), snapshot)
+        lease.release(lanes.first.target)
+    except BaseException:
+        lanes.first.abort()
+        raise
+    lanes.first.close()
+
+
+def _settle_the_past(shared: Pass) -> None:
+    """What earlier runs left: appends of unknown outcome, staged messages, late copies."""
+    lane, job = shared.lanes.first, shared.job
+    _refuse_empty_source(shared)
+    resolve_direct(shared, lane)
+    resume_staged(shared, lane)
+    if not job.staged:
+        sweep_folders(shared, lane)
+    _remove_staging(shared)
+
+
+def _remove_staging(shared: Pass) -> None:
+    snapshot, lane = shared.snapshot, shared.lanes.first
+    if shared.job.staged or snapshot.target.has_staging:
+        remove_staging(lane.target, snapshot.target.staging)
+    if shared.job.kind is PassKind.REVERSE or snapshot.source.has_staging:
+        remove_staging(lane.source, snapshot.source.staging)
+
+
+def _refuse_empty_source(shared: Pass) -> None:
+    counts = shared.job.ledger.counts(shared.job.mailbox.address)
+    known = counts.copied + counts.present + counts.skipped + counts.failed
+    if known >= SUSPICIOUS and not shared.snapshot.source.messages:
+        raise SourceLooksEmpty(
+            f"{shared.job.mailbox.address}: the source shows no mail at all, and the ledger knows of {known} messages",
+            remedy="Look at the source mailbox. Mail that is across is safe; nothing has been changed.",
+        )
+
+
+def _forward(shared: Pass) -> None:
+    job, snapshot = shared.job, shared.snapshot
+    records = {record.source_name: record for record in job.ledger.folders(job.mailbox.address)}
+    places = map_folders(
+        snapshot.source.listed,
+        snapshot.target.listed,
+        job.folder_policy,
+        (snapshot.source.namespace, snapshot.target.namespace),
+        known_places(tuple(records.values())),
+    )
+    for work in _work(shared, places, records):
+        shared.lanes.add(work)
+    shared.lanes.run(1 if job.staged else job.lanes)
+    _note_gone(shared, records)
+
+
+def _work(shared: Pass, places: FolderMap, records: Mapping[FolderName, FolderRecord]) -> Iterator[Work]:
+    """What there is to do, INBOX first."""
+    policy = CopyPolicy(flags=not shared.job.staged, deleted=shared.job.folder_policy.deleted)
+    failing = {
+        f.folder for f in shared.job.ledger.failures([shared.job.mailbox.address]) if f.outcome is Outcome.FAILED
+    }
+    for pair in sorted(places.pairs, key=lambda pair: (pair.source.upper() != "INBOX", pair.source)):
+        record = _record(shared, records, pair.source, pair.target)
+        if pair.note:
+            shared.tally.warn(pair.note)
+        if pair.source not in failing and _unchanged(shared, pair, record):
+            shared.tally.folder(record.source_messages)
+        elif shared.job.staged or not (why := _make(shared, pair)):
+            yield ForwardFolder(shared, pair, record, policy)
+        else:
+            yield refused(shared, record, why)
+    for left in places.skipped:
+        yield skipped(shared, _record(shared, records, left.source))
+    for left in places.refused:
+        yield refused(shared, _record(shared, records, left.source), left.reason)
+
+
+def _record(
+    shared: Pass, records: Mapping[FolderName, FolderRecord], source: FolderName, target: str = ""
+) -> FolderRecord:
+    fresh = FolderRecord(0, shared.job.mailbox.address, source, FolderName(target))
+    return records.get(source, fresh)
+
+
+def _unchanged(shared: Pass, pair: FolderPair, record: FolderRecord) -> bool:
+    """Whether both sides say that nothing happened since the ledger was last in step."""
+    source = _status(shared.snapshot.source.folders.get(pair.source))
+    target = _status(shared.snapshot.target.folders.get(pair.target))
+    if not record.id or record.gone or record.target_name != pair.target or source is None:
+        return False
+    seen = (record.source_uidvalidity, record.source_uidnext, record.source_messages)
+    if seen != (source.uidvalidity, source.uidnext, source.messages):
+        return False
+    if shared.job.staged:
+        return True
+    flags_same = bool(source.highestmodseq) and source.highestmodseq == record.source_modseq
+    return flags_same and target is not None and target.uidvalidity == record.target_uidvalidity
+
+
+def _status(folder: Folder | None) -> Status | None:
+    return folder.status if folder else None
+
+
+def _make(shared: Pass, pair: FolderPair) -> str:
+    """See to it that the target folder exists, and is subscribed as on the source; why not, or ""."""
+    target, there = shared.lanes.first.target, shared.snapshot.target.folders.get(pair.target)
+    try:
+        if not pair.exists:
+            target.create(pair.target, pair.special_use)
+        if pair.subscribed and not (there and there.subscribed):
+            target.subscribe(pair.target)
+    except (CommandRefused, FolderNameChanged) as error:
+        return str(error)
+    return ""
+
+
+def _note_gone(shared: Pass, records: Mapping[FolderName, FolderRecord]) -> None:
+    """Folders that are on the source no more: their rows stay, marked; on the target nothing is touched."""
+    job = shared.job
+    for name, record in records.items():
+        if name not in shared.snapshot.source.folders and not record.gone:
+            job.ledger.mark_gone(record.id, [row.source_uid for row in job.ledger.rows(record.id)], job.lease)
+            job.ledger.put_folder(replace(record, gone=True), job.lease)

@@ -1,0 +1,83 @@
+"""What one mailbox's pass needs to know, and what can go wrong in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from migrator.copier.folders import FolderPolicy
+from migrator.imap import Session
+from migrator.model.errors import ExitCode, Locked, Refused, Stopped, Transient
+from migrator.model.mailbox import Mailbox
+from migrator.model.progress import Progress, StopSignal
+from migrator.model.wave import PassKind
+
+if TYPE_CHECKING:
+    from migrator.state.ledger import Ledger
+    from migrator.state.records import Lease
+
+Side = Literal["source", "target"]
+
+AFTER_CUTOVER = frozenset({PassKind.CATCH_UP, PassKind.REVERSE})  # the receiving folder has a user: staged commits
+
+
+@dataclass(frozen=True)
+class CopyJob:
+    """One pass over one mailbox; the caller holds its lease and has taken `lanes` connections on each side.
+
+    `canary_tokens`: of the canaries that are this mailbox's. `target_lease`: how long the lease mailbox on the target
+    speaks for us after we died. `grace`: the pause between two looks for late appends where MOVE is missing.
+    A pass opens up to `lanes` connections on each side, and at least two on the receiving side after the cutover.
+    """
+
+    mailbox: Mailbox
+    kind: PassKind
+    connect: Callable[[Side], Session]
+    lanes: int
+    ledger: "Ledger"
+    lease: "Lease"
+    workspace_id: str
+    folder_policy: FolderPolicy
+    canary_tokens: frozenset[str]
+    progress: Progress
+    stop: StopSignal
+    target_lease: timedelta = field(default=timedelta(seconds=60))
+    grace: timedelta = field(default=timedelta(seconds=5))
+
+    @property
+    def staged(self) -> bool:
+        """Whether messages go through the private staging mailbox (after the cutover), or straight in."""
+        return self.kind in AFTER_CUTOVER
+
+    def checkpoint(self) -> None:
+        """Stop here if the operator said so; everything up to here is journalled."""
+        if self.stop.now():
+            raise Stopped(
+                f"stopped in the {self.kind} pass of {self.mailbox.address}", remedy="Run the same command again."
+            )
+
+
+class SourceLooksEmpty(Refused):
+    """The ledger knows of mail, and the source shows none: more likely a broken server than an emptied mailbox."""
+
+    exit_code = ExitCode.GATE_REFUSED
+    runbook = "source-looks-empty"
+
+
+class FolderChanged(Transient):
+    """A folder was made anew, or taken away, while the pass was at work on it: the next attempt looks at it afresh."""
+
+
+class TargetTaken(Locked):
+    """Another workspace works on this mailbox: its lease mailbox is on the target."""
+
+
+class TargetLeaseLost(Refused):
+    """Another workspace took the lease mailbox on the target over, because ours had not been renewed in time."""
+
+    exit_code = ExitCode.LOCKED
+    runbook = "locked"
+
+
+class Backoff(Transient):
+    """The receiving server asks for patience (THROTTLED, UNAVAILABLE, INUSE, LIMIT), in answer to an append."""

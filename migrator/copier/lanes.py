@@ -1,0 +1,122 @@
+"""Lanes: threads that share a pass's work, each with connections of its own."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from migrator.copier.job import CopyJob, Side
+from migrator.imap import Session
+
+
+class Lane:
+    """One thread's connections, opened when first asked for. `mover` is a second one on the receiving side."""
+
+    def __init__(self, job: CopyJob) -> None:
+        self._job = job
+        self._open: dict[str, Session] = {}
+
+    @property
+    def source(self) -> Session:
+        return self._session("source", "source")
+
+    @property
+    def target(self) -> Session:
+        return self._session("target", "target")
+
+    def mover(self, side: Side) -> Session:
+        """Moves what has been staged: an APPEND and a MOVE in one session do not see each other (measured)."""
+        return self._session(f"mover-{side}", side)
+
+    def close(self) -> None:
+        """Log out of all."""
+        for session in self._open.values():
+            session.close()
+
+    def abort(self) -> None:
+        """Drop all: nothing half-sent may become a message."""
+        for session in self._open.values():
+            session.abort()
+
+    def _session(self, name: str, side: Side) -> Session:
+        if name not in self._open:
+            self._open[name] = self._job.connect(side)
+        return self._open[name]
+
+
+Work = Callable[[Lane], None]
+
+
+class Lanes:
+    """A queue of work and the lanes that do it. The first error ends all of them and is raised by `run`.
+
+    The first lane is the caller's thread. Work may add work. A lane that waits for the network notices an error of
+    another lane at its next checkpoint, at the latest after the connection's own timeout.
+    """
+
+    def __init__(self, job: CopyJob) -> None:
+        self._job = job
+        self.first = Lane(job)
+        self._queue: deque[Work] = deque()
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._error: BaseException | None = None
+
+    def add(self, work: Work, next_up: bool = False) -> None:
+        """Queue `work`, at the front if `next_up`."""
+        with self._changed:
+            (self._queue.appendleft if next_up else self._queue.append)(work)
+            self._changed.notify()
+
+    def fail(self, error: BaseException) -> None:
+        """End all lanes at their next checkpoint with `error`; the first one counts."""
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    def checkpoint(self) -> None:
+        """Stop here if the operator said so, or another lane failed."""
+        self._job.checkpoint()
+        if self._error is not None:
+            raise LaneStopped
+
+    def run(self, most: int) -> None:
+        """Do all queued work with up to `most` lanes; returns when it is done, or raises the first error."""
+        others = [threading.Thread(target=self._extra_lane, name=f"lane-{n}") for n in range(2, most + 1)]
+        for thread in others:
+            thread.start()
+        self._work(self.first)
+        for thread in others:
+            thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _extra_lane(self) -> None:
+        lane = Lane(self._job)
+        self._work(lane)
+        (lane.close if self._error is None else lane.abort)()
+
+    def _work(self, lane: Lane) -> None:
+        while (work := self._take()) is not None:
+            try:
+                work(lane)
+            except BaseException as error:
+                self.fail(error)
+            finally:
+                self._done()
+
+    def _take(self) -> Work | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or not self._busy or self._error is not None)
+            if self._error is not None or not self._queue:
+                return None
+            self._busy += 1
+            return self._queue.popleft()
+
+    def _done(self) -> None:
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+
+
+class LaneStopped(Exception):
+    """Another lane failed; its error is the pass's."""

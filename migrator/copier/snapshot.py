@@ -1,0 +1,58 @@
+"""Both sides as LIST shows them: a mailbox without changes costs no more than this."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from migrator.copier.folders import LEASE_FOLDER, STAGING_FOLDER, is_own, name_of
+from migrator.copier.lanes import Lane
+from migrator.imap import Folder, Namespace, Session
+from migrator.model.names import FolderName
+
+
+@dataclass(frozen=True)
+class SideView:
+    """One side's folders, our own left out, and its personal namespace."""
+
+    namespace: Namespace
+    folders: Mapping[FolderName, Folder]
+    has_staging: bool = False  # left behind by an earlier run
+
+    @property
+    def messages(self) -> int:
+        return sum(folder.status.messages for folder in self.folders.values() if folder.status)
+
+    @property
+    def staging(self) -> FolderName:
+        """The name of our staging mailbox here."""
+        return name_of((STAGING_FOLDER,), self.namespace)
+
+    @property
+    def lease(self) -> FolderName:
+        """The name of our lease mailbox here."""
+        return name_of((LEASE_FOLDER,), self.namespace)
+
+    @property
+    def listed(self) -> Sequence[Folder]:
+        return tuple(self.folders.values())
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Both sides at the beginning of a pass."""
+
+    source: SideView
+    target: SideView
+
+
+def view(session: Session) -> SideView:
+    """List one side."""
+    namespace = session.namespace()
+    listed = session.folders()
+    staging = name_of((STAGING_FOLDER,), namespace)
+    mail = {folder.name: folder for folder in listed if not is_own(folder.name, namespace)}
+    return SideView(namespace, mail, any(folder.name == staging for folder in listed))
+
+
+def list_both(lane: Lane) -> Snapshot:
+    """List both sides."""
+    return Snapshot(view(lane.source), view(lane.target))

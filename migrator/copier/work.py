@@ -1,0 +1,106 @@
+"""One folder at work: where it comes from, where it goes, and what is known of it so far."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from migrator.copier.job import CopyJob
+from migrator.copier.lanes import Lane, Lanes
+from migrator.copier.snapshot import Snapshot
+from migrator.copier.tally import Tally
+from migrator.imap import Session
+from migrator.model.message import MessageMeta, Outcome
+from migrator.model.names import FolderName
+from migrator.state.records import Direction, FolderRecord, LedgerRow
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What all parts of one pass share."""
+
+    job: CopyJob
+    lanes: Lanes
+    tally: Tally
+    snapshot: Snapshot
+
+    def known(self, work: "FolderWork") -> set[int]:
+        """UIDs in the receiving folder of `work` that the ledger knows; several source folders may go into one."""
+        records = self.job.ledger.folders(self.job.mailbox.address)
+        same = [r.id for r in records if work.name_there(r) == work.destination_name]
+        uids = (work.uid_there(row) for folder_id in same for row in self.job.ledger.rows(folder_id))
+        return {uid for uid in uids if uid is not None}
+
+
+@dataclass
+class FolderWork:
+    """`uidnext`: of the receiving folder; all that is known to be there has a lower UID.
+
+    Of source UIDs: `expected` need an outcome (I3), `accounted` have theirs, `vanished` went away during the pass.
+    """
+
+    record: FolderRecord
+    direction: Direction
+    uidvalidity: int
+    uidnext: int
+    expected: set[int] = field(default_factory=set)
+    accounted: set[int] = field(default_factory=set)
+    vanished: set[int] = field(default_factory=set)
+    slices: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def forward(self) -> bool:
+        return self.direction is Direction.FORWARD
+
+    @property
+    def origin_name(self) -> FolderName:
+        return self.record.source_name if self.forward else self.record.target_name
+
+    @property
+    def destination_name(self) -> FolderName:
+        return self.record.target_name if self.forward else self.record.source_name
+
+    def name_there(self, record: FolderRecord) -> FolderName:
+        """The receiving folder of another record in the same direction."""
+        return record.target_name if self.forward else record.source_name
+
+    def uid_there(self, row: LedgerRow) -> int | None:
+        """The UID of a row's message in the receiving folder."""
+        return row.target_uid if self.forward else row.source_uid
+
+    @property
+    def destination_uidvalidity(self) -> int:
+        return self.record.target_uidvalidity if self.forward else self.record.source_uidvalidity
+
+    @property
+    def origin_uidvalidity(self) -> int:
+        return self.record.source_uidvalidity if self.forward else self.record.target_uidvalidity
+
+    def ends(self, lane: Lane) -> tuple[Session, Session]:
+        """The connections to read from and to write to."""
+        return (lane.source, lane.target) if self.forward else (lane.target, lane.source)
+
+    def mover(self, lane: Lane) -> Session:
+        """The connection that moves staged messages."""
+        return lane.mover("target" if self.forward else "source")
+
+    def row(self, message: MessageMeta, placed: int, digest: bytes, size: int) -> LedgerRow:
+        """The row of a message that was copied and now has the UID `placed` where it went."""
+        source, target = (message.uid, placed) if self.forward else (placed, message.uid)
+        return LedgerRow(source, target, Outcome.COPIED, message.flags, digest, size=size)
+
+    def placed(self, uids: Iterable[int | None]) -> None:
+        """The receiving folder gave out these UIDs."""
+        with self._lock:
+            self.uidnext = max([self.uidnext, *(uid + 1 for uid in uids if uid is not None)])
+
+    def account(self, rows: Iterable[LedgerRow]) -> None:
+        """These rows are in the ledger."""
+        with self._lock:
+            self.accounted.update(row.source_uid for row in rows)
+
+    def slice_done(self) -> bool:
+        """One of the folder's slices is through; whether it was the last."""
+        with self._lock:
+            self.slices -= 1
+            return self.slices == 0
