@@ -19,7 +19,8 @@ from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
 
 LITERAL_MINUS = 4096  # octets (RFC 7888, section 5)
-SPECIAL_USES = frozenset({"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"})  # RFC 6154
+# RFC 6154, in lower case like all attributes here
+SPECIAL_USES = frozenset({"\\all", "\\archive", "\\drafts", "\\flagged", "\\junk", "\\sent", "\\trash"})
 ANSWERS_SLACK = 100_000  # FETCH answers that a folder's changes may cause beyond its messages
 _COPYUID = re.compile(rb"\[COPYUID \d+ ([\d:,]+) ([\d:,]+)\]", re.IGNORECASE)
 
@@ -105,10 +106,10 @@ class Session:
     def create(self, name: FolderName, special_use: str | None = None) -> None:
         """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists.
 
-        `special_use` is one of SPECIAL_USES; not asked for where the server lacks CREATE-SPECIAL-USE.
+        `special_use` is one of SPECIAL_USES (in any case); not asked for where the server lacks CREATE-SPECIAL-USE.
         """
         raw = self._octets(name)
-        if special_use is not None and special_use not in SPECIAL_USES:
+        if special_use is not None and special_use.lower() not in SPECIAL_USES:
             raise ValueError(f"not a special use: {special_use!r}")
         use = special_use is not None and self.has("CREATE-SPECIAL-USE")
         self._channel.run(
