@@ -8,6 +8,7 @@ import logging.handlers
 import os
 import sys
 import uuid
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -21,6 +22,10 @@ _file: Path | None = None
 
 class _PrivateFile(logging.handlers.WatchedFileHandler):
     """Opened at the first line; nobody else can read it, whatever the umask; may be rotated by others meanwhile."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # a log that cannot be written must not stop a migration
+            super().emit(record)
 
     def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(mode=0o700, exist_ok=True)

@@ -43,7 +43,7 @@ def test_an_entry_without_an_explicit_reload_is_reloaded(tmp_path):
     loaded = workspace.load(make(tmp_path))
     assert loaded.config.routing[1].reload == "postfix reload"
     assert loaded.config.routing[1].queue is None
-    assert loaded.config.routing[1].freeze.startswith("retry:4.7.0 ")
+    assert str(loaded.config.routing[1].freeze).startswith("retry:4.7.0 ")
 
 
 def test_canaries_enter_where_smtp_is_and_the_operator_says(tmp_path):
