@@ -16,11 +16,15 @@ ON_TARGET = frozenset({Outcome.COPIED, Outcome.PRESENT})
 def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int]) -> list[LedgerRow]:
     """Take what is on the target already into the ledger, one to one by content, so that it is not doubled.
 
-    `candidates`: source UIDs without a row; the source folder is selected. The target folder gets selected (EXAMINE).
+    `candidates`: source UIDs without a row; the source folder is selected. Only what was on the target when the pass
+    began is looked at: what came since is being put there by our own lanes.
     """
+    listed = shared.snapshot.target.folders.get(work.destination_name)
+    if not listed or not listed.status or not listed.status.messages:
+        return []
     lane.target.examine(work.destination_name)
-    there = unknown(lane.target, shared.known(work), 0)
-    if not there or not candidates:
+    there = [uid for uid in unknown(lane.target, shared.known(work), 0) if uid < listed.status.uidnext]
+    if not there:
         return []
     arrived, wanted = look(lane.target, there), look(lane.source, candidates)
     found = rows_of(work, lane.source, lane.target, wanted, match(wanted, arrived))

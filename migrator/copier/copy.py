@@ -124,6 +124,7 @@ def _forward(shared: Pass) -> None:
 def _work(shared: Pass, places: FolderMap, records: Mapping[FolderName, FolderRecord]) -> Iterator[Work]:
     """What there is to do, INBOX first."""
     policy = CopyPolicy(flags=not shared.job.staged, deleted=shared.job.folder_policy.deleted)
+    made: set[FolderName] = set()
     failing = {
         f.folder for f in shared.job.ledger.failures([shared.job.mailbox.address]) if f.outcome is Outcome.FAILED
     }
@@ -133,7 +134,7 @@ def _work(shared: Pass, places: FolderMap, records: Mapping[FolderName, FolderRe
             shared.tally.warn(pair.note)
         if pair.source not in failing and _unchanged(shared, pair, record):
             shared.tally.folder(record.source_messages)
-        elif shared.job.staged or not (why := _make(shared, pair)):
+        elif shared.job.staged or not (why := _make(shared, pair, made)):
             yield ForwardFolder(shared, pair, record, policy)
         else:
             yield refused(shared, record, why)
@@ -169,12 +170,16 @@ def _status(folder: Folder | None) -> Status | None:
     return folder.status if folder else None
 
 
-def _make(shared: Pass, pair: FolderPair) -> str:
-    """See to it that the target folder exists, and is subscribed as on the source; why not, or ""."""
+def _make(shared: Pass, pair: FolderPair, made: set[FolderName]) -> str:
+    """See to it that the target folder exists, and is subscribed as on the source; why not, or "".
+
+    `made`: those created in this pass (several source folders may go into one).
+    """
     target, there = shared.lanes.first.target, shared.snapshot.target.folders.get(pair.target)
     try:
-        if not pair.exists:
+        if not pair.exists and pair.target not in made:
             target.create(pair.target, pair.special_use)
+            made.add(pair.target)
         if pair.subscribed and not (there and there.subscribed):
             target.subscribe(pair.target)
     except (CommandRefused, FolderNameChanged) as error:

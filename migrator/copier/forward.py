@@ -13,6 +13,7 @@ from migrator.copier.scan import Scan, canaries, known, scan
 from migrator.copier.transfer import transfer
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap import Selected
+from migrator.imap.errors import CommandRefused
 from migrator.model.message import Outcome
 from migrator.state.records import Direction, FolderRecord, LedgerRow
 
@@ -44,7 +45,7 @@ class ForwardFolder:
         rows = self._reconcile(lane, selected, target)
         work = FolderWork(self._record, Direction.FORWARD, target.uidvalidity, target.uidnext)
         found = scan(lane.source, selected, self._record, rows, self._policy)
-        if not self._record.source_uidnext and target.messages:
+        if not self._record.source_uidnext and found.fresh:
             rows |= {row.source_uid: row for row in adopt(self._shared, lane, work, found.fresh)}
         self._account(work, found, rows)
         self._start(lane, work, selected, self._plan(lane, found, target, rows))
@@ -157,7 +158,8 @@ def receiving(shared: Pass, lane: Lane, pair: FolderPair) -> Receiving:
         lane.target.unselect()  # appending to the selected folder would make the server announce each message
         kept = KeptFlags(frozenset(f.lower() for f in found.permanent_flags), found.any_keyword)
         return Receiving(found.uidvalidity, found.uidnext, found.exists, kept)
-    if not pair.exists:
+    try:
+        status = lane.target.status(pair.target)
+    except CommandRefused:
         return Receiving()
-    status = lane.target.status(pair.target)
     return Receiving(status.uidvalidity, status.uidnext, status.messages)
