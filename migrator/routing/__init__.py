@@ -1,7 +1,7 @@
 """Where mail goes: one file a backend, behind one contract.
 
-    contract       the four verbs, and what can conflict
-    postfix_map    Postfix map files (texthash, hash, lmdb, cdb)
+contract       the four verbs, and what can conflict
+postfix_map    Postfix map files (texthash, hash, lmdb, cdb)
 """
 
 from migrator.routing.contract import Conflict, Finding, RouteConflict, Routing, Severity, shown

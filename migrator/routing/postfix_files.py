@@ -200,7 +200,7 @@ def _resemble(path: Path, like: Path) -> None:
 
 
 def _backdate(path: Path) -> None:
-    """Postfix dozes on a texthash younger than about a second, lest it read half of it: ours is whole when it appears."""
+    """Postfix dozes on a texthash younger than about a second, lest it read half of it: ours appears whole."""
     then = time.time() - SETTLED
     os.utime(path, (then, then))
 

@@ -1,6 +1,5 @@
 """Routes in a Postfix map file: transport(5) as texthash, hash, lmdb or cdb."""
 
-import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -69,10 +68,7 @@ class PostfixMap:
         """The change of the text as a unified diff; empty when there is none. Takes no lock, writes nothing."""
         text = self._text()
         self._must_write(text, self._index(text), flips)
-        new = postfix_text.edit(text, _wanted(flips)).splitlines(keepends=True)
-        file = str(self._files.text)
-        lines = difflib.unified_diff(text.lines, new, file, f"{file} (planned)", n=0)
-        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+        return postfix_text.diff(text, _wanted(flips), str(self._files.text))
 
     def check(self) -> list[Finding]:
         """What stands in the way of a flip, or will surprise."""

@@ -14,6 +14,7 @@ from migrator.routing.errors import MapInvalid, ValueUnwritable, listing
 
 _SPACE = " \t\n\v\f\r"  # C's isspace(): str.split() would take U+3000 for white space too
 _KEY = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*"|[^\\" \t\n\v\f\r])+(?=[ \t\n\v\f\r]|$)', re.DOTALL)
+_UNCLEAN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters but tab; octets not UTF-8
 _AFTER_KEY = re.compile(r"(?P<separator>[ \t\v\f]*).*?(?P<ending>\r?\n?)\Z", re.DOTALL)
 
 
@@ -87,18 +88,25 @@ def edit(text: MapText, changes: Mapping[Address, Nexthop | None]) -> str:
 
     MapInvalid when one of the addresses has more than one entry; ValueUnwritable for what a map line cannot hold.
     """
-    refuse_doubled(text, tuple(changes))
-    lines: list[str] = list(text.lines)
-    added: list[str] = []
-    for address, value in changes.items():
-        _refuse_unwritable(address, value)
-        entry = text.entries.get(fold(address))
-        if entry is not None:
-            _replace(lines, entry, value)
-        elif value is not None:
-            added.append(f"{address}\t{value}\n")
-    kept = "".join(lines)
-    return kept + ("\n" if added and kept and not kept.endswith("\n") else "") + "".join(added)
+    kept, added = _edited(text, changes)
+    whole = "".join(kept)
+    return whole + ("\n" if added and whole and not whole.endswith("\n") else "") + "".join(added)
+
+
+def diff(text: MapText, changes: Mapping[Address, Nexthop | None], file: str) -> str:
+    """What `edit` would do, as a unified diff without context; empty when nothing. Errors as `edit`.
+
+    Not difflib: it takes minutes for thousands of changes in a large map, and the changed lines are known.
+    """
+    kept, added = _edited(text, changes)
+    hunks, shift = "", 0
+    for index, (old, new) in enumerate(zip(text.lines, kept, strict=True)):
+        if old != new:
+            hunks += _hunk(index + 1, [old], index + 1 + shift, [new] if new else [])
+            shift -= not new
+    if added:
+        hunks += _hunk(len(kept), [], len(kept) + 1 + shift, added)
+    return f"--- {file}\n+++ {file} (planned)\n{hunks}" if hunks else ""
 
 
 def refuse_doubled(text: MapText, addresses: tuple[Address, ...]) -> None:
@@ -114,7 +122,7 @@ def refuse_doubled(text: MapText, addresses: tuple[Address, ...]) -> None:
 
 def refuse_undecodable(text: MapText) -> None:
     """MapInvalid when an entry is not UTF-8, or holds NUL: whether Postfix heeds it depends on its configuration."""
-    suspect = [entry for entry in text.entries.values() if not _clean(entry.key + entry.value)]
+    suspect = [entry for entry in text.entries.values() if _UNCLEAN.search(f"{entry.key}\t{entry.value}")]
     if suspect:
         lines = [f"line {entry.lines[0] + 1}: {_visible(entry.raw_key)}" for entry in suspect]
         raise MapInvalid(
@@ -151,6 +159,27 @@ def _entry(lines: tuple[str, ...], indices: tuple[int, ...]) -> Entry | Ignored:
     return Entry(fold(key.group()), key.group(), value, indices)
 
 
+def _edited(text: MapText, changes: Mapping[Address, Nexthop | None]) -> tuple[list[str], list[str]]:
+    """The lines as they become, index by index (a removed one is empty), and those that are added at the end."""
+    refuse_doubled(text, tuple(changes))
+    lines, added = list(text.lines), []
+    for address, value in changes.items():
+        _refuse_unwritable(address, value)
+        entry = text.entries.get(fold(address))
+        if entry is not None:
+            _replace(lines, entry, value)
+        elif value is not None:
+            added.append(f"{address}\t{value}\n")
+    return lines, added
+
+
+def _hunk(old_line: int, old: list[str], new_line: int, new: list[str]) -> str:
+    """A hunk; a side without lines is counted from the line before (as diff(1) has it)."""
+    head = f"@@ -{old_line},{len(old)} +{new_line if new else new_line - 1},{len(new)} @@\n"
+    body = [*(f"-{line}" for line in old), *(f"+{line}" for line in new)]
+    return head + "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in body)
+
+
 def _replace(lines: list[str], entry: Entry, value: Nexthop | None) -> None:
     first, *continued = entry.lines
     shape = _AFTER_KEY.match(lines[first], len(entry.raw_key))
@@ -164,15 +193,11 @@ def _replace(lines: list[str], entry: Entry, value: Nexthop | None) -> None:
 def _refuse_unwritable(address: Address, value: Nexthop | None) -> None:
     if address.startswith("#") or has_control(address) or _KEY.fullmatch(address) is None:
         raise ValueUnwritable(f"{neutral(address)!r} cannot be a key of a Postfix map", remedy="Leave it out.")
-    if value is not None and (not _clean(value) or not value.strip(_SPACE) or value != value.strip(_SPACE)):
+    if value is not None and (_UNCLEAN.search(value) or not value or value != value.strip(_SPACE)):
         raise ValueUnwritable(
             f"{_visible(value)!r} cannot be a value of a Postfix map (for {address})",
             remedy="Write it on one line, without control characters and without white space at its ends.",
         )
-
-
-def _clean(value: str) -> bool:
-    return not has_control(value.replace("\t", " ")) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _visible(text: str) -> str:
