@@ -14,6 +14,7 @@ from migrator.model.names import neutral
 
 COALESCE = 128 * 1024  # octets to a write: fewer system calls and TLS records
 ASK_ABOVE = 256 * 1024  # octets; a larger message is announced first, so that it can be refused before it is sent
+ASK_FOR_HEAD = 1000  # octets of flags; servers limit command lines, and answer a longer one with BAD
 BATCHES = 4  # unanswered MULTIAPPEND commands
 SINGLES = 100  # unanswered APPEND commands
 
@@ -141,7 +142,8 @@ class Appender:
     def _announce(self, exchange: Exchange, head: bytes, size: int) -> None:
         if self._drop:
             return
-        if self._trusted and size <= min(ASK_ABOVE, self._channel.non_sync_limit):
+        free = self._trusted and len(head) <= ASK_FOR_HEAD
+        if free and size <= min(ASK_ABOVE, self._channel.non_sync_limit):
             self._put(head + b" {%d+}\r\n" % size)
         else:
             self._trusted = self._ask(exchange, head + b" {%d}\r\n" % size) or self._trusted

@@ -1,0 +1,122 @@
+"""The parser: any bytes in any pieces give the same lines and literals, and nothing grows without bound."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from migrator.imap.errors import ProtocolViolation
+from migrator.imap.parser import LINE_CAP, LITERAL_CAP, Parser
+
+Event = tuple[str, bytes]
+
+
+def take(parser: Parser, events: list[Event]) -> None:
+    """Take out all that is there; the pieces of a literal are joined."""
+    while True:
+        if parser.literal_left:
+            chunk = parser.chunk()
+            if chunk is None:
+                return
+            events[-1] = ("literal", events[-1][1] + bytes(chunk))
+            continue
+        line = parser.line()
+        if line is None:
+            return
+        events.append(("line", line))
+        if parser.literal >= 0:
+            events.append(("literal", b""))
+
+
+def parse(data: bytes, cuts: list[int], size: int = 64) -> list[Event]:
+    parser, events = Parser(size), list[Event]()
+    edges = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    for start, end in itertools.pairwise(edges):
+        for at in range(start, end, max(1, size // 4)):  # no more than there is space for
+            parser.feed(data[at : min(end, at + max(1, size // 4))])
+            take(parser, events)
+    return events
+
+
+plain = st.binary(max_size=60).map(lambda text: text.replace(b"\r", b"r").replace(b"\n", b"n").replace(b"}", b")"))
+response = st.one_of(
+    plain.map(lambda text: [("line", b"* X" + text)]),
+    st.tuples(plain, st.binary(max_size=300), plain).map(
+        lambda each: [
+            ("line", b"* 1 FETCH (" + each[0] + b"{%d}" % len(each[1])),
+            ("literal", each[1]),
+            ("line", each[2]),
+        ]
+    ),
+)
+
+
+def encode(events: list[Event]) -> bytes:
+    return b"".join(value + b"\r\n" if kind == "line" else value for kind, value in events)
+
+
+@given(st.lists(response, max_size=8), st.lists(st.integers(0, 3000), max_size=30), st.sampled_from([8, 64, 4096]))
+@example([[("line", b"* 1 FETCH ({0}"), ("literal", b""), ("line", b")")]], [3], 64)
+def test_any_chunking_gives_the_same_lines_and_literals(
+    responses: list[list[Event]], cuts: list[int], size: int
+) -> None:
+    events = [event for each in responses for event in each]
+    assert parse(encode(events), cuts, size) == events
+
+
+@given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=10))
+def test_garbage_gives_the_same_events_for_any_chunking_or_is_refused(data: bytes, cuts: list[int]) -> None:
+    def outcome(where: list[int]) -> object:
+        try:
+            return parse(data, where, 4096)
+        except ProtocolViolation as error:
+            return str(error)
+
+    assert outcome(cuts) == outcome([])
+
+
+def test_text_that_looks_like_a_literal_in_a_status_line_is_text() -> None:
+    lines = [b"* OK see {3}", b"+ go on {3}", b"M1 NO try {99999999999}", b"* BYE {5}"]
+    assert parse(b"\r\n".join(lines) + b"\r\n", []) == [("line", line) for line in lines]
+
+
+def test_a_line_beyond_the_cap_is_refused_before_it_is_complete() -> None:
+    parser = Parser()
+    parser.feed(b"x" * LINE_CAP)
+    assert parser.line() is None
+    parser.feed(b"x")
+    with pytest.raises(ProtocolViolation, match="line of more than"):
+        parser.line()
+
+
+def test_a_literal_beyond_the_cap_is_refused_when_it_is_announced() -> None:
+    parser = Parser()
+    parser.feed(b"* 1 FETCH (BODY[] {%d}\r\n" % (LITERAL_CAP + 1))
+    with pytest.raises(ProtocolViolation, match="literal of"):
+        parser.line()
+
+
+def test_a_number_of_twenty_digits_is_refused_and_a_longer_one_is_no_literal() -> None:
+    parser = Parser()
+    parser.feed(b"* 1 FETCH (BODY[] {99999999999999999999}\r\n")
+    with pytest.raises(ProtocolViolation):
+        parser.line()
+
+
+def test_a_literal_is_handed_out_as_views_of_the_buffer_in_constant_memory() -> None:
+    parser = Parser(4096)
+    parser.feed(b"* 1 FETCH (BODY[] {1000000}\r\n")
+    parser.line()
+    seen = 0
+    while parser.literal_left:
+        space = parser.space()
+        parser.filled(min(len(space), 1_000_000 - seen))
+        chunk = parser.chunk()
+        assert chunk is not None
+        assert chunk.obj is space.obj
+        assert len(space) <= 4096
+        seen += len(chunk)
+    assert seen == 1_000_000
