@@ -1,15 +1,15 @@
 """What every routing backend does, whatever it is made of."""
 
 import re
+from functools import partial
 
 import pytest
 
+from migrator.model.names import Address
 from migrator.model.route import Flip, Flips
 from migrator.routing.contract import RouteConflict, Routing
-from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, ended, in_a_process, place
+from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, STALE, A, B, C, D, ended, in_a_process, place
 from tests.lab import require
-
-A, B, C, D = (f"{name}@company.test" for name in "abcd")
 
 
 @pytest.fixture(params=MAP_TYPES)
@@ -86,7 +86,7 @@ def test_an_entry_that_vanished_is_a_conflict_too(here):
 
 
 def test_all_conflicts_are_named_at_once(here):
-    flips = Flips(tuple(Flip(address, "smtp:[stale.test]", NEW) for address in (A, B, C, D)))
+    flips = Flips(tuple(Flip(address, STALE, NEW) for address in (A, B, C, D)))
     with pytest.raises(RouteConflict) as refused:
         here.routing().apply(flips)
     assert [conflict.address for conflict in refused.value.conflicts] == [A, B, C, D]
@@ -155,18 +155,18 @@ def test_the_dry_run_of_nothing_is_empty(here):
 
 def test_the_dry_run_refuses_what_apply_would_refuse(here):
     with pytest.raises(RouteConflict):
-        here.routing().diff(Flips((Flip(A, "smtp:[stale.test]", NEW),)))
+        here.routing().diff(Flips((Flip(A, STALE, NEW),)))
 
 
 def test_four_writers_at_once_lose_no_flip(here):
-    addresses = [[f"w{writer}-{number}@company.test" for number in range(20)] for writer in range(4)]
+    addresses = [[Address(f"w{writer}-{number}@company.test") for number in range(20)] for writer in range(4)]
 
     def write(own):
         routing = here.routing()
         for address in own:
             routing.apply(routing.plan({address: NEW}))
 
-    children = [in_a_process(lambda own=own: write(own)) for own in addresses]
+    children = [in_a_process(partial(write, own)) for own in addresses]
     assert [ended(child) for child in children] == [0, 0, 0, 0]
     everyone = [address for own in addresses for address in own]
     assert set(here.routing().read(everyone).values()) == {NEW}
@@ -175,7 +175,7 @@ def test_four_writers_at_once_lose_no_flip(here):
 
 def test_of_two_writers_on_one_entry_the_second_sees_a_conflict(here):
     first, second = here.routing(), here.routing()
-    mine, theirs = first.plan({A: NEW}), second.plan({A: "smtp:[third.test]"})
+    mine, theirs = first.plan({A: NEW}), second.plan({A: STALE})
     first.apply(mine)
     with pytest.raises(RouteConflict):
         second.apply(theirs)
