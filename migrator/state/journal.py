@@ -84,7 +84,7 @@ def open_intent(connection: Connection, new: NewIntent) -> int:
     is_sqlite = connection.dialect.name == "sqlite"
     values = (
         new.folder_id, new.kind.value, new.direction.value, new.uidvalidity, new.uidnext, uids_text(new.uids),
-        at.replace(tzinfo=None).isoformat(" ") if is_sqlite else at,  # as SQLAlchemy stores a time
+        at.replace(tzinfo=None).isoformat(" ", "microseconds") if is_sqlite else at,  # as SQLAlchemy stores a time
         True, False,
     )  # fmt: skip
     if is_sqlite:  # before 3.35 it has no RETURNING

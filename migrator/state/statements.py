@@ -1,4 +1,4 @@
-"""Statements that SQLite and PostgreSQL spell alike and SQLAlchemy does not: INSERT with ON CONFLICT, counted UPDATE."""
+"""What SQLite and PostgreSQL spell alike and SQLAlchemy does not: INSERT with ON CONFLICT, a counted UPDATE."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast

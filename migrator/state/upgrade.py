@@ -1,5 +1,6 @@
 """The schema's revision: which one a database has, and an upgrade to the program's (which imports Alembic)."""
 
+import threading
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, inspect, text
@@ -10,6 +11,8 @@ from migrator.state.errors import StateNewer, StateOutdated, StateUnusable
 from migrator.state.failure import remedied
 from migrator.state.records import RevisionStatus
 from migrator.state.revisions import HEAD, REVISIONS, VERSION_TABLE
+
+_one_at_a_time = threading.Lock()  # Alembic keeps what it works on in globals
 
 
 def check(url: str) -> RevisionStatus:
@@ -82,4 +85,5 @@ def run_revisions(connection: Connection, to: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("revisions")).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, to)
+    with _one_at_a_time:
+        command.upgrade(config, to)

@@ -12,9 +12,7 @@ from migrator.model.progress import PassReport
 from migrator.model.route import Flip, Flips
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.state import FolderRecord, Lease, PassRecord, Store
-from tests.contract.state_stores import ME, SAKURA, folder, lease, postgres, row, store, url
-
-__all__ = ["folder", "lease", "postgres", "store", "url"]
+from tests.contract.state_stores import ME, SAKURA, row
 
 SALES, GATEWAY, OLD_MTA = WaveName("sales"), Ingress("gateway"), Ingress("old-mta")
 TARO = Address("taro@example.co.jp")

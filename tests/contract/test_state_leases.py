@@ -15,9 +15,7 @@ from migrator import state
 from migrator.model.errors import ExitCode, Locked
 from migrator.state import Actor, Lease, Store
 from migrator.state.errors import LeaseLost
-from tests.contract.state_stores import ME, TTL, lease, other, postgres, store, url
-
-__all__ = ["lease", "postgres", "store", "url"]
+from tests.contract.state_stores import ME, TTL, other
 
 NO_TIME = timedelta(0)
 TAKE = """

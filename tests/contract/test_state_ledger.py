@@ -21,9 +21,7 @@ from migrator.state import (
     Store,
 )
 from migrator.state.errors import IntentUnknown, LeaseLost
-from tests.contract.state_stores import ME, SAKURA, TTL, folder, lease, postgres, row, store, url
-
-__all__ = ["folder", "lease", "postgres", "store", "url"]
+from tests.contract.state_stores import ME, SAKURA, TTL, row
 
 
 def intent(folder: FolderRecord, *uids: int, kind: IntentKind = IntentKind.DIRECT) -> NewIntent:

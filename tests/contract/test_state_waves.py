@@ -14,9 +14,7 @@ from migrator.model.wave import WaveEvent, WaveState
 from migrator.state import Store, WaveRecord
 from migrator.state.engine import parse
 from migrator.state.errors import WaveFixed, WaveMoved
-from tests.contract.state_stores import ME, SAKURA, other, postgres, store, url
-
-__all__ = ["postgres", "store", "url"]
+from tests.contract.state_stores import ME, SAKURA, other
 
 SALES = WaveName("sales")
 TARO = Address("taro@example.co.jp")
