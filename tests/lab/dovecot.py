@@ -1,4 +1,4 @@
-"""A private Dovecot 2.3: IMAP, IMAPS, STARTTLS and LMTP on a loopback address of its own, run by an ordinary user."""
+"""A private Dovecot (2.3 or 2.4): IMAP, IMAPS, STARTTLS, LMTP; its own loopback address; an ordinary user."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import re
 import shutil
 import smtplib
 import ssl
-import string
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.lab import processes, rawlog
 from tests.lab.certificates import Authority
-from tests.lab.requirements import find_program
+from tests.lab.dovecot_config import Options, configuration
+from tests.lab.requirements import dovecot_version, find_program
 from tests.lab.wire import Imap, ImapError
 
 SPECIAL_USE = {"Sent": "\\Sent", "Drafts": "\\Drafts", "Trash": "\\Trash", "Junk": "\\Junk"}
@@ -52,7 +53,10 @@ class Dovecot:
         self.passwords: dict[str, str] = {}
         self.master_user, self.master_password, self.master_separator = "master", f"{name}-master-secret", "*"
         self.log_path = self.directory / "dovecot.log"
-        self._settings = (mail_location, separator, prefix, dict(special_use), quota, max_message, extra)
+        self._settings: dict[str, Any] = {
+            "mail_location": mail_location, "separator": separator, "prefix": prefix, "special_use": dict(special_use),
+            "quota": quota, "max_message": max_message, "extra": extra,
+        }  # fmt: skip
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._process: subprocess.Popen[bytes] | None = None
         self._recording = False
@@ -208,24 +212,13 @@ class Dovecot:
         self._install(self.directory / "dovecot.conf", self._configuration())
 
     def _configuration(self) -> str:
-        mail_location, separator, prefix, special_use, quota, max_message, extra = self._settings
-        folders = "\n".join(
-            f'  mailbox "{name}" {{\n    special_use = {use}\n  }}' for name, use in special_use.items()
-        )
-        return CONFIGURATION.substitute(
-            directory=self.directory, name=self.name, host=self.host, user=self._account.pw_name,
-            group=grp.getgrgid(self._account.pw_gid).gr_name,
-            imap=self.imap_port, imaps=self.imaps_port, lmtp=self.lmtp_port, tls=self._tls(),
-            quota=_quota(quota, max_message),
-            mail_location=mail_location, separator=separator, prefix=prefix, folders=folders, extra=extra,
-            master_separator=self.master_separator,
+        certificate = self.authority.issue(f"{self.name}-{self.imap_port}", (self.host,)) if self.authority else None
+        options = Options(
+            directory=str(self.directory), name=self.name, host=self.host, certificate=certificate,
+            ports=(self.imap_port, self.imaps_port, self.lmtp_port), master_separator=self.master_separator,
+            user=self._account.pw_name, group=grp.getgrgid(self._account.pw_gid).gr_name, **self._settings,
         )  # fmt: skip
-
-    def _tls(self) -> str:
-        if self.authority is None:
-            return "ssl = no"
-        made = self.authority.issue(f"{self.name}-{self.imap_port}", (self.host,))
-        return f"ssl = yes\nssl_cert = <{made.certificate}\nssl_key = <{made.key}\nssl_min_protocol = TLSv1.2"
+        return configuration(options, dovecot_version())
 
     def _install(self, path: Path, text: str, stamp: int | None = None) -> None:
         """Write a file as a whole, owned by the server's user; a reader never sees half of it, nor another time."""
@@ -243,106 +236,3 @@ class Dovecot:
     def _own(self, path: Path) -> None:
         if os.geteuid() == 0:
             os.chown(path, self._account.pw_uid, self._account.pw_gid)
-
-
-def _quota(quota: str, max_message: str) -> str:
-    if not quota and not max_message:
-        return ""
-    rules = f"  quota_rule = *:storage={quota}\n" if quota else ""
-    rules += f"  quota_max_mail_size = {max_message}\n" if max_message else ""
-    return (
-        "mail_plugins = quota\nprotocol imap {\n  mail_plugins = quota imap_quota\n}\n"
-        f"plugin {{\n  quota = count:User quota\n  quota_vsizes = yes\n{rules}}}"
-    )
-
-
-CONFIGURATION = string.Template("""\
-# many connections, no delay after a wrong password, nothing synced to the disk: this is a test server
-base_dir = $directory/run
-state_dir = $directory/state
-instance_name = $name
-log_path = $directory/dovecot.log
-log_timestamp = "%Y-%m-%d %H:%M:%S.%{usecs} "
-protocols = imap lmtp
-listen = $host
-$tls
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_failure_delay = 0
-auth_master_user_separator = $master_separator
-mail_location = $mail_location
-mail_uid = $user
-mail_gid = $group
-first_valid_uid = 1
-mail_fsync = never
-mail_max_userip_connections = 1000
-mailbox_list_index = yes
-lmtp_save_to_detail_mailbox = no
-recipient_delimiter = +
-rawlog_dir = $directory/rawlog/%u
-$quota
-passdb {
-  driver = passwd-file
-  args = username_format=%u $directory/masters
-  master = yes
-}
-passdb {
-  driver = passwd-file
-  args = username_format=%u $directory/users
-}
-userdb {
-  driver = passwd-file
-  args = username_format=%u $directory/users
-  override_fields = uid=$user gid=$group home=$directory/mail/%u
-}
-namespace inbox {
-  inbox = yes
-  separator = $separator
-  prefix = $prefix
-$folders
-}
-default_internal_user = $user
-default_internal_group = $group
-default_login_user = $user
-default_process_limit = 500
-default_client_limit = 5000
-service anvil {
-  chroot =
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-service stats {
-  chroot =
-}
-service auth {
-  user = $user
-}
-service auth-worker {
-  user = $user
-}
-service imap-login {
-  chroot =
-  service_count = 0
-  process_min_avail = 1
-  inet_listener imap {
-    port = $imap
-  }
-  inet_listener imaps {
-    port = $imaps
-  }
-}
-service imap {
-  chroot =
-  service_count = 200
-  process_limit = 1000
-}
-service lmtp {
-  user = $user
-  process_min_avail = 1
-  inet_listener lmtp {
-    port = $lmtp
-  }
-}
-$extra
-""")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -48,13 +49,21 @@ def _program(name: str) -> Callable[[], str]:
     return lambda: "" if find_program(name) else f"{name} is not installed"
 
 
-def _dovecot() -> str:
+@functools.cache
+def dovecot_version() -> str:
+    """The version of the Dovecot on this machine, for example "2.3.19.1"; empty without one."""
     program = find_program("dovecot")
     if not program:
+        return ""
+    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout.partition(" ")[0].strip()
+
+
+def _dovecot() -> str:
+    version = dovecot_version()
+    if not version:
         return "dovecot is not installed"
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip()
-    if not answer.startswith("2.3"):
-        return f"its version is {answer or 'unknown'}, and the configuration here is for 2.3"
+    if not version.startswith(("2.3", "2.4")):
+        return f"its version is {version}, and the configuration here is for 2.3 and 2.4"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import os
 import signal
 import smtplib
@@ -51,6 +52,9 @@ def test_users_log_in_with_their_own_password_and_with_the_master_password(pair:
 def test_tls_is_verified_against_the_laboratorys_own_authority(pair: Pair) -> None:
     user = pair.user()
     pair.old.connect(user, tls=True).close()
+    with imaplib.IMAP4(pair.old.host, pair.old.imap_port) as plain:
+        plain.starttls(pair.authority.context())
+        plain.login(user, pair.old.passwords[user])
     with pytest.raises(ssl.SSLCertVerificationError):
         Imap(pair.old.host, pair.old.imaps_port, context=ssl.create_default_context())
 
