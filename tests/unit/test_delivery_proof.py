@@ -1,7 +1,7 @@
 """The proof of delivery, on mailboxes in memory and an SMTP side that delivers by a route."""
 
 import importlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -103,6 +103,7 @@ class World:
         self.answers = lambda canary: CanaryState.SENT
         self.unreachable, self.journal, self.offered, self.stopped = set(), [], [], False
         self.writable = {"new"}
+        self.put, self.sending = self.journal.append, self.send
 
     @contextmanager
     def connect(self, address, server):
@@ -129,7 +130,7 @@ class World:
                 plan or plan_canaries(BOXES, ingresses, "target"),
                 {GATEWAY: endpoint, OLD_MTA: endpoint},
                 Envelope("", "x.jp", "here"),
-                self.journal.append,
+                self.put,
                 self.connect,
                 timedelta(seconds=deadline),
                 remove,
@@ -152,7 +153,7 @@ class World:
 def world(monkeypatch):
     made = World()
     module = importlib.import_module("migrator.delivery.proof")
-    monkeypatch.setattr(module, "send", made.send)
+    monkeypatch.setattr(module, "send", lambda *arguments: made.sending(*arguments))
     monkeypatch.setattr(module, "_FIRST_PAUSE", 0.001)
     monkeypatch.setattr(module, "_LONGEST_PAUSE", 0.01)
     return made
@@ -281,6 +282,44 @@ def test_after_a_crash_before_the_removal_what_was_proven_is_removed(world):
     assert (again.found, again.removed) == (3, 3)
     assert world.left("new") == []
     assert len(world.offered) == 3
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def test_killed_before_or_after_any_journal_entry_or_sending_it_ends_proven_with_nothing_left(world):
+    send = world.send
+    for point in range(1, 40):
+        journal, steps = {}, iter(range(1, 1000))
+
+        def step(point=point, steps=steps):
+            if next(steps) == point:
+                raise Killed
+
+        def put(canary, journal=journal, step=step):
+            step()
+            journal[canary.token] = canary
+            step()
+
+        def sends(canaries, smtp, envelope, step=step):
+            for canary in send(canaries, smtp, envelope):  # delivered by now
+                step()
+                yield canary
+
+        plan = plan_canaries(BOXES[:2], [GATEWAY], "target")
+        world.put, world.sending = put, sends
+        with suppress(Killed):
+            world.prove(plan)
+        known = tuple(journal.values())
+        world.sending = send
+        world.put = lambda canary, journal=journal: journal.update({canary.token: canary})
+        again = world.prove(plan_canaries(BOXES[:2], [GATEWAY], "target", known))
+        assert again.proven, point
+        assert (world.left("new"), world.left("old")) == ([], []), point
+        if next(steps) <= point:
+            return
+    raise AssertionError("there are more points than were tried")
 
 
 def test_a_resumed_proof_finds_its_canary_in_a_large_folder_without_reading_old_mail(world):
