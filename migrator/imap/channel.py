@@ -33,10 +33,10 @@ class Exchange:
 class Channel:
     """Commands out, answers in. Untagged answers are counted to the oldest command that is not complete."""
 
-    def __init__(self, wire: Wire, parser: Parser, peer: str) -> None:
+    def __init__(self, wire: Wire, parser: Parser) -> None:
         self.wire = wire
         self.parser = parser
-        self.peer = peer
+        self.peer = wire.peer
         self.waiting: deque[Exchange] = deque()
         self.non_sync_limit = 0  # octets up to which literals may be sent without asking (LITERAL+, LITERAL-)
         self._tag = 0
@@ -204,9 +204,10 @@ class Channel:
 
     def _lost(self, error: ConnectionLost) -> NoReturn:
         self.wire.abort()
-        said = f": {neutral(self._bye)}" if self._bye else ""
+        if not self._bye:
+            raise error
         what = str(error).removesuffix(f" during {error.during}")
-        raise ConnectionLost(f"{self.peer}: {what}{said}", during=error.during) from error
+        raise ConnectionLost(f"{what}: {neutral(self._bye)}", during=error.during) from error
 
 
 def refusal(command: str, status: StatusLine) -> CommandRefused | Throttled:

@@ -26,16 +26,15 @@ def connect(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, 
 
     `timeout` is in seconds, for every wait for the server; greeting and login together get twice that.
     """
-    peer = f"{endpoint.host}:{endpoint.port}"
     if endpoint.tls is Tls.NONE and not allow_plaintext:
         raise PlaintextRefused(
-            f"{peer}: the password would cross the network unprotected",
+            f"{endpoint.host}:{endpoint.port}: the password would cross the network unprotected",
             remedy="Set tls to implicit or starttls; or, on a network you trust, allow_plaintext: true.",
         )
     wire = dial(endpoint, timeout)
     try:
         wire.deadline = time.monotonic() + 2 * timeout
-        channel, offers_id = _enter(wire, endpoint, login, peer)
+        channel, offers_id = _enter(wire, endpoint, login)
         session = Session(channel, offers_id)
         wire.deadline = None
         return session
@@ -44,30 +43,30 @@ def connect(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, 
         raise
 
 
-def _enter(wire: Wire, endpoint: Endpoint, login: Login, peer: str) -> tuple[Channel, bool]:
+def _enter(wire: Wire, endpoint: Endpoint, login: Login) -> tuple[Channel, bool]:
     """Greeting, TLS and login; what the server has sent beyond them is fed to the new parser."""
-    client = _greeted(wire, endpoint, peer)
-    _log_in(client, login, peer)
+    client = _greeted(wire, endpoint)
+    _log_in(client, login, wire.peer)
     parser = Parser()
     parser.feed(client._imap.unread)
-    return Channel(wire, parser, peer), "ID" in client._imap.capabilities
+    return Channel(wire, parser), "ID" in client._imap.capabilities
 
 
-def _greeted(wire: Wire, endpoint: Endpoint, peer: str) -> Client:
+def _greeted(wire: Wire, endpoint: Endpoint) -> Client:
     try:
         wire.during = "the greeting"
         if endpoint.tls is Tls.IMPLICIT:
             wire.start_tls(_context(endpoint.ca_file), endpoint.host)
         client = Client(wire, endpoint.host)
         if client._imap.state == "AUTH":
-            raise PlaintextRefused(f"{peer}: the server says PREAUTH: it has let somebody in before we said who we are")
+            raise PlaintextRefused(
+                f"{wire.peer}: the server says PREAUTH: it has let somebody in before we said who we are"
+            )
         if endpoint.tls is Tls.STARTTLS:
-            _start_tls(client, endpoint, peer)
+            _start_tls(client, endpoint, wire.peer)
         return client
-    except imaplib.IMAP4.abort as error:
-        raise ConnectionLost(f"{peer}: {neutral(str(error))}", during="the greeting") from None
     except (imaplib.IMAP4.error, ValueError) as error:
-        raise _bad_greeting(peer, str(error)) from None
+        raise _bad_greeting(wire.peer, str(error)) from None
 
 
 def _start_tls(client: Client, endpoint: Endpoint, peer: str) -> None:

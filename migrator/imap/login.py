@@ -8,7 +8,7 @@ from imapclient import IMAPClient  # type: ignore[import-untyped]
 from migrator.imap.errors import PlaintextRefused, ProtocolViolation
 from migrator.imap.wire import Wire
 
-BEFORE_LOGIN_CAP = 1 << 20  # octets that a server may send before we are logged in
+BEFORE_LOGIN_CAP = 256 * 1024  # octets that a server may send before we are logged in
 
 
 class CappedImap4(imaplib.IMAP4):
@@ -31,11 +31,9 @@ class CappedImap4(imaplib.IMAP4):
         return data
 
     def readline(self) -> bytes:
-        while b"\n" not in self.unread:
+        while (end := self.unread.find(b"\n") + 1) == 0:
             self._receive(0)
-        line, _, rest = self.unread.partition(b"\n")
-        self.unread = rest
-        return bytes(line) + b"\n"
+        return self.read(end)
 
     def send(self, data: bytes) -> None:  # type: ignore[override]
         self.wire.send(data)
@@ -50,7 +48,9 @@ class CappedImap4(imaplib.IMAP4):
         if status != "OK":
             return status, data
         if self.unread:
-            raise PlaintextRefused("the server sent plaintext after agreeing to STARTTLS: somebody may be interfering")
+            raise PlaintextRefused(
+                f"{self.wire.peer}: the server sent plaintext after agreeing to STARTTLS: somebody may be interfering"
+            )
         self.wire.start_tls(ssl_context, self.host)
         self._tls_established = True
         self.untagged_responses.clear()
@@ -64,7 +64,9 @@ class CappedImap4(imaplib.IMAP4):
     def _receive(self, wanted: int) -> None:
         space = memoryview(bytearray(16 * 1024))
         if self._received + wanted > BEFORE_LOGIN_CAP:
-            raise ProtocolViolation(f"the server sent more than {BEFORE_LOGIN_CAP} octets before login")
+            raise ProtocolViolation(
+                f"{self.wire.peer}: the server sent more than {BEFORE_LOGIN_CAP} octets before login"
+            )
         count = self.wire.receive(space)
         self._received += count
         self.unread += space[:count]

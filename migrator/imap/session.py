@@ -9,7 +9,7 @@ from typing import Literal, Self
 from migrator.imap import listing, scanning
 from migrator.imap.appender import Appender
 from migrator.imap.channel import Channel, Exchange
-from migrator.imap.errors import ProtocolViolation, Unsupported
+from migrator.imap.errors import CommandRefused, ProtocolViolation, Unsupported
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import astring, flag_list, folder_octets, uid_sets
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
@@ -101,7 +101,10 @@ class Session:
             self._channel.run(b"UNSELECT")
         else:
             self._channel.run(b"EXAMINE", b'"INBOX"')
-            self._channel.run(b"CLOSE")
+            with contextlib.suppress(
+                CommandRefused
+            ):  # pymap refuses it after EXAMINE; INBOX then stays open, read-only
+                self._channel.run(b"CLOSE")
 
     def create(self, name: FolderName, special_use: str | None = None) -> None:
         """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists.

@@ -18,11 +18,12 @@ Octets = bytes | bytearray | memoryview
 class Wire:
     """A connected socket. It never blocks for longer than `timeout` seconds without a byte moving.
 
-    `during` names what is going on, for errors. `deadline` (time.monotonic) ends all waiting when it is set.
+    `peer` and `during` say with whom and what, for errors. `deadline` (time.monotonic) ends all waiting when it is set.
     TCP buffers are left to the kernel: a fixed SO_RCVBUF would end its autotuning and cap the rate over long paths.
     """
 
-    def __init__(self, connected: socket.socket, timeout: float) -> None:
+    def __init__(self, connected: socket.socket, timeout: float, peer: str) -> None:
+        self.peer = peer
         self.during = "connecting"
         self.deadline: float | None = None
         self._socket = connected
@@ -48,7 +49,7 @@ class Wire:
                 if self._wait(select.POLLOUT | select.POLLIN) & select.POLLIN:
                     self._absorb()
             except OSError as error:
-                raise self._lost(error) from error
+                raise self._lost(_reason(error)) from error
 
     def receive(self, into: memoryview, wait: bool = True) -> int:
         """Put what arrives into `into` and return how many octets; 0 only without `wait`, when nothing is there.
@@ -67,10 +68,10 @@ class Wire:
             except ssl.SSLWantWriteError:
                 self._wait(select.POLLOUT)
             except OSError as error:
-                raise self._lost(error) from error
+                raise self._lost(_reason(error)) from error
             else:
                 if not count:
-                    raise ConnectionLost("the server closed the connection", during=self.during)
+                    raise self._lost("the server closed the connection")
                 return count
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
@@ -79,10 +80,12 @@ class Wire:
             secured = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
             self._attach(secured)
             self._handshake(secured)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+            raise self._lost("the server closed the connection") from error
         except ssl.SSLError as error:
-            raise _refused(host, error) from error
+            raise self._refused(error) from error
         except OSError as error:
-            raise self._lost(error) from error
+            raise self._lost(_reason(error)) from error
 
     def close(self) -> None:
         """Close after everything sent has gone out."""
@@ -115,7 +118,7 @@ class Wire:
         self._poll.modify(self._socket, events)
         ready = self._poll.poll(max(0, patience) * 1000)
         if not ready:
-            raise ConnectionLost(f"no answer for {self._timeout:g} seconds", during=self.during)
+            raise self._lost(f"no answer for {self._timeout:g} seconds")
         return ready[0][1]
 
     def _absorb(self) -> None:
@@ -126,12 +129,12 @@ class Wire:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError as error:
-            raise self._lost(error) from error
+            raise self._lost(_reason(error)) from error
         if not count:
-            raise ConnectionLost("the server closed the connection", during=self.during)
+            raise self._lost("the server closed the connection")
         self._inbox += data[:count]
         if len(self._inbox) > INBOX_CAP:
-            raise ProtocolViolation(f"the server sent more than {INBOX_CAP} octets while it was being sent a message")
+            raise ProtocolViolation(f"{self.peer}: more than {INBOX_CAP} octets came while it was being sent a message")
 
     def _take(self, into: memoryview) -> int:
         count = min(len(into), len(self._inbox))
@@ -139,24 +142,28 @@ class Wire:
         del self._inbox[:count]
         return count
 
-    def _lost(self, error: OSError) -> ConnectionLost:
-        return ConnectionLost(f"the connection broke ({error.strerror or error})", during=self.during)
+    def _lost(self, what: str) -> ConnectionLost:
+        return ConnectionLost(f"{self.peer}: {what}", during=self.during)
+
+    def _refused(self, error: ssl.SSLError) -> CertificateRefused:
+        reason = getattr(error, "verify_message", "") or error.reason or str(error)
+        return CertificateRefused(
+            f"{self.peer}: TLS failed: {reason}",
+            remedy="Name the CA that signed the server's certificate (ca_file), and the host as it is in there.",
+        )
 
 
 def dial(endpoint: Endpoint, timeout: float) -> Wire:
     """A TCP connection to `endpoint`, without TLS yet. Unreachable names host, port and reason."""
+    peer = f"{endpoint.host}:{endpoint.port}"
     try:
-        return Wire(socket.create_connection((endpoint.host, endpoint.port), timeout), timeout)
+        return Wire(socket.create_connection((endpoint.host, endpoint.port), timeout), timeout, peer)
     except OSError as error:
         raise Unreachable(
-            f"{endpoint.host}:{endpoint.port} does not answer: {error.strerror or error}",
+            f"{peer} does not answer: {error.strerror or error}",
             remedy="Check host and port in migrator.yaml, and that the server is up and reachable from here.",
         ) from error
 
 
-def _refused(host: str, error: ssl.SSLError) -> CertificateRefused:
-    reason = getattr(error, "verify_message", "") or error.reason or str(error)
-    return CertificateRefused(
-        f"TLS with {host} failed: {reason}",
-        remedy="Name the CA that signed the server's certificate (ca_file), and the host as the certificate has it.",
-    )
+def _reason(error: OSError) -> str:
+    return f"the connection broke ({error.strerror or error})"

@@ -72,7 +72,7 @@ def session(play: Play, capabilities: bytes = FULL, timeout: float = 5) -> Itera
     ours, theirs = socket.socketpair()
     player = _Player(theirs, played)
     player.start()
-    connected = Session(Channel(_tcp_less(ours, timeout), Parser(), "scripted"), offers_id=False)
+    connected = Session(Channel(_tcp_less(ours, timeout), Parser()), offers_id=False)
     try:
         yield connected
     finally:
@@ -104,10 +104,10 @@ def listening(play: Play) -> Iterator[Endpoint]:
 class _PairSocket(socket.socket):
     """A Unix socket that lets TCP options be set."""
 
-    def setsockopt(self, level: int, *rest: Any) -> None:  # type: ignore[override]
+    def setsockopt(self, level: int, *rest: Any) -> None:
         if level != socket.IPPROTO_TCP:
             super().setsockopt(level, *rest)
 
 
 def _tcp_less(ours: socket.socket, timeout: float) -> Wire:
-    return Wire(_PairSocket(ours.family, ours.type, ours.proto, ours.detach()), timeout)
+    return Wire(_PairSocket(ours.family, ours.type, ours.proto, ours.detach()), timeout, "scripted")
