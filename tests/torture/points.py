@@ -1,0 +1,89 @@
+"""The steps at which the program can die, each with a label: wrapped around it from outside, then counted.
+
+Every commit, every write to a server, every SMTP dialogue, command and rename passes through one of the functions
+wrapped here. Two moments between which nothing outside the process changes are one point: so reading answers is none,
+nor is asking (LIST, FETCH, `postmap -q`), and what comes after a commit is the same as what comes before the next
+effect. After a change is sent, though, the server works on by itself: before it and after it are two points.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import signal
+import smtplib
+import subprocess
+import threading
+from collections.abc import Callable
+from typing import Any
+
+VERB = re.compile(rb"^\S+ (?:UID )?([A-Z]+)")
+ASKING = {"CAPABILITY", "AUTHENTICATE", "LOGIN", "ID", "NAMESPACE", "LIST", "LSUB", "STATUS", "FETCH", "SEARCH"}
+ASKING |= {"EXAMINE", "SELECT", "UNSELECT", "NOOP", "LOGOUT", "ENABLE"}
+ASKING_COMMANDS = {"postconf", "postqueue -c", "postqueue -j", "postmap -q", "postmap -s"}
+
+
+class Points:
+    """Counts the points; at point number `kill_at` (from 1) the process kills itself. Labels go to the file `log`."""
+
+    def __init__(self, log: str, kill_at: int) -> None:
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._kill_at, self._count = kill_at, 0
+        self._lock = threading.Lock()
+
+    def reach(self, label: str) -> None:
+        """One point; the lock keeps the count and the log in step, whichever thread is here."""
+        with self._lock:
+            self._count += 1
+            os.write(self._log, f"{label}\n".encode())
+            if self._count == self._kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(
+        self, function: Callable[..., Any], label: Callable[..., str | None], after: bool = False
+    ) -> Callable[..., Any]:
+        """`function` with a point before each call, and `after` it; no point where `label` gives None."""
+
+        @functools.wraps(function)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            name = label(*arguments, **options)
+            if name is None:
+                return function(*arguments, **options)
+            self.reach(f"before {name}")
+            answer = function(*arguments, **options)
+            if after:
+                self.reach(f"after {name}")
+            return answer
+
+        return wrapped
+
+
+def install(points: Points) -> None:
+    """Wrap the functions through which all effects pass."""
+    from sqlalchemy.engine.default import DefaultDialect
+
+    from migrator.imap.wire import Wire
+
+    wrap(points, DefaultDialect, "do_commit", lambda *_: "commit")
+    wrap(points, Wire, "send", _sent, after=True)
+    wrap(points, smtplib.SMTP, "data", lambda *_: "smtp", after=True)
+    wrap(points, subprocess, "run", _command, after=True)
+    wrap(points, os, "replace", lambda _, target, **__: "rename to " + str(target).rpartition("/")[2])
+
+
+def wrap(points: Points, owner: Any, name: str, label: Callable[..., str | None], after: bool = False) -> None:
+    setattr(owner, name, points.around(getattr(owner, name), label, after))
+
+
+def _sent(_: Any, data: Any, *__: Any) -> str | None:
+    """An APPEND's text and its end have no verb of their own; a literal begins where the last send ended."""
+    found = VERB.match(bytes(data[:64]))
+    verb = found[1].decode() if found else "literal"
+    return None if verb in ASKING else f"imap {verb}"
+
+
+def _command(arguments: Any, *_: Any, **__: Any) -> str | None:
+    words = [str(word).rpartition("/")[2] for word in arguments] if isinstance(arguments, list | tuple) else [arguments]
+    asks = words[0] in ASKING_COMMANDS or " ".join(words[:2]) in ASKING_COMMANDS or {"-q", "-s", "-j"} & set(words)
+    return None if asks else f"run {words[0]}"
