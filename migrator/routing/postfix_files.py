@@ -176,18 +176,23 @@ class MapFiles:
         except OSError as error:
             state = "the change is half done" if self._between() else "the map in use was not changed"
             raise MapUnwritable(
-                f"{self.text}: {error.strerror or error} ({error.filename or 'no file named'}); {state}",
+                f"{self.text}: {error.strerror or error} ({error.filename or 'while writing'}); {state}",
                 remedy=f"Give this user the right to write {self.text.parent}, free some space there, and run the same "
                 f"command again: it finishes or repeats the change.",
             ) from error
 
 
 def _write(path: Path, data: bytes, like: Path) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _resemble(path, like)
+    """A new file, on disk, that resembles `like`; none is left behind when the disk is full."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _resemble(path, like)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _resemble(path: Path, like: Path) -> None:
