@@ -1,6 +1,6 @@
 """Collects a wave's report from the state and the workspace; needs no server, so it can be made after a crash."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from migrator.model.canary import Canary, CanaryState
@@ -17,9 +17,10 @@ from migrator.reports.report import (
     Report,
     Rollback,
     RouteRow,
+    RouteStep,
 )
 from migrator.state import Store
-from migrator.state.records import Counts, NotCarried, PassRecord
+from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
 from migrator.workspace import Workspace
 
 PHASES = ("gate", "cutover", "rollback")
@@ -31,7 +32,7 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
     planned = workspace.waves.get(wave) if record else workspace.wave(wave)
     addresses = planned.mailboxes if record is None and planned else record.mailboxes if record else ()
     passes = store.mailboxes.passes(wave)
-    messages = store.ledger.failures(addresses)
+    messages, audit = store.ledger.failures(addresses), store.audit.rows(wave)
     return Report(
         wave=wave,
         state=record.state if record else WaveState.PLANNED,
@@ -47,9 +48,9 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
         altered=_altered(messages),
         notes=_notes(passes, addresses),
         canaries=_canaries(store, wave),
-        routes=_routes(store, workspace, wave),
-        rollback=_rollback(passes),
-        audit=store.audit.rows(wave),
+        routes=tuple(_routes(store, workspace, wave, audit)),
+        rollback=_rollback(passes, audit),
+        audit=audit,
     )
 
 
@@ -117,22 +118,27 @@ def _phase(phase: str, canaries: tuple[Canary, ...]) -> CanaryPhase:
     )
 
 
-def _routes(store: Store, workspace: Workspace, wave: WaveName) -> tuple[RouteRow, ...]:
-    rows = (
-        RouteRow(
-            entry.name,
-            observed=len(store.flips.original(wave, entry.name)),
-            written=len(store.flips.written(wave, entry.name)),
-            unconfirmed=store.flips.unconfirmed(wave, entry.name),
-        )
-        for entry in workspace.config.routing
-    )
-    return tuple(row for row in rows if row.observed or row.written)
+def _routes(store: Store, workspace: Workspace, wave: WaveName, audit: Iterable[AuditRow]) -> Iterator[RouteRow]:
+    """A row for each ingress that the wave has looked at; its steps are those that the audit log has."""
+    steps: dict[object, list[RouteStep]] = {}
+    for row in audit:
+        kind, _, step = row.what.partition(": ")
+        if kind == "routes":
+            steps.setdefault(row.detail["ingress"], []).append(RouteStep(step, row.at, int(str(row.detail["changed"]))))
+    for entry in workspace.config.routing:
+        observed, written = store.flips.original(wave, entry.name), store.flips.written(wave, entry.name)
+        if observed or written:
+            done, open_steps = steps.get(entry.name, ()), store.flips.unconfirmed(wave, entry.name)
+            yield RouteRow(entry.name, len(observed), len(written), tuple(done), open_steps)
 
 
-def _rollback(passes: Iterable[PassRecord]) -> Rollback | None:
-    """The reverse passes; None when there were none. Unresolved: a mailbox whose last one failed or left messages."""
-    reverse = [record for record in passes if record.kind is PassKind.REVERSE]
+def _rollback(passes: Iterable[PassRecord], audit: Iterable[AuditRow]) -> Rollback | None:
+    """The reverse passes of the last rollback; None when there were none.
+
+    Unresolved is a mailbox whose last reverse pass failed or left messages behind.
+    """
+    begun = max((row.at for row in audit if row.detail.get("to") == WaveState.ROLLING_BACK), default=None)
+    reverse = [p for p in passes if p.kind is PassKind.REVERSE and (begun is None or p.started >= begun)]
     if not reverse:
         return None
     last = {record.address: record for record in reverse}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from migrator.model.canary import Canary
 from migrator.reports.light import findings
-from migrator.reports.report import CanaryPhase, MailboxRow, Report
+from migrator.reports.report import CanaryPhase, MailboxRow, Report, RouteRow
 from migrator.state.records import AuditRow, NotCarried, PassRecord
 
 SCHEMA_VERSION = 1
@@ -35,13 +35,13 @@ def report_json(report: Report) -> dict[str, object]:
         "totals": asdict(report.totals),
         "mailboxes": [_mailbox(row) for row in report.mailboxes],
         "not_carried": [
-            {"outcome": kind.outcome, "reason": kind.reason, "messages": _messages(kind.messages)}
+            {"outcome": kind.outcome, "reason": kind.reason, "meant": kind.meant, "messages": _messages(kind.messages)}
             for kind in report.not_carried
         ],
         "altered": [{"grade": kind.grade, "messages": _messages(kind.messages)} for kind in report.altered],
         "notes": [asdict(note) for note in report.notes],
         "canaries": [_phase(phase) for phase in report.canaries],
-        "routes": [asdict(row) for row in report.routes],
+        "routes": [_route(row) for row in report.routes],
         "rollback": asdict(report.rollback) if report.rollback else None,
         "audit": [_audit(row) for row in report.audit],
     }
@@ -86,6 +86,10 @@ def _phase(phase: CanaryPhase) -> dict[str, object]:
 
 def _canary(canary: Canary) -> dict[str, object]:
     return {**asdict(canary), "sent_at": _time(canary.sent_at)}
+
+
+def _route(row: RouteRow) -> dict[str, object]:
+    return {**asdict(row), "steps": [{**asdict(step), "at": _time(step.at)} for step in row.steps]}
 
 
 def _audit(row: AuditRow) -> dict[str, object]:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from migrator.model.message import Outcome
 from migrator.model.wave import WaveState as S
-from migrator.reports.report import CanaryPhase, Finding, Light, NotCarriedClass, Report
+from migrator.reports.report import CanaryPhase, Finding, Light, Report
 
-_ASKED_FOR = ("canary", "(folders.deleted: skip)", "(folders.skip)")  # ends of reasons that are no loss
 _AT_REST = frozenset({S.PLANNED, S.SYNCED, S.CUTOVER_READY, S.COMPLETED, S.ROLLED_BACK})
 _BEFORE = frozenset({S.PLANNED, S.SYNCING, S.SYNCED, S.CUTOVER_READY})  # mail arrives on the source as ever
 _FROZEN = frozenset({S.FREEZING, S.DRAINING, S.FINAL_PASS})
@@ -115,7 +114,7 @@ def _mailboxes(report: Report) -> Iterator[Finding]:
 def _messages(report: Report) -> Iterator[Finding]:
     accepted = {row.address for row in report.mailboxes if row.accepted}
     for outcome in (Outcome.FAILED, Outcome.SKIPPED):
-        classes = [kind for kind in report.not_carried if kind.outcome is outcome and not _asked_for(kind)]
+        classes = [kind for kind in report.not_carried if kind.outcome is outcome and not kind.meant]
         missing = sum(message.address not in accepted for kind in classes for message in kind.messages)
         if missing:
             text = f"{_many(missing, 'message')} {outcome}, not on the target; nobody has accepted that."
@@ -124,13 +123,6 @@ def _messages(report: Report) -> Iterator[Finding]:
     if altered:
         text = f"The target changed the content of {_many(altered, 'message')}; nobody has accepted that."
         yield Finding(Light.AMBER, text)
-
-
-def _asked_for(kind: NotCarriedClass) -> bool:
-    """Our own test messages, and what the operator's configuration leaves out."""
-    return (
-        kind.outcome is Outcome.SKIPPED and kind.reason.endswith(_ASKED_FOR) and not kind.reason.startswith("refused")
-    )
 
 
 def _routes(report: Report) -> Iterator[Finding]:
@@ -151,18 +143,22 @@ def _all_well(report: Report) -> str:
     boxes = _many(totals.mailboxes, "mailbox")
     what = f"{boxes} with {_many(totals.messages, 'message')}"
     if report.state is S.COMPLETED:
-        cutover = report.phase("cutover")
-        proof = f"{cutover.found} of {cutover.total}" if cutover else "0"
-        return f"{what} moved to {report.target}; {proof} canaries proved that mail arrives there and only there."
+        proof = _proof(report.phase("cutover"))
+        return f"{what} moved to {report.target}; {proof} that mail arrives there and only there."
     if report.state is S.ROLLED_BACK:
-        carried = report.rollback.carried_back if report.rollback else 0
-        return f"Mail for {boxes} arrives on the source again; {_many(carried, 'message')} carried back."
+        carried = _many(report.rollback.carried_back if report.rollback else 0, "message")
+        proof = _proof(report.phase("rollback"))
+        return f"{boxes} back on the source, {carried} carried back; {proof} that mail arrives there and only there."
     if report.state is S.PLANNED:
         return f"{boxes} planned; nothing has been copied yet."
     return f"{what} on {report.target} and in step; mail still arrives on the source."
 
 
+def _proof(phase: CanaryPhase | None) -> str:
+    return f"{phase.found if phase else 0} of {_many(phase.total if phase else 0, 'canary')} proved"
+
+
 def _many(number: int, noun: str) -> str:
     """`number` with its noun: "1 mailbox", "2 mailboxes", "1,200 messages"."""
-    plural = f"{noun}es" if noun.endswith("x") else f"{noun}s"
+    plural = {"mailbox": "mailboxes", "canary": "canaries"}.get(noun, f"{noun}s")
     return f"{number:,} {noun if number == 1 else plural}"

@@ -12,6 +12,8 @@ from migrator.model.tally import IngressTally
 from migrator.model.wave import WaveState, Window
 from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
 
+_MEANT = ("canary", "(folders.deleted: skip)", "(folders.skip)")  # how the ledger's reasons end
+
 
 class Light(StrEnum):
     """Red: somebody must act now. Amber: under way, or somebody must look. Green: nothing to do."""
@@ -91,6 +93,12 @@ class NotCarriedClass:
     reason: str
     messages: tuple[NotCarried, ...]
 
+    @property
+    def meant(self) -> bool:
+        """Whether nobody misses them: our own test messages, and what the configuration leaves out."""
+        refused = self.outcome is not Outcome.SKIPPED or self.reason.startswith("refused")
+        return not refused and self.reason.endswith(_MEANT)
+
 
 @dataclass(frozen=True, slots=True)
 class AlteredClass:
@@ -126,18 +134,28 @@ class CanaryPhase:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteStep:
+    """A change of routes that was read back: "freeze", "flip", ...; how many entries it changed, and when."""
+
+    step: str
+    at: datetime
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
 class RouteRow:
-    """What the wave did at one ingress: entries observed before, entries ever written, steps without evidence."""
+    """What the wave did at one ingress: entries observed before, entries ever written, steps with evidence, without."""
 
     ingress: Ingress
     observed: int
     written: int
+    steps: tuple[RouteStep, ...]
     unconfirmed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The way back: messages carried back, and what could not be, a line each."""
+    """The last way back: messages carried back, and what could not be, a line each."""
 
     carried_back: int
     unresolved: tuple[str, ...]

@@ -201,6 +201,7 @@ def test_our_own_canaries_and_what_was_to_be_left_out_do_not_colour_the_light(co
     out = [{"outcome": Outcome.SKIPPED, "target_uid": None, "reason": r} for r in ("canary", "x (folders.skip)")]
     write(completed, U1, *out, folder="迷惑メール")
     assert light(completed, workspace).light is Light.GREEN
+    assert render_markdown(wave_report(completed, workspace, SALES)).count("(as it should be)") == 2
 
 
 def test_content_that_the_target_changed_is_listed_by_grade(completed, workspace):
@@ -226,6 +227,10 @@ def test_a_route_change_without_evidence_is_named(completed, workspace):
     assert [(r.ingress, r.observed, r.written, r.unconfirmed) for r in report.routes] == [(GATEWAY, 2, 1, ("flip",))]
     assert "gateway" in findings(report)[0].text
     completed.flips.confirm(SALES, GATEWAY, "flip")
+    completed.audit.record(ACTOR, "routes: flip", SALES, detail={"ingress": GATEWAY, "changed": 1, "entries": 2})
+    (row,) = wave_report(completed, workspace, SALES).routes
+    assert [(step.step, step.changed) for step in row.steps] == [("flip", 1)]
+    assert "| flip of 1 at " in render_markdown(wave_report(completed, workspace, SALES))
     assert light(completed, workspace).light is Light.GREEN
 
 
@@ -242,8 +247,16 @@ def test_a_rollback_says_what_was_carried_back_and_what_could_not_be(completed, 
     assert findings(report)[0].light is Light.AMBER
     passed(completed, U2, PassKind.REVERSE, T0 + 3 * hour, copied=1)
     assert light(completed, workspace).text == (
-        "Mail for 2 mailboxes arrives on the source again; 7 messages carried back."
+        "2 mailboxes back on the source, 7 messages carried back; "
+        "4 of 4 canaries proved that mail arrives there and only there."
     )
+
+
+def test_a_second_rollback_counts_only_what_it_carried_back_itself(completed, workspace):
+    passed(completed, U1, PassKind.REVERSE, datetime.now(UTC) - timedelta(hours=1), copied=3)
+    moved(completed, WaveState.ROLLING_BACK)
+    passed(completed, U1, PassKind.REVERSE, datetime.now(UTC) + timedelta(seconds=1), copied=1)
+    assert wave_report(completed, workspace, SALES).rollback.carried_back == 1
 
 
 def test_the_report_of_a_killed_run_shows_the_pass_that_did_not_end(store, workspace):
