@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +13,7 @@ import pytest
 
 from migrator import state
 from migrator.model.errors import ExitCode, Locked
+from migrator.model.names import WaveName
 from migrator.state import Actor, Lease, Store
 from migrator.state.errors import LeaseLost
 from tests.contract.state_stores import ME, TTL, other
@@ -23,28 +24,30 @@ import sys
 from datetime import timedelta
 from migrator import state
 from migrator.model.errors import Locked
-with state.open(sys.argv[1], create=False) as store:
-    print("ready", flush=True)
-    for line in sys.stdin:
-        try:
-            lease = store.leases.acquire(line.strip(), state.here(["racer"]), timedelta(minutes=1))
-            print("won", lease.fence, flush=True)
-        except Locked:
-            print("locked", flush=True)
+stores = {}
+print("ready", flush=True)
+for line in sys.stdin:
+    url, key = line.split()
+    if url not in stores:
+        stores[url] = state.open(url, create=False)
+    try:
+        lease = stores[url].leases.acquire(key, state.here(["racer"]), timedelta(minutes=1))
+        print("won", lease.fence, flush=True)
+    except Locked:
+        print("locked", flush=True)
 """
 
 
 class Racer:
-    """A process that tries to take a lease when told its key."""
+    """A process that tries to take a lease when told to."""
 
-    def __init__(self, url: str) -> None:
-        command = [sys.executable, "-c", TAKE, url]
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", TAKE]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        assert self.answer() == "ready"
 
-    def tell(self, key: str) -> None:
+    def tell(self, url: str, key: str) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(key + "\n")
+        self.process.stdin.write(f"{url} {key}\n")
 
     def answer(self) -> str:
         assert self.process.stdout is not None
@@ -55,12 +58,21 @@ class Racer:
         self.process.wait()
 
 
-@pytest.fixture
-def racers(store: Store, url: str) -> list[Racer]:
-    started = [Racer(url), Racer(url)]
+@pytest.fixture(scope="module")
+def racers() -> Iterator[list[Racer]]:
+    started = [Racer(), Racer()]
+    assert [racer.answer() for racer in started] == ["ready", "ready"]
     yield started
     for racer in started:
         racer.kill()
+
+
+@pytest.fixture
+def mortal() -> Iterator[Racer]:
+    racer = Racer()
+    assert racer.answer() == "ready"
+    yield racer
+    racer.kill()
 
 
 @pytest.fixture
@@ -75,10 +87,10 @@ def dead() -> Callable[[], Actor]:
     return make
 
 
-def test_of_two_processes_that_race_for_a_lease_exactly_one_wins(racers: list[Racer], url: str) -> None:
+def test_of_two_processes_that_race_for_a_lease_exactly_one_wins(store: Store, racers: list[Racer], url: str) -> None:
     for number in range(50):
         for racer in racers:
-            racer.tell(f"wave:{number}")
+            racer.tell(url, f"wave:{number}")
         assert sorted(racer.answer() for racer in racers) == ["locked", "won 1"]
 
 
@@ -113,7 +125,7 @@ def test_an_expired_lease_may_be_taken_and_its_holder_cannot_go_on(store: Store)
         store.leases.renew(lost)
     store.leases.release(lost)
     assert store.leases.holder("wave:sales") == mine
-    (taken,) = store.audit.rows(wave="sales")
+    (taken,) = store.audit.rows(WaveName("sales"))
     assert (taken.what, taken.actor) == ("lease taken over", ME)
     assert "hanako@elsewhere" in str(taken.detail["from"])
 
@@ -130,12 +142,12 @@ def test_a_released_lease_cannot_be_renewed(store: Store, lease: Lease) -> None:
         store.leases.renew(lease)
 
 
-def test_a_killed_holder_of_this_host_is_replaced_at_once(store: Store, racers: list[Racer]) -> None:
-    racers[0].tell("wave:sales")
-    assert racers[0].answer() == "won 1"
+def test_a_killed_holder_of_this_host_is_replaced_at_once(store: Store, mortal: Racer, url: str) -> None:
+    mortal.tell(url, "wave:sales")
+    assert mortal.answer() == "won 1"
     with pytest.raises(Locked):
         store.leases.acquire("wave:sales", ME, TTL)
-    racers[0].kill()
+    mortal.kill()
     assert store.leases.holder("wave:sales") is None
     assert store.leases.acquire("wave:sales", ME, TTL).fence == 2
 

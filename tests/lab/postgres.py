@@ -40,7 +40,7 @@ class Postgres:
         self._run("initdb", "-D", data, "-A", "trust", "-U", "migrator", "-E", "UTF8", "--locale=C", "--no-sync")
         with (data / "postgresql.conf").open("a") as settings:
             settings.write(_SETTINGS.format(address=self.address, port=self.port))
-        command = [*_as_ordinary_user(), self.programs / "postgres", "-D", data]
+        command: list[str | Path] = [*_as_ordinary_user(), self.programs / "postgres", "-D", data]
         self._process = processes.start(command, self.directory / "log")
         self._wait()
         return self

@@ -91,6 +91,11 @@ def test_sixteen_threads_on_two_connections_lose_no_update(database: Database, s
     assert store.waves.all()[0].error == "400"
 
 
+def test_opening_an_up_to_date_database_does_not_load_alembic(store: Store, url: str) -> None:
+    program = "import sys; from migrator import state; state.open(sys.argv[1]); assert 'alembic' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", program, url], capture_output=True).returncode == 0
+
+
 def test_reading_neither_waits_for_a_writer_nor_sees_its_work(database: Database, store: Store) -> None:
     store.waves.ensure(SALES, [SAKURA], ME)
     with database.write() as session:
