@@ -116,6 +116,8 @@ def test_a_flag_goes_before_the_environment_and_the_environment_before_the_file(
     assert (told["workspace"], told["state"]) == (str(other), "sqlite:////srv/env.db")
     told = json.loads(run("config", "check", "-C", ws, "--state", "sqlite:////srv/flag.db", env=env).stdout)
     assert (told["workspace"], told["state"]) == (str(ws), "sqlite:////srv/flag.db")
+    told = json.loads(run("-C", ws, "config", "check", env=env).stdout)
+    assert told["workspace"] == str(ws)
 
 
 def test_an_option_after_the_command_goes_before_one_in_front(ws):

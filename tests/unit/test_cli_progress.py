@@ -6,6 +6,7 @@ import os
 import pty
 import sys
 import termios
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -115,6 +116,27 @@ def test_on_a_terminal_there_is_a_bar_for_all_and_one_for_each_at_work(terminal,
     assert "500k/2.00M" in shown
     assert "a step \\x1b[31m" in shown
     assert "1 done, 1 failed" in shown
+
+
+def test_two_threads_never_write_at_once(monkeypatch):
+    class Narrow(io.StringIO):
+        busy, clashes = False, 0
+
+        def write(self, text):
+            self.clashes += self.busy
+            self.busy = True
+            time.sleep(0)
+            self.busy = False
+            return super().write(text)
+
+    monkeypatch.setattr(module, "EVENT_EVERY", 0)
+    for form in (Format.JSON, Format.TABLE):
+        stream = Narrow()
+        monkeypatch.setattr(sys, "stderr", stream)
+        with watching(Settings(output=form)) as progress:
+            work_all(progress)
+        assert stream.getvalue()
+        assert stream.clashes == 0
 
 
 def test_a_terminal_that_went_away_does_not_stop_the_work(monkeypatch):

@@ -35,11 +35,18 @@ def test_the_first_signal_drains_and_the_second_stops():
 
 
 def test_afterwards_signals_do_what_they_did_before():
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with stopping("x"):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    def ours(number, frame):
+        raise AssertionError("not while work goes on")
+
+    before = signal.signal(signal.SIGINT, ours)
+    try:
+        with stopping("x"):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        after = signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert after is ours
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

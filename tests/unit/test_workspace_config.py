@@ -154,7 +154,7 @@ def test_two_folders_become_one_only_where_merge_says_so(tmp_path):
         ('secret: "env:OLD_MASTER"', "secret: &hunter2 x"),
         ('secret: "env:OLD_MASTER"', "secret: *hunter2"),
         ('secret: "env:OLD_MASTER"', "secret: !hunter2 x"),
-        ('secret: "env:OLD_MASTER"', "secret: !h!hunter2 x"),
+        ('secret: "env:OLD_MASTER"', "secret: !hunter2!h x"),
         ('secret: "env:OLD_MASTER"', 'secret: "hunter2'),
         ('secret: "env:OLD_MASTER"', "secret: keyring:hunter2"),
         ('secret: "env:OLD_MASTER"', 'secret: "command:pass \'hunter2"'),

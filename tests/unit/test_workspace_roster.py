@@ -60,6 +60,14 @@ def test_a_mistake_is_told_with_line_and_field(tmp_path, line, told):
     assert found[0].startswith(told)
 
 
+def test_lines_are_counted_past_a_field_of_several_lines(tmp_path):
+    rows = ROWS + 'x@example.co.jp,"sa\n\nles",old,new\ny@example.co.jp,,old,new\n'
+    assert [line.split(": ")[0] for line in problems(make(tmp_path, rows=rows))] == [
+        "mailboxes.csv:5:2",
+        "mailboxes.csv:8:2",
+    ]
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_lines(tmp_path):
     rows = ROWS + "x,sales,old,new\ny@example.co.jp,,old,new\nz@example.co.jp,sales,odl,nwe\n"
     assert [line.split(": ")[0] for line in problems(make(tmp_path, rows=rows))] == [
