@@ -1,7 +1,7 @@
 """How a command gets hold of a wave, and what it says before and after."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,7 +25,7 @@ def operation(ctx: typer.Context, name: str) -> "Iterator[Operation]":
     workspace = open_workspace(ctx)
     wave = workspace.wave(WaveName(name))
     with (
-        closing(open_store(workspace)) as store,
+        open_store(workspace) as store,
         stopping() as stop,
         watching(settings(ctx)) as progress,
         operate(workspace, store, wave, actor(), progress, stop) as op,

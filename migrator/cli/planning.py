@@ -1,6 +1,5 @@
 """What `wave plan` and `wave list` show: the wave files beside what the state says of them."""
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from migrator.cli.context import open_store
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 def records(workspace: "Workspace") -> "dict[WaveName, WaveRecord]":
     """What the state knows of each wave; empty before anything was run."""
     try:
-        with closing(open_store(workspace, create=False)) as store:
+        with open_store(workspace, create=False) as store:
             return {record.name: record for record in store.waves.all()}
     except StateMissing:
         return {}

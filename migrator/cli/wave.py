@@ -1,6 +1,5 @@
 """`migrator wave`: plan, run, watch and take back the move of a department."""
 
-from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -182,7 +181,7 @@ def status(ctx: typer.Context, wave: Name) -> None:
     from migrator.model.names import WaveName
 
     workspace = open_workspace(ctx)
-    with closing(open_store(workspace)) as store:
+    with open_store(workspace) as store:
         shown = reports.status(store, workspace, WaveName(wave))
     if settings(ctx).form is Format.TABLE:
         emit_one(summary(shown))
@@ -206,7 +205,7 @@ def report(
     from migrator.model.names import WaveName
 
     workspace = open_workspace(ctx)
-    with closing(open_store(workspace)) as store:
+    with open_store(workspace) as store:
         made = reports.wave_report(store, workspace, WaveName(wave))
     as_json = settings(ctx).form in (Format.JSON, Format.JSONL)
     text = safe_json(reports.report_json(made), indent=2) if as_json else reports.render_markdown(made)

@@ -22,7 +22,7 @@ def has_control(text: str) -> bool:
 
 
 def neutral(text: str) -> str:
-    """`text` with control characters made visible (`\\x1b`), so that a terminal or a log line cannot be steered by it."""
+    """`text` with control characters made visible (`\\x1b`), so that it cannot steer a terminal or a log."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
 
 

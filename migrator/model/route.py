@@ -16,7 +16,7 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """The changes of one place, in the order of the addresses; also its dry run. Entries already as wanted are absent."""
+    """The changes of one place, in the order of the addresses; also its dry run. Entries as wanted are absent."""
 
     changes: tuple[Flip, ...] = ()
 

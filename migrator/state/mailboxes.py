@@ -94,6 +94,13 @@ class Mailboxes:
             upsert(session, DecisionRow, ["mailbox"], {"mailbox": address, "skipped_reason": reason})
             append(session, actor, "mailbox skipped", now(session), mailbox=address, detail={"reason": reason})
 
+    def retry(self, address: Address, actor: Actor) -> None:
+        """Takes back what `skip` and `accept_failure` said of this mailbox (audited)."""
+        with self._database.write(durable=True) as session:
+            nothing = {"skipped_reason": None, "accepted_reason": None, "accepted": None}
+            upsert(session, DecisionRow, ["mailbox"], {"mailbox": address, **nothing})
+            append(session, actor, "mailbox to be tried again", now(session), mailbox=address)
+
     def skipped(self, address: Address) -> str | None:
         """Why the mailbox is left out; None when it is not."""
         with self._database.read() as session:
