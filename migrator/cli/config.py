@@ -13,7 +13,7 @@ app = noun("config", "Check the workspace's files, and show what is in force.")
 def check(ctx: typer.Context) -> None:
     """Read every file of the workspace and name each mistake by file, line and column. Exit code 5 if there is one.
 
-    No secret is read and no server is asked.
+    No secret is read and no server is asked. "not obeyed yet" lists keys that this version checks but does not act on.
 
     Example: migrator -C ~/moving-to-new-mail config check
     """
@@ -27,6 +27,7 @@ def check(ctx: typer.Context) -> None:
             "waves": len(loaded.waves),
             "in no wave": len(loaded.mailboxes) - sum(len(wave.mailboxes) for wave in loaded.waves.values()),
             "state": loaded.state_url,
+            "not obeyed yet": list(loaded.not_obeyed),
         },
         settings(ctx).form,
     )

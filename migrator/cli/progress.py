@@ -178,7 +178,7 @@ class Bars(_Watcher):
         super().__init__()
         tqdm.monitor_interval = 0  # no thread of its own beside ours
         self._tqdm = tqdm
-        self._total_bar = self._bar("0 done", 0)
+        self._total_bar: tqdm[Any] | None = None
         self._bars: dict[Address, tqdm[Any]] = {}
 
     def _bar(self, name: str, position: int) -> "tqdm[Any]":
@@ -194,6 +194,8 @@ class Bars(_Watcher):
         )
 
     def _show_started(self, mailbox: Mailbox, kind: PassKind) -> None:
+        if self._total_bar is None:
+            self._total_bar = self._bar("0 done", 0)
         taken = {bar.pos for bar in self._bars.values()}
         free = next(place for place in range(1, len(taken) + 2) if -place not in taken)
         self._bars[mailbox.address] = self._bar(f"{neutral(mailbox.address)} {kind}", free)
@@ -222,14 +224,16 @@ class Bars(_Watcher):
 
     def _count_mailboxes(self) -> None:
         failed = f", {self._failed} failed" if self._failed else ""
-        self._total_bar.set_description_str(_padded(f"{self._done} done{failed}"))
+        if self._total_bar is not None:  # a bar is falsy while its total is 0
+            self._total_bar.set_description_str(_padded(f"{self._done} done{failed}"))
 
     def close(self) -> None:
         with self._lock, suppress(OSError, ValueError):
             for bar in self._bars.values():
                 bar.close()
             self._bars.clear()
-            self._total_bar.close()
+            if self._total_bar is not None:  # a bar is falsy while its total is 0
+                self._total_bar.close()
 
 
 @contextmanager

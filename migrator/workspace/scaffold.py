@@ -26,7 +26,7 @@ servers:
     # ca_file: old-ca.pem                                         # inside `imap:`, for a private CA
     # A master user logs in as <address><separator><user>; `kind: password` takes the secrets in mailboxes.csv instead.
     auth: {kind: master-user, user: migrator, separator: "*", secret: "env:OLD_MASTER"}
-    limits: {connections: 20, per_mailbox: 2}                     # also bytes_per_second: 20MB
+    limits: {connections: 20, per_mailbox: 2}
   new:
     imap: {host: new.example.co.jp, port: 993, tls: implicit}
     auth: {kind: master-user, user: migrator, separator: "*", secret: "env:NEW_MASTER"}

@@ -102,7 +102,6 @@ class Smtp(Section):
     port: Port = 25
     tls: Literal[Tls.NONE, Tls.STARTTLS] = Tls.NONE
     ca_file: RootedPath | None = None
-    helo: Host | None = None
 
     @property
     def endpoint(self) -> Endpoint:
