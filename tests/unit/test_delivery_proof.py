@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from migrator.delivery import Envelope, ProofJob, plan_canaries, prove, tidy
+from migrator.delivery.look import remove
+from migrator.delivery.verdict import Place
 from migrator.imap import Folder, Selected, Status
 from migrator.imap.errors import CommandRefused, ConnectionLost
 from migrator.model.canary import CanaryState
@@ -335,6 +337,26 @@ def test_a_resumed_proof_finds_its_canary_in_a_large_folder_without_reading_old_
     assert min(world.mail[BOXES[0].address, "new"].read) == 201
 
 
+def test_a_resumed_proof_finds_its_canary_on_a_server_whose_clock_is_wrong(world):
+    held = world.mail[BOXES[0].address, "new"]
+    for _ in range(200):
+        held.deliver(None, date=LONG_AGO)
+    plan = plan_canaries(BOXES[:1], [GATEWAY], "target")
+    held.deliver(plan.new[0].token, date=LONG_AGO)
+    assert world.prove(plan_canaries(BOXES[:1], [GATEWAY], "target", plan.new)).proven
+    assert world.offered == []
+
+
+def test_a_message_that_is_no_canary_any_more_is_not_removed():
+    held = Stored()
+    for token in (None, "other", "t1"):
+        held.deliver(token)
+    wrong = {Place(FolderName("INBOX"), 1, uid): "t1" for uid in (1, 2, 3, 4)}
+    elsewhere = {Place(FolderName("INBOX"), 2, 1): "t1"}  # another UIDVALIDITY
+    assert remove(Session(held, True), wrong | elsewhere) == 1
+    assert sorted(held.folders["INBOX"]) == [1, 2]
+
+
 def test_a_new_proof_reads_no_message_that_was_there_before(world):
     for _ in range(200):
         world.mail[BOXES[0].address, "new"].deliver(None)
@@ -352,8 +374,10 @@ def test_a_folder_that_may_not_be_opened_is_named_and_an_inbox_that_may_not_prov
     proof = world.prove(plan_canaries(BOXES[:1], [GATEWAY], "target", plan.new))
     assert proof.proven
     assert proof.notes == ("u0@x.jp: not looked into on new: 共有",)
-    held.locked = {"INBOX"}
-    assert world.prove(plan_canaries(BOXES[:1], [GATEWAY], "target"), deadline=0.05).unproven == 1
+    world.mail[BOXES[0].address, "old"].locked = {"INBOX"}
+    (canary,) = world.prove(plan_canaries(BOXES[:1], [GATEWAY], "target"), deadline=0.05).canaries
+    assert canary.state is CanaryState.UNPROVEN
+    assert "absence on old was not seen" in canary.detail
 
 
 def test_a_stopped_proof_says_how_to_resume(world):

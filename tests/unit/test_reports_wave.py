@@ -1,6 +1,7 @@
 """A wave's report, made from a real state database."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,8 +47,17 @@ def workspace(tmp_path):
     return load(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def new_state(tmp_path_factory):
+    """The directory of a database without content: making the tables is slow."""
+    directory = tmp_path_factory.mktemp("state")
+    state.open(f"sqlite:///{directory}/migrator.db").close()
+    return directory
+
+
 @pytest.fixture
-def store(workspace):
+def store(workspace, new_state):
+    shutil.copytree(new_state, workspace.root / "state")
     with state.open(workspace.state_url) as opened:
         yield opened
 
@@ -63,11 +73,11 @@ def copied(count):
     return [{}] * count
 
 
-def write(store, address, *changes, folder="INBOX", source_messages=None):
+def write(store, address, *changes, folder="INBOX", source_messages=None, gone=False):
     """Put ledger rows for a folder, as a pass would."""
     lease = store.leases.acquire(f"mailbox:{address}", ACTOR, timedelta(minutes=1))
     held = len(changes) if source_messages is None else source_messages
-    record = FolderRecord(0, address, FolderName(folder), FolderName(folder), 1, 1, len(changes) + 1, 0, held)
+    record = FolderRecord(0, address, FolderName(folder), FolderName(folder), 1, 1, len(changes) + 1, 0, held, gone)
     record = store.ledger.put_folder(record, lease)
     store.ledger.commit(lease, rows=[(record.id, row) for row in rows(*changes)])
     store.leases.release(lease)
@@ -139,6 +149,11 @@ def test_a_source_message_without_outcome_is_red_after_the_cutover(completed, wo
     assert found.text == f"Outcomes and source counts differ in 1 mailbox, first {U1}: source 5, outcomes 4."
 
 
+def test_a_folder_that_has_left_the_source_is_not_counted_on_it(completed, workspace):
+    write(completed, U1, folder="旧フォルダ", source_messages=7, gone=True)
+    assert wave_report(completed, workspace, SALES).totals.difference == 0
+
+
 @pytest.mark.parametrize("result", [CanaryState.MISROUTED, CanaryState.REFUSED, CanaryState.UNPROVEN])
 def test_a_canary_that_is_not_proven_is_red_after_the_cutover(completed, workspace, result):
     completed.canaries.put(SALES, "cutover", canary("again", U1, result=result, detail="arrived on old: INBOX UID 9"))
@@ -202,6 +217,9 @@ def test_our_own_canaries_and_what_was_to_be_left_out_do_not_colour_the_light(co
     write(completed, U1, *out, folder="迷惑メール")
     assert light(completed, workspace).light is Light.GREEN
     assert render_markdown(wave_report(completed, workspace, SALES)).count("(as it should be)") == 2
+    words = {"outcome": Outcome.SKIPPED, "target_uid": None, "reason": "refused by the server: no canary"}
+    write(completed, U1, words, folder="仕事")
+    assert light(completed, workspace).light is Light.AMBER
 
 
 def test_content_that_the_target_changed_is_listed_by_grade(completed, workspace):
