@@ -1,5 +1,6 @@
 """Reading a workspace: every file parsed, checked, and checked against the others, before anything uses it."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,8 +114,8 @@ def load(directory: Path, state: str | None = None) -> Workspace:
 
     Raises WorkspaceInvalid with everything that is wrong in the files, each with its place. No secret is read.
     """
-    root = directory.resolve()
-    if not (root / CONFIG).exists():
+    root = Path(os.path.realpath(directory))
+    if not os.path.exists(root / CONFIG):  # unlike Path.exists, never an OSError
         raise ConfigInvalid(
             f"{root} is no workspace: there is no {CONFIG}",
             remedy="Go to the workspace, name it with -C DIR or MIGRATOR_WORKSPACE, or make one: `migrator init DIR`.",

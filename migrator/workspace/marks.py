@@ -157,11 +157,16 @@ def _mapping(node: yaml.MappingNode, loc: Loc, document: Document) -> dict[str, 
             text = f"key `{key}` occurs twice here; the first is on line {first.line}"
             document.problems.append(Problem(document.file, place.line, place.column, text))
             continue
-        if has_control(key):
+        if has_control(key) or _surrogate(key):
             document.problems.append(Problem(document.file, place.line, place.column, "a control character in a key"))
         document.keys[(*loc, key)] = place
         built[key] = _build(value_node, (*loc, key), document)
     return built
+
+
+def _surrogate(text: str) -> bool:
+    """Whether `text` holds half a character ("\\ud800"), which no file and no database can store."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _scalar(node: yaml.Node, loc: Loc, document: Document) -> object:
@@ -176,7 +181,7 @@ def _scalar(node: yaml.Node, loc: Loc, document: Document) -> object:
         case "float" if re.fullmatch(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", text):
             return float(text)
         case "str":
-            if has_control(text):
+            if has_control(text) or _surrogate(text):
                 document.problems.append(document.problem(loc, "a control character (or a line break) in a value"))
             return text
     raise yaml.MarkedYAMLError(

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from migrator.model.errors import ConfigInvalid
 from migrator.model.names import neutral
 
+SHOWN = 100  # problems that the text names; a column that is wrong in 50,000 rows says little more
+
 # Words people use where this program has another one; too unlike for difflib.
 _MEANT = {
     "password": "secret",
@@ -39,8 +41,10 @@ class WorkspaceInvalid(ConfigInvalid):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
+        told = [str(problem) for problem in self.problems[:SHOWN]]
+        told += [f"and {len(self.problems) - SHOWN:,} more"] if len(self.problems) > SHOWN else []
         super().__init__(
-            "\n".join(str(problem) for problem in self.problems),
+            "\n".join(told),
             remedy="Correct the places named above; `migrator config check` tells when all is well.",
         )
 

@@ -85,12 +85,16 @@ GITIGNORE = "# Progress and secrets stay on this machine\n/state/\n/secrets/\n"
 
 
 def init(directory: Path) -> list[Path]:
-    """Make a workspace in `directory` and return the files written. Refused when any of them is there already."""
+    """Make a workspace in `directory` and return the files written; a .gitignore that is there is left alone.
+
+    Refused when any other of them is there already.
+    """
+    ignore = directory / ".gitignore"
     contents = {
         directory / "migrator.yaml": CONFIG,
         directory / "mailboxes.csv": MAILBOXES,
         directory / "waves" / "README.txt": WAVES_README,
-        directory / ".gitignore": GITIGNORE,
+        **({} if ignore.exists() else {ignore: GITIGNORE}),
     }
     if present := [path for path in contents if path.exists()]:
         raise Refused(

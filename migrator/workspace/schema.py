@@ -1,5 +1,6 @@
 """What migrator.yaml may say: every key, its type and its default."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -39,7 +40,7 @@ def _host(text: str) -> str:
 
 def _rooted(path: Path, info: ValidationInfo) -> Path:
     """Relative paths start at the workspace, wherever the command is run."""
-    return Path((info.context or {}).get("root", ".")) / path.expanduser()
+    return Path((info.context or {}).get("root", ".")) / os.path.expanduser(path)
 
 
 def _zone(text: str) -> str:

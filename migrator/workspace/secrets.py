@@ -94,7 +94,7 @@ def _from_env(reference: SecretRef, root: Path) -> str:
 
 
 def _from_file(reference: SecretRef, root: Path) -> str:
-    return _private_text(root / Path(reference.name).expanduser(), reference)
+    return _private_text(root / os.path.expanduser(reference.name), reference)
 
 
 def _from_credential(reference: SecretRef, root: Path) -> str:

@@ -67,6 +67,8 @@ def read_waves(
     placed: dict[Address, Problem] = {}  # where each address was seen first
     for path in sorted((root / "waves").glob("*.y*ml")):
         shown = f"waves/{path.name}"
+        if path.name.startswith("."):  # an editor's lock or copy
+            continue
         if path.suffix != ".yaml":
             problems.append(Problem(shown, 0, 0, "wave files end in .yaml; rename it"))
             continue

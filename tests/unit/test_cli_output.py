@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrator.cli.output import Format, emit, emit_one, safe_json, width
@@ -56,6 +56,7 @@ def test_one_thing_is_a_line_a_key_or_an_object(capsys):
     assert json.loads(capsys.readouterr().out) == {**one, "took": 120.0}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_no_text_can_steer_a_terminal(text):
     for form in Format:
@@ -69,6 +70,7 @@ def test_no_text_can_steer_a_terminal(text):
         out.getvalue().encode(errors="backslashreplace")
 
 
+@settings(deadline=None)
 @given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner), max_leaves=8))
 def test_json_made_safe_is_the_same_json(value):
     assert json.loads(safe_json(value)) == value

@@ -115,6 +115,7 @@ def test_all_mistakes_of_the_file_are_told_at_once(tmp_path):
         ("", "`domain` is missing"),
         ("a: 1\n---\nb: 2\n", "migrator.yaml:2:1: "),
         ("a: " + "9" * 5000, "numbers this long"),
+        ('domain: "\\ud800"', "migrator.yaml:1:9: a control character"),
     ],
 )
 def test_what_is_no_yaml_of_ours_is_refused_at_its_place(tmp_path, text, told):
@@ -197,6 +198,20 @@ def test_a_new_workspace_is_valid_as_it_stands_and_private(tmp_path):
     assert {path.name for path in written} == {"migrator.yaml", "mailboxes.csv", "README.txt", ".gitignore"}
     assert workspace.load(tmp_path / "w").mailboxes == {}
     assert (tmp_path / "w" / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_gitignore_that_is_there_is_left_alone(tmp_path):
+    (tmp_path / ".gitignore").write_text("mine\n")
+    assert len(workspace.init(tmp_path)) == 3
+    assert (tmp_path / ".gitignore").read_text() == "mine\n"
+
+
+def test_a_home_that_is_nobodys_is_a_path_like_any_other(tmp_path, monkeypatch):
+    loaded = workspace.load(make(tmp_path, CONFIG.replace("file: maps/transport", "file: ~nobody-at-all/t")))
+    assert loaded.config.routing[0].file == tmp_path / "~nobody-at-all/t"
+    monkeypatch.setenv("HOME", "/home/taro")
+    loaded = workspace.load(make(tmp_path, CONFIG.replace("file: maps/transport", "file: ~/t")))
+    assert loaded.config.routing[0].file == Path("/home/taro/t")
 
 
 def test_init_overwrites_nothing(tmp_path):

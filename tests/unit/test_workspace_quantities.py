@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrator.workspace.quantities import parse_duration, parse_size, show_duration
@@ -22,6 +22,7 @@ def test_what_is_no_duration_is_refused(text):
         parse_duration(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**8))
 def test_a_duration_that_was_shown_is_read_back_the_same(seconds):
     assert parse_duration(show_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrator import workspace
@@ -104,6 +104,13 @@ def test_what_is_no_csv_is_told_how_to_save_it(tmp_path, data, told):
     assert problems(make(tmp_path, rows=data))[0].startswith(told)
 
 
+def test_what_is_wrong_in_every_row_is_told_a_hundred_times_and_counted(tmp_path):
+    rows = "address,department,source,target\n" + "".join(f"u{n}@example.co.jp,s,old,nwe\n" for n in range(250))
+    found = problems(make(tmp_path, rows=rows))
+    assert len(found) == 101
+    assert found[-1] == "and 150 more"
+
+
 def test_a_list_that_is_not_there_is_told(tmp_path):
     make(tmp_path)
     (tmp_path / "mailboxes.csv").unlink()
@@ -131,6 +138,7 @@ def test_a_password_in_the_list_is_refused_and_never_repeated(tmp_path):
     assert "hunter2" not in line
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300) | st.text(alphabet=',;\t"\r\n@a\0é', max_size=60).map(str.encode))
 def test_no_bytes_make_it_fall_over(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("rows") / "mailboxes.csv"

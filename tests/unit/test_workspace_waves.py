@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrator import workspace
@@ -69,6 +69,12 @@ def test_the_mistakes_of_all_wave_files_are_told_at_once(tmp_path):
     }
 
 
+def test_an_editors_lock_is_no_wave(tmp_path):
+    make(tmp_path)
+    (tmp_path / "waves/.#sales.yaml").symlink_to("taro@host.1234")
+    assert list(workspace.load(tmp_path).waves) == ["sales"]
+
+
 def test_a_wave_file_with_another_ending_is_not_passed_over(tmp_path):
     make(tmp_path)
     (tmp_path / "waves/dev.yml").write_text(SECOND)
@@ -82,6 +88,7 @@ windows = st.builds(lambda start: Window(start, start + timedelta(hours=6)), ins
 owners = st.from_regex(r"[a-z0-9.-]{1,12}@example\.co\.jp", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(
     name=names,
     departments=st.lists(texts, max_size=3),
