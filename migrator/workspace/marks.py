@@ -7,6 +7,7 @@ tags are refused: nothing in a workspace needs them, and they are how a small fi
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,13 @@ from migrator.workspace.problems import Problem, WorkspaceInvalid
 
 Loc = tuple[str | int, ...]  # ("servers", "old", "imap", "port"): keys and list positions from the top
 
+# libyaml where PyYAML was built with it, eight times as fast; both give the same events
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES = 10_000_000  # a wave file of 50,000 mailboxes has 2 MB
 MAX_DEPTH = 20
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, 5.1
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +56,12 @@ class Document:
         return Problem(self.file, place.line, place.column, text)
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with fewer guesses about plain words, and without anchors."""
+class _Refused(Exception):
+    """Valid YAML that this dialect does not have."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (PyYAML's own way)
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not used here: write the value out; text that "
-                "begins with & or * needs quotes",
-                problem_mark=event.start_mark,
-            )
-        return super().compose_node(parent, index)
-
-
-for _tag, _pattern, _first in [
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", r"[-+]?[0-9]+\.[0-9]+", list("-+0123456789")),
-]:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+    def __init__(self, event: yaml.Event, text: str) -> None:
+        super().__init__(text)
+        self.place = _place(event)
 
 
 def parse_yaml(path: Path, shown: str) -> Document:
@@ -82,18 +71,16 @@ def parse_yaml(path: Path, shown: str) -> Document:
     twice, a control character) is left in `problems`.
     """
     text = _text(path, shown)
+    builder = _Builder(shown)
     try:
-        node = _compose(text)
-        document = Document(shown, None, {}, {})
-        return Document(shown, _build(node, (), document), document.keys, document.values, document.problems)
+        value = builder.document(yaml.parse(text, Loader=LOADER))
+    except _Refused as error:
+        raise WorkspaceInvalid([Problem(shown, error.place.line, error.place.column, str(error))]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        raise WorkspaceInvalid([Problem(shown, place.line, place.column, _syntax(error))]) from None
-    except yaml.reader.ReaderError as error:
-        raise WorkspaceInvalid([_unreadable(error, text, shown)]) from None
-    except RecursionError:
-        raise WorkspaceInvalid([Problem(shown, 0, 0, "nested too deeply")]) from None
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        raise WorkspaceInvalid([Problem(shown, line, column, _syntax(error))]) from None
+    return Document(shown, value, builder.keys, builder.values, builder.problems)
 
 
 def _text(path: Path, shown: str) -> str:
@@ -104,86 +91,110 @@ def _text(path: Path, shown: str) -> str:
     if len(data) > MAX_BYTES:
         raise WorkspaceInvalid([Problem(shown, 0, 0, f"larger than {MAX_BYTES:,} bytes")])
     try:
-        return data.removeprefix(codecs.BOM_UTF8).decode()
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise WorkspaceInvalid([Problem(shown, line, 0, "not UTF-8; save the file as UTF-8")]) from None
-
-
-def _compose(text: str) -> yaml.Node | None:
-    loader = _Loader(text)
-    try:
-        return loader.get_single_node()
-    finally:
-        loader.dispose()
+    if found := _UNPRINTABLE.search(text):
+        before = text[: found.start()]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise WorkspaceInvalid([Problem(shown, line, column, "a control character: only printable text is allowed")])
+    return text
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
-    """What the parser says, without the line it quotes: that could hold a secret."""
+    """What the parser says, without what it quotes of the file: that could hold a secret."""
     said = error.problem or "not YAML"
     if "tag" in said or "anchor" in said:
         said = re.sub(r"(['\"]).*\1", "...", said)
     return f"{said} ({error.context})" if error.context else said
 
 
-def _unreadable(error: yaml.reader.ReaderError, text: str, shown: str) -> Problem:
-    before = text[: error.position] if isinstance(error.position, int) else ""
-    column = len(before) - (before.rfind("\n") + 1) + 1
-    return Problem(shown, before.count("\n") + 1, column, "a control character: only printable text is allowed")
+def _place(event: yaml.Event) -> Place:
+    mark = event.start_mark
+    return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
 
 
-def _build(node: yaml.Node | None, loc: Loc, document: Document) -> object:
-    if node is None:
-        return None
-    document.values[loc] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
-    if len(loc) > MAX_DEPTH:
-        raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=node.start_mark)
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, loc, document)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(child, (*loc, position), document) for position, child in enumerate(node.value)]
-    return _scalar(node, loc, document)
+class _Builder:
+    """Makes plain values of the parser's events, and notes where each stood."""
 
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self.keys: dict[Loc, Place] = {}
+        self.values: dict[Loc, Place] = {}
+        self.problems: list[Problem] = []
 
-def _mapping(node: yaml.MappingNode, loc: Loc, document: Document) -> dict[str, object]:
-    built: dict[str, object] = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key_node.start_mark)
-        key = str(key_node.value)
-        place = Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-        if key in built:
-            first = document.keys[(*loc, key)]
-            text = f"key `{key}` occurs twice here; the first is on line {first.line}"
-            document.problems.append(Problem(document.file, place.line, place.column, text))
-            continue
-        if has_control(key) or _surrogate(key):
-            document.problems.append(Problem(document.file, place.line, place.column, "a control character in a key"))
-        document.keys[(*loc, key)] = place
-        built[key] = _build(value_node, (*loc, key), document)
-    return built
+    def document(self, events: Iterator[yaml.Event]) -> object:
+        """The value of the one document; None for an empty file."""
+        next(events)  # the start of the stream
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return None
+        value = self._value(next(events), (), events)
+        next(events)  # the end of the document
+        if not isinstance(another := next(events), yaml.StreamEndEvent):
+            raise _Refused(another, "a second document (---) in the file")
+        return value
+
+    def _value(self, event: yaml.Event, loc: Loc, events: Iterator[yaml.Event]) -> object:
+        self.values[loc] = _place(event)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise _Refused(event, "anchors (&) and aliases (*) are not used here: put text that begins so in quotes")
+        if getattr(event, "tag", None) is not None:
+            raise _Refused(event, "tags (!) are not used here: put text that begins so in quotes")
+        if len(loc) > MAX_DEPTH:
+            raise _Refused(event, "nested too deeply")
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(loc, events)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(loc, events)
+        assert isinstance(event, yaml.ScalarEvent)  # nothing else can stand here
+        return self._scalar(event, loc)
+
+    def _sequence(self, loc: Loc, events: Iterator[yaml.Event]) -> list[object]:
+        built: list[object] = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            built.append(self._value(event, (*loc, len(built)), events))
+        return built
+
+    def _mapping(self, loc: Loc, events: Iterator[yaml.Event]) -> dict[str, object]:
+        built: dict[str, object] = {}
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent) or event.anchor or event.tag:
+                raise _Refused(event, "a key must be a word")
+            key, place = str(event.value), _place(event)
+            if has_control(key) or _surrogate(key):
+                self._problem(place, "a control character in a key")
+            if key in built:
+                self._problem(place, f"key `{key}` occurs twice here; the first is on line {self.keys[*loc, key].line}")
+                _Builder(self._file)._value(next(events), (), events)  # read past it, and forget it
+                continue
+            self.keys[*loc, key] = place
+            built[key] = self._value(next(events), (*loc, key), events)
+        return built
+
+    def _scalar(self, event: yaml.ScalarEvent, loc: Loc) -> object:
+        text = str(event.value)
+        if event.style:  # quoted or a block
+            return self._printable(text, loc)
+        if text.lower() in _CONSTANTS:
+            return _CONSTANTS[text.lower()]
+        if re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text):
+            if len(text) > 18:
+                raise _Refused(event, "a number this long is not used here: put text in quotes")
+            return int(text)
+        if re.fullmatch(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", text):
+            return float(text)
+        return self._printable(text, loc)
+
+    def _printable(self, text: str, loc: Loc) -> str:
+        if has_control(text) or _surrogate(text):
+            self._problem(self.values[loc], "a control character (or a line break) in a value")
+        return text
+
+    def _problem(self, place: Place, text: str) -> None:
+        self.problems.append(Problem(self._file, place.line, place.column, text))
 
 
 def _surrogate(text: str) -> bool:
     """Whether `text` holds half a character ("\\ud800"), which no file and no database can store."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _scalar(node: yaml.Node, loc: Loc, document: Document) -> object:
-    text, kind = str(node.value), node.tag.removeprefix("tag:yaml.org,2002:")
-    match kind:
-        case "null":
-            return None
-        case "bool" if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        case "int" if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
-            return int(text)
-        case "float" if re.fullmatch(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", text):
-            return float(text)
-        case "str":
-            if has_control(text) or _surrogate(text):
-                document.problems.append(document.problem(loc, "a control character (or a line break) in a value"))
-            return text
-    raise yaml.MarkedYAMLError(
-        problem="tags (!...) and numbers this long are not used here: put text in quotes", problem_mark=node.start_mark
-    )
+    return _SURROGATE.search(text) is not None
