@@ -59,10 +59,10 @@ class Evidence:
     @property
     def claims(self) -> list[Claim]:
         """The lines of the proof, the most important last."""
-        changed = len(self.home.changed)
+        changed, arrived = len(self.home.changed), len(self.story.posted)
         behind = len(self.left_behind.lost) + len(self.left_behind.changed)
         return [
-            Claim("messages judged", f"{self.home.right}, {len(self.story.posted)} of them arrived while waves moved", True),
+            Claim("messages judged", f"{self.home.right}, of them {arrived} arrived while waves moved", arrived > 0),
             Claim("flags or date changed", str(changed), not changed),
             Claim("changed on the old server", f"{behind} of {self.story.moved}'s messages", not behind),
             self._copied(),
