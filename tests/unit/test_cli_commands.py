@@ -29,7 +29,7 @@ def ws(tmp_path):
 
 def test_the_help_names_every_noun_and_verb_and_the_exit_codes():
     shown = run("--help").stdout
-    assert {line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()} == set(NOUNS | VERBS)
+    assert {line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()} == set(NOUNS + VERBS)
     assert "5 configuration" in shown
 
 
