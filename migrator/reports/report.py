@@ -9,7 +9,7 @@ from migrator.model.canary import Canary
 from migrator.model.message import Grade, Outcome
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.tally import IngressTally
-from migrator.model.wave import WaveState, Window
+from migrator.model.wave import PassKind, WaveState, Window
 from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
 
 _MEANT = ("canary", "(folders.deleted: skip)", "(folders.skip)")  # how the ledger's reasons end
@@ -55,9 +55,14 @@ class MailboxRow:
         return self.counts.copied + self.counts.present + self.counts.skipped + self.counts.failed
 
     @property
+    def counted(self) -> bool:
+        """Whether the source was counted when the ledger last grew: a reverse pass adds to both without counting."""
+        return self.last is None or self.last.kind is not PassKind.REVERSE
+
+    @property
     def difference(self) -> int:
         """How many messages of the source have no outcome (negative: outcomes too many). 0 is what I3 asks for."""
-        return self.source_messages - self.messages
+        return self.source_messages - self.messages if self.counted else 0
 
     @property
     def at_work(self) -> bool:
@@ -71,7 +76,7 @@ class MailboxRow:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All mailboxes together; the names are those of a mailbox."""
+    """All mailboxes together; the names are those of a mailbox. `counted`: each of them was."""
 
     mailboxes: int
     source_messages: int
@@ -83,6 +88,7 @@ class Totals:
     gone: int
     octets: int
     difference: int
+    counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +219,5 @@ def total(rows: Sequence[MailboxRow]) -> Totals:
         gone=sum(row.counts.gone for row in rows),
         octets=sum(row.counts.octets for row in rows),
         difference=sum(abs(row.difference) for row in rows),
+        counted=all(row.counted for row in rows),
     )

@@ -270,6 +270,16 @@ def test_a_rollback_says_what_was_carried_back_and_what_could_not_be(completed, 
     )
 
 
+def test_what_a_reverse_pass_added_is_no_difference_until_the_source_is_counted_again(completed, workspace):
+    write(completed, U1, *copied(1), folder="返信", source_messages=0)
+    passed(completed, U1, PassKind.REVERSE, T0 + timedelta(hours=1), copied=1)
+    report = wave_report(completed, workspace, SALES)
+    assert report.totals.difference == 0
+    assert "6 messages; the source has not been counted since mail was carried back" in render_markdown(report)
+    passed(completed, U1, PassKind.DELTA, T0 + timedelta(hours=2))
+    assert wave_report(completed, workspace, SALES).totals.difference == 1
+
+
 def test_a_second_rollback_counts_only_what_it_carried_back_itself(completed, workspace):
     passed(completed, U1, PassKind.REVERSE, datetime.now(UTC) - timedelta(hours=1), copied=3)
     moved(completed, WaveState.ROLLING_BACK)
