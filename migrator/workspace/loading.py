@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
 from migrator.model.errors import ConfigInvalid, ExitCode, Refused
-from migrator.model.mailbox import Endpoint, Login, Mailbox, Secret
+from migrator.model.mailbox import Login, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
 from migrator.workspace.marks import Document, parse_yaml
@@ -53,10 +53,6 @@ class Workspace:
     def wave_mailboxes(self, wave: WaveName) -> tuple[Mailbox, ...]:
         """The mailboxes of `wave`, in the order of its file."""
         return tuple(self.mailbox(owner) for owner in self.wave(wave).mailboxes)
-
-    def endpoint(self, mailbox: Mailbox, side: Side) -> Endpoint:
-        """Where that side of `mailbox` is reached by IMAP."""
-        return self.server(mailbox.source if side == "source" else mailbox.target).endpoint
 
     def login(self, mailbox: Mailbox, side: Side) -> Login:
         """Who enters that side of `mailbox`, the secret read (once a process). SecretUnavailable when it cannot be."""
