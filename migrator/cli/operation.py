@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 @contextmanager
 def operation(ctx: typer.Context, name: str) -> "Iterator[Operation]":
     """The wave `name` under its lease, with progress on stderr and signals heeded. Raises Locked when it is held."""
+    from migrator.cli import logs
     from migrator.cli.progress import watching
     from migrator.cli.stop import stopping
     from migrator.waves.operation import operate
 
     workspace = open_workspace(ctx)
     wave = workspace.wave(WaveName(name))
+    logs.about(wave=wave.name)
     with (
         open_store(workspace) as store,
         stopping() as stop,
