@@ -1,6 +1,6 @@
 """Collects a wave's report from the state and the workspace; needs no server, so it can be made after a crash."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 
 from migrator.model.canary import Canary, CanaryState
@@ -32,7 +32,7 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
     planned = workspace.waves.get(wave) if record else workspace.wave(wave)
     addresses = planned.mailboxes if record is None and planned else record.mailboxes if record else ()
     passes = store.mailboxes.passes(wave)
-    messages, audit = store.ledger.failures(addresses), store.audit.rows(wave)
+    messages, audit = store.ledger.failures(addresses), _audit(store, wave, addresses)
     return Report(
         wave=wave,
         state=record.state if record else WaveState.PLANNED,
@@ -52,6 +52,11 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
         rollback=_rollback(passes, audit),
         audit=audit,
     )
+
+
+def _audit(store: Store, wave: WaveName, addresses: Collection[Address]) -> tuple[AuditRow, ...]:
+    """What was done to the wave, and what the operator decided about its mailboxes."""
+    return tuple(r for r in store.audit.rows() if r.wave == wave or (r.wave is None and r.mailbox in addresses))
 
 
 def _rows(

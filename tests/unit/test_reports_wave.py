@@ -234,6 +234,7 @@ def test_a_mailbox_in_error_and_one_left_out_are_named(completed, workspace):
     completed.mailboxes.skip(U2, "on leave", ACTOR)
     texts = [finding.text for finding in findings(wave_report(completed, workspace, SALES))]
     assert f"1 mailbox in error, first {U1}: new: mailbox is full. Give it room." in texts
+    assert wave_report(completed, workspace, SALES).audit[-1].what == "mailbox skipped"
     assert f"1 mailbox left out by the operator, first {U2}: on leave." in texts
 
 
