@@ -70,7 +70,7 @@ def _answered(canary: Canary, code: int, text: bytes | str) -> Canary:
     """4xx leaves it to be sent again, 5xx is final (RFC 5321, 4.2.1)."""
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     state = CanaryState.REFUSED if code >= 500 else canary.state
-    return replace(canary, state=state, detail=neutral(f"{code} {words}"))
+    return replace(canary, state=state, detail=_line(f"{code} {words}"))
 
 
 @contextmanager
@@ -87,13 +87,18 @@ def _connected(smtp: Endpoint, helo: str) -> Iterator[smtplib.SMTP]:
 
 def _open(smtp: Endpoint, helo: str) -> smtplib.SMTP:
     if smtp.tls is Tls.IMPLICIT:
-        server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, helo, timeout=_TIMEOUT, context=_verifying(smtp))
+        context = _verifying(smtp)
+        server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, helo, timeout=_TIMEOUT, context=context)
     else:
         server = smtplib.SMTP(smtp.host, smtp.port, helo, _TIMEOUT)
-    server.ehlo()
-    if smtp.tls is Tls.STARTTLS:  # mandatory where chosen: SMTPNotSupportedError when it is not offered
-        server.starttls(context=_verifying(smtp))
+    try:
         server.ehlo()
+        if smtp.tls is Tls.STARTTLS:  # mandatory where chosen: SMTPNotSupportedError when it is not offered
+            server.starttls(context=_verifying(smtp))
+            server.ehlo()
+    except BaseException:
+        server.close()
+        raise
     return server
 
 
@@ -105,4 +110,9 @@ def _verifying(smtp: Endpoint) -> ssl.SSLContext:
 
 
 def _words(error: Exception) -> str:
-    return neutral(str(error)) or type(error).__name__
+    return _line(str(error)) or type(error).__name__
+
+
+def _line(text: str) -> str:
+    """A reply of several lines as one."""
+    return neutral(" ".join(text.split()))

@@ -83,10 +83,10 @@ def test_a_temporary_refusal_is_left_to_be_sent_again_and_the_next_canary_goes_o
 
 
 def test_a_permanent_refusal_is_final_in_the_words_of_the_server():
-    with running(Gateway("550 5.1.1 no such user")) as smtp:
+    with running(Gateway("550-5.1.1 no such\r\n550 5.1.1 user")) as smtp:
         refused, sent = send(canaries("u1", "u2"), smtp, ENVELOPE)
     assert refused.state is CanaryState.REFUSED
-    assert refused.detail == "550 5.1.1 no such user"
+    assert refused.detail == "550 5.1.1 no such 5.1.1 user"
     assert sent.state is CanaryState.SENT
 
 
