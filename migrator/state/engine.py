@@ -1,14 +1,13 @@
 """SQLite and PostgreSQL: transactions, durability, permissions. Nothing here knows a table.
 
 SQLite: WAL; every write transaction begins with BEGIN IMMEDIATE (SQLAlchemy's default loses concurrent
-read-modify-writes); readers have connections of their own and never take the write lock. Writers of this process wait
-for each other at a lock, those of other processes at SQLite's (`busy_timeout`).
+read-modify-writes); readers have connections of their own and never take the write lock. Writers of this process queue
+for its one writing connection, those of other processes for SQLite's lock (`busy_timeout`).
 """
 
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,6 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = parse(url)
         self.where = place(self._url)
-        self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._writing = threading.Lock() if self.is_sqlite else nullcontext()
         self._writer = _writer(self._url)
         self._reader = _reader(self._url)
 
@@ -44,7 +41,7 @@ class Database:
         `durable`: on the disk when this returns. Otherwise a power cut may undo the last such transactions (a killed
         process never does), always in order: what is on the disk is a state that once was.
         """
-        with self._writing, remedied(self.where), Session(self._writer) as session:
+        with remedied(self.where), Session(self._writer) as session:
             session.connection(execution_options={"durable": durable})
             yield session
             session.commit()
@@ -153,7 +150,7 @@ def _engine(url: URL, **options: Any) -> Engine:
 def _writer(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return _engine(url, pool_pre_ping=True, pool_size=8, max_overflow=_READERS)
-    engine = _engine(url, pool_size=1, max_overflow=0)
+    engine = _engine(url, pool_size=1, max_overflow=0, pool_timeout=BUSY_SECONDS)
     event.listen(engine, "connect", _wait_and_log_ahead)
     event.listen(engine, "connect", _enforce_references)
     event.listen(engine, "begin", _begin_immediate)

@@ -51,7 +51,7 @@ def remedied(where: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise failure_of(error, where) from error
     except TimeoutError as error:
-        raise StateBusy(f"{where}: no connection became free", remedy="Run the same command again.") from error
+        raise StateBusy(f"{where}: other threads hold it for too long", remedy="Run the same command again.") from error
 
 
 def failure_of(error: BaseException | None, where: str) -> MigratorError:

@@ -41,6 +41,12 @@ def test_a_folder_put_twice_without_an_id_is_one_folder(store: Store, lease: Lea
     assert store.ledger.folders(SAKURA) == (again,)
 
 
+def test_a_folder_with_an_id_can_take_another_name(store: Store, lease: Lease, folder: FolderRecord) -> None:
+    renamed = replace(folder, source_name=FolderName("Archive"))
+    assert store.ledger.put_folder(renamed, lease) == renamed
+    assert store.ledger.folders(SAKURA) == (renamed,)
+
+
 def test_folder_names_that_differ_in_case_or_composition_are_different(store: Store, lease: Lease) -> None:
     names = ["Foo", "foo", "caf\u00e9", "cafe\u0301", "下書き"]
     for name in names:
@@ -103,6 +109,8 @@ def test_a_doubtful_intent_is_remembered_after_it_is_settled(store: Store, lease
     assert store.ledger.open_intents(SAKURA) == ()
     (kept,) = store.ledger.doubtful_intents(SAKURA)
     assert (kept.id, kept.uids, kept.open) == (doubtful, (2, 3), False)
+    with pytest.raises(IntentUnknown):
+        store.ledger.commit(lease, settled=[Settled(doubtful)])
 
 
 def test_what_is_staged_is_journalled_until_the_intent_is_settled(
