@@ -31,10 +31,11 @@ def connect(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, 
             f"{endpoint.host}:{endpoint.port}: the password would cross the network unprotected",
             remedy="Set tls to implicit or starttls; or, on a network you trust, allow_plaintext: true.",
         )
+    context = None if endpoint.tls is Tls.NONE else _context(endpoint.ca_file)
     wire = dial(endpoint, timeout)
     try:
         wire.deadline = time.monotonic() + 2 * timeout
-        channel, offers_id = _enter(wire, endpoint, login)
+        channel, offers_id = _enter(wire, endpoint, context, login)
         session = Session(channel, offers_id)
         wire.deadline = None
         return session
@@ -43,39 +44,39 @@ def connect(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, 
         raise
 
 
-def _enter(wire: Wire, endpoint: Endpoint, login: Login) -> tuple[Channel, bool]:
+def _enter(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext | None, login: Login) -> tuple[Channel, bool]:
     """Greeting, TLS and login; what the server has sent beyond them is fed to the new parser."""
-    client = _greeted(wire, endpoint)
+    client = _greeted(wire, endpoint, context)
     _log_in(client, login, wire.peer)
     parser = Parser()
     parser.feed(client._imap.unread)
     return Channel(wire, parser), "ID" in client._imap.capabilities
 
 
-def _greeted(wire: Wire, endpoint: Endpoint) -> Client:
+def _greeted(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext | None) -> Client:
     try:
         wire.during = "the greeting"
-        if endpoint.tls is Tls.IMPLICIT:
-            wire.start_tls(_context(endpoint.ca_file), endpoint.host)
+        if context and endpoint.tls is Tls.IMPLICIT:
+            wire.start_tls(context, endpoint.host)
         client = Client(wire, endpoint.host)
         if client._imap.state == "AUTH":
             raise PlaintextRefused(
                 f"{wire.peer}: the server says PREAUTH: it has let somebody in before we said who we are"
             )
-        if endpoint.tls is Tls.STARTTLS:
-            _start_tls(client, endpoint, wire.peer)
+        if context and endpoint.tls is Tls.STARTTLS:
+            _start_tls(client, context, wire.peer)
         return client
     except (imaplib.IMAP4.error, ValueError) as error:
         raise _bad_greeting(wire.peer, str(error)) from None
 
 
-def _start_tls(client: Client, endpoint: Endpoint, peer: str) -> None:
+def _start_tls(client: Client, context: ssl.SSLContext, peer: str) -> None:
     if "STARTTLS" not in client._imap.capabilities:
         raise PlaintextRefused(
             f"{peer}: the server does not offer STARTTLS (or somebody on the way took it out)",
             remedy="Use tls: implicit with its port (993), or find out why STARTTLS is missing.",
         )
-    client.starttls(_context(endpoint.ca_file))
+    client.starttls(context)
 
 
 def _bad_greeting(peer: str, text: str) -> MigratorError:
@@ -95,8 +96,6 @@ def _log_in(client: Client, login: Login, peer: str) -> None:
         if "AUTH=PLAIN" in client._imap.capabilities:
             client.plain_login(login.user, secret)
         else:
-            if not (login.user + secret).isascii():
-                client._imap.speak_utf8()
             client.login(login.user, secret)
     except (LoginError, imaplib.IMAP4.error, ValueError) as error:
         lost = isinstance(error.__context__, imaplib.IMAP4.abort)

@@ -17,7 +17,8 @@ from migrator.model.message import Flags
 from migrator.model.names import FolderName, has_control, neutral
 
 SYSTEM_FLAGS = frozenset({"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"})
-LINE_LIMIT = 7_500  # octets of a UID set: the whole command stays under the 8,000 of RFC 7162, section 4
+LINE_LIMIT = 7_500  # octets of a UID set: the whole command stays under the 8,192 of RFC 7162, section 4
+FLAGS_LIMIT = 6_000  # octets of a flag list: Dovecot takes the rest of a line that is too long for commands
 _SYSTEM_BY_LOWER = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 _KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~\[]{1,255}")  # atom, RFC 9051 section 9
 _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")  # printable ASCII without " and \
@@ -34,8 +35,11 @@ def flag_fits(flag: str) -> bool:
 
 
 def flag_list(flags: Iterable[str]) -> bytes:
-    """`(\\Seen $Junk)`, in a stable order. UnsafeValue for anything that `flag_fits` denies."""
-    return b"(" + b" ".join(sorted(map(_flag, flags))) + b")" if flags else b"()"
+    """`(\\\\Seen $Junk)`, in a stable order. UnsafeValue for what `flag_fits` denies, and beyond FLAGS_LIMIT octets."""
+    words = b" ".join(sorted(map(_flag, flags)))
+    if len(words) > FLAGS_LIMIT:
+        raise UnsafeValue(f"{len(words)} octets of flags on one message", remedy="Leave some of its keywords out.")
+    return b"(" + words + b")"
 
 
 def _flag(flag: str) -> bytes:
@@ -97,8 +101,8 @@ def ranges(uids: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def uid_sets(uids: Sequence[int]) -> list[bytes]:
-    """`1:3,7` for these UIDs, split so that no set is longer than LINE_LIMIT. ValueError outside 1..2^32-1."""
+def uid_sets(uids: Sequence[int], limit: int = LINE_LIMIT) -> list[bytes]:
+    """`1:3,7` for these UIDs, split so that no set is longer than `limit`. ValueError outside 1..2^32-1."""
     if uids and not 0 < min(uids) <= max(uids) < 1 << 32:
         raise ValueError("UIDs are between 1 and 4294967295")
     sets: list[bytes] = []
@@ -106,7 +110,7 @@ def uid_sets(uids: Sequence[int]) -> list[bytes]:
     length = 0
     for first, last in ranges(uids):
         part = b"%d" % first if first == last else b"%d:%d" % (first, last)
-        if length + len(part) >= LINE_LIMIT:
+        if parts and length + len(part) > limit:
             sets.append(b",".join(parts))
             parts, length = [], 0
         parts.append(part)
@@ -115,6 +119,10 @@ def uid_sets(uids: Sequence[int]) -> list[bytes]:
 
 
 def keep_safe_flags(flags: Flags) -> tuple[Flags, Flags]:
-    """(flags that may be sent, flags that may not)."""
-    safe = frozenset(filter(flag_fits, flags))
-    return safe, flags - safe
+    """(flags that may be sent together, the others). Of too many, those that sort first are kept."""
+    safe, octets = set[str](), 0
+    for flag in sorted(filter(flag_fits, flags)):
+        octets += len(flag) + 1
+        if octets <= FLAGS_LIMIT:
+            safe.add(flag)
+    return frozenset(safe), flags - safe

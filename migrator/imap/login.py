@@ -57,9 +57,14 @@ class CappedImap4(imaplib.IMAP4):
         self._get_capabilities()
         return status, data
 
-    def speak_utf8(self) -> None:
-        """LOGIN with a name or password beyond ASCII; servers take UTF-8 there, though RFC 3501 does not say so."""
+    def login(self, user: str, password: str) -> tuple[str, list[bytes]]:  # type: ignore[override]
+        """LOGIN with both quoted, in UTF-8: servers take that, though RFC 3501 does not say so."""
         self._encoding = "utf-8"
+        status, data = self._simple_command("LOGIN", self._quote(user), self._quote(password))
+        if status != "OK":
+            raise self.error(data[-1])
+        self.state = "AUTH"
+        return status, data
 
     def _receive(self, wanted: int) -> None:
         space = memoryview(bytearray(16 * 1024))

@@ -11,7 +11,7 @@ from migrator.imap.appender import Appender
 from migrator.imap.channel import Channel, Exchange
 from migrator.imap.errors import CommandRefused, ProtocolViolation, Unsupported
 from migrator.imap.fetcher import Fetcher
-from migrator.imap.grammar import astring, flag_list, folder_octets, uid_sets
+from migrator.imap.grammar import LINE_LIMIT, astring, flag_list, folder_octets, uid_sets
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
 from migrator.imap.responses import expand, pairs, tokens
 from migrator.model.errors import MigratorError
@@ -181,8 +181,9 @@ class Session:
     def store(self, uids: Sequence[int], flags: Flags, mode: Literal["+", "-", "="]) -> None:
         """Add, remove or set flags; returns when the server has said OK."""
         item = {"+": b"+FLAGS.SILENT", "-": b"-FLAGS.SILENT", "=": b"FLAGS.SILENT"}[mode]
-        for uid_set in uid_sets(uids):
-            self._channel.run(b"UID STORE", uid_set, item, flag_list(flags))
+        words = flag_list(flags)
+        for uid_set in uid_sets(uids, LINE_LIMIT - len(words)):
+            self._channel.run(b"UID STORE", uid_set, item, words)
 
     def expunge(self, uids: Sequence[int]) -> None:
         """UID EXPUNGE of messages that carry \\Deleted. Unsupported where the server lacks UIDPLUS."""

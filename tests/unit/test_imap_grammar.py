@@ -54,6 +54,16 @@ def test_flags_that_a_server_could_refuse_before_the_text_are_never_sent(flag: s
     assert grammar.keep_safe_flags(frozenset({flag, "$Ok"})) == (frozenset({"$Ok"}), frozenset({flag}))
 
 
+def test_flags_beyond_what_a_line_may_hold_are_left_out_in_a_stable_order() -> None:
+    flags = frozenset(f"keyword{number:05d}" for number in range(900))
+    kept, left = grammar.keep_safe_flags(flags)
+    assert (kept | left, kept & left) == (flags, frozenset())
+    assert max(kept) < min(left)
+    assert 5_900 < len(grammar.flag_list(kept)) <= 6_002
+    with pytest.raises(UnsafeValue):
+        grammar.flag_list(flags)
+
+
 def test_system_flags_are_spelled_as_the_standard_spells_them() -> None:
     assert grammar.flag_list(["\\SEEN", "\\deleted", "$MDNSent", "[Gmail"]) == b"($MDNSent [Gmail \\Deleted \\Seen)"
     assert grammar.flag_list([]) == b"()"
