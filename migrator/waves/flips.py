@@ -55,7 +55,7 @@ def foreign_entries(op: Operation, place: Place, wanted: Routes) -> tuple[Confli
 
 
 def _write(op: Operation, place: Place, step: str, wanted: Routes) -> None:
-    op.checkpoint()
+    op.refuse_stale()
     flips = place.routing.plan(wanted)
     op.store.flips.intend(op.wave.name, place.name, step, flips)
     # Also with nothing left to write: a run that died between the write and the reload left Postfix on the old map.

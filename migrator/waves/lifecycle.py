@@ -28,6 +28,8 @@ TRANSITIONS: Mapping[tuple[S, E], S] = MappingProxyType(
         # From the first flip on, mail may be on the target: only a rollback carries it back.
         **{(was, E.ROLLBACK): S.ROLLING_BACK for was in (*_FORWARD, S.THAWING)},
         **{(was, E.DONE): to for was, to in itertools.pairwise(_BACK)},
+        # The way back stops before its flip: mail goes on to the target, and the next attempt freezes again.
+        (S.REVERSE_PASS, E.ABORT): S.ROLLING_BACK,
         (S.ROLLED_BACK, E.START): S.SYNCING,
     }
 )
@@ -35,6 +37,8 @@ TRANSITIONS: Mapping[tuple[S, E], S] = MappingProxyType(
 TERMINAL = frozenset({S.COMPLETED, S.ROLLED_BACK})
 FROZEN = frozenset({S.FREEZING, S.DRAINING, S.FINAL_PASS})  # mail may be held back: the deadline of the freeze counts
 ON_TARGET = frozenset({S.FLIPPING, S.RELEASING, S.VERIFYING, S.CATCHING_UP, S.COMPLETED})
+# Mail waits, and the way out is short: work is not stopped before these.
+SHORT = frozenset({S.FLIPPING, S.RELEASING, S.THAWING, S.FLIPPING_BACK, S.RELEASING_BACK})
 GOING_BACK = frozenset(_BACK) - TERMINAL
 
 

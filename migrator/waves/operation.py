@@ -12,7 +12,7 @@ from migrator.model.names import Address
 from migrator.model.progress import Progress, StopSignal
 from migrator.model.wave import Wave, WaveEvent, WaveState
 from migrator.state import Store
-from migrator.state.records import Actor, WaveRecord
+from migrator.state.records import Actor, Lease, WaveRecord
 from migrator.waves.lifecycle import FROZEN, follow
 from migrator.waves.places import Place, places
 from migrator.workspace import Workspace
@@ -30,6 +30,7 @@ class Operation:
     stop: StopSignal
     crew: Crew
     places: tuple[Place, ...]
+    lease: Lease
 
     @property
     def mailboxes(self) -> tuple[Mailbox, ...]:
@@ -47,6 +48,7 @@ class Operation:
 
     def advance(self, was: WaveState, event: WaveEvent, why: str) -> WaveState:
         """Follow the lifecycle's table, by compare-and-swap; entering the freeze starts its deadline."""
+        self.refuse_stale()
         to = follow(was, event)
         deadline = self.record().deadline if to in FROZEN else None
         if to is WaveState.FREEZING:
@@ -54,6 +56,10 @@ class Operation:
         self.store.waves.advance(self.wave.name, was, to, event, self.actor, why, deadline=deadline)
         self.progress.note(f"{self.wave.name}: {was} -> {to} ({why})")
         return to
+
+    def refuse_stale(self) -> None:
+        """Raise LeaseLost unless the wave's lease is still ours: a runner that slept may have been replaced."""
+        self.store.leases.renew(self.lease)
 
     def checkpoint(self) -> None:
         """Stop here if the operator said so twice; everything up to here is journalled."""
@@ -74,6 +80,6 @@ def operate(
 ) -> Iterator[Operation]:
     """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it."""
     ttl = workspace.config.lease.ttl
-    with LeaseKeeper(store, actor, ttl) as keeper, keeper.hold(f"wave:{wave.name}"):
+    with LeaseKeeper(store, actor, ttl) as keeper, keeper.hold(f"wave:{wave.name}") as lease:
         crew = Crew(workspace, store, keeper, progress, stop)
-        yield Operation(workspace, store, wave, actor, progress, stop, crew, places(workspace))
+        yield Operation(workspace, store, wave, actor, progress, stop, crew, places(workspace), lease)

@@ -6,20 +6,28 @@ Nothing is deleted on the target. Each step may be entered again.
 from migrator.model.wave import PassKind, WaveEvent
 from migrator.routing import RouteConflict
 from migrator.waves.cutover import flush, wait_for_queues
-from migrator.waves.flips import frozen, originals, set_ours
+from migrator.waves.flips import frozen, originals, set_ours, to_server
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up
 from migrator.waves.proof import prove_return, refuse_unproven
 
 
 def freeze_and_drain(op: Operation) -> WaveEvent:
-    """Hold the wave's mail back and wait until nothing more is being delivered to the target."""
+    """Carry most of the mail back, then hold the rest and wait until nothing is being delivered to the target."""
+    carry_back(op)
     for place in op.places:
         held = frozen(op, place)
         if held is not None:
             set_ours(op, place, "freeze for rollback", held)
     wait_for_queues(op)
     return WaveEvent.DONE
+
+
+def let_go(op: Operation) -> None:
+    """The way back cannot go on now: no mail is left waiting, it goes on to the target until the next attempt (I8)."""
+    for place in op.places:
+        set_ours(op, place, "let go", to_server(op, place))
+    flush(op)
 
 
 def carry_back(op: Operation) -> WaveEvent:

@@ -1,18 +1,18 @@
 """Driving a wave: the step of each state, and the loop that takes it to where the operator wants it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from migrator.delivery import Proof
 from migrator.model.errors import GateRefused, MigratorError
 from migrator.model.wave import PassKind, WaveEvent, WaveState
-from migrator.routing import RouteConflict
+from migrator.state.errors import LeaseLost, WaveMoved
 from migrator.waves import cutover, rollback
-from migrator.waves.cutover import FreezeExpired
 from migrator.waves.gates import refuse_closed
-from migrator.waves.lifecycle import FROZEN, GOING_BACK, TRANSITIONS
+from migrator.waves.lifecycle import FROZEN, GOING_BACK, SHORT, TRANSITIONS
 from migrator.waves.operation import Operation
-from migrator.waves.passes import MailboxesFailed, catch_up, until_in_step
+from migrator.waves.passes import catch_up, one_round, until_in_step
 from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven
 
 Step = Callable[[Operation], WaveEvent]
@@ -87,32 +87,48 @@ def roll_back(op: Operation) -> None:
 def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> None:
     state = op.record().state
     while state is not until:
-        op.checkpoint()
         try:
-            event, why = steps[state](op), "done"
-        except (MailboxesFailed, RouteConflict, FreezeExpired) as error:
-            _take_back(op, state, error)
-            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}")
-            raise
+            if state not in SHORT:
+                op.checkpoint()
+            event = steps[state](op)
+        except (LeaseLost, WaveMoved):
+            raise  # another runner has the wave now: whatever is to be made safe is for that one to do
         except MigratorError as error:
-            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}")
+            _make_safe(replace(op, stop=Unstoppable()), state, error)
+            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}".strip())
             raise
-        state = op.advance(state, event, why)
+        state = op.advance(state, event, "done")
     op.store.waves.set_error(op.wave.name, "")
 
 
-def _take_back(op: Operation, state: WaveState, error: MigratorError) -> None:
-    """A cutover that cannot go on never leaves mail frozen, nor routes half flipped (I5, I8)."""
+def _make_safe(op: Operation, state: WaveState, error: MigratorError) -> None:
+    """A cutover or rollback that cannot go on never leaves mail waiting, nor routes half flipped (I5, I8)."""
     if state in FROZEN:
         op.advance(state, WaveEvent.ABORT, str(error))
         _drive(op, {WaveState.THAWING: cutover.thaw}, WaveState.SYNCED)
     elif state is WaveState.FLIPPING:
         op.advance(state, WaveEvent.ROLLBACK, str(error))
         _drive(op, BACK, WaveState.ROLLED_BACK)
+    elif state in (WaveState.ROLLING_BACK, WaveState.REVERSE_PASS):
+        rollback.let_go(op)
+        if state is WaveState.REVERSE_PASS:
+            op.advance(state, WaveEvent.ABORT, str(error))
+
+
+class Unstoppable:
+    """The StopSignal of work that makes safe: it is short, and must end."""
+
+    def draining(self) -> bool:
+        return False
+
+    def now(self) -> bool:
+        return False
 
 
 def _ask(op: Operation, approve: Approve) -> WaveEvent:
+    """Ask, then bring the wave in step once more: the answer may take an hour, and mail shall wait for seconds only."""
     approve(f"All gates are open. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?")
+    one_round(op, PassKind.DELTA)
     return WaveEvent.START
 
 
