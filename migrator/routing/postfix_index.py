@@ -15,6 +15,8 @@ from migrator.routing import command
 from migrator.routing.errors import CommandFailed, IndexIncomplete, listing
 from migrator.routing.postfix_text import fold
 
+_SEE_DISK = "See whether the disk is full (`df`, `df -i`), and what `postmap` warns about; then run again."
+
 
 class MapType(StrEnum):
     """The kinds of map file that can be flipped; texthash has no index, Postfix reads the text itself."""
@@ -76,13 +78,18 @@ class Postmap:
         `values` is what the text says by our own reading. IndexIncomplete when the index says anything else.
         """
         assert self.type.suffix is not None
-        command.run(["postmap", *self.config, f"{self.type}:{file}"])
+        try:
+            command.run(["postmap", *self.config, f"{self.type}:{file}"])
+        except CommandFailed as error:
+            raise IndexIncomplete(
+                f"the new index could not be made; the map in use was not touched: {error}", remedy=_SEE_DISK
+            ) from error
         differences = compare(values, self.contents(file, values))
         if differences:
             raise IndexIncomplete(
                 f"postmap left {len(differences)} of {len(values)} entries wrong in the new index, and said nothing; "
                 f"the map in use was not touched:{listing([str(difference) for difference in differences])}",
-                remedy="See whether the disk is full (`df`, `df -i`), and what `postmap` warns about; then run again.",
+                remedy=_SEE_DISK,
             )
         index = file.with_name(file.name + self.type.suffix)
         _make_durable(index)
