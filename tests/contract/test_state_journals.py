@@ -137,5 +137,21 @@ def test_leaving_a_mailbox_out_is_remembered_with_its_reason(store: Store) -> No
     assert [audited.what for audited in store.audit.rows()] == ["failures accepted", "mailbox skipped"]
 
 
+def test_the_passes_of_a_wave_are_kept_in_their_order(store: Store) -> None:
+    for minute, (address, wave) in enumerate([(SAKURA, SALES), (TARO, SALES), (SAKURA, WaveName("other"))]):
+        store.mailboxes.note_pass(address, wave, PassKind.DELTA, BEGAN + timedelta(minutes=minute))
+    assert [record.address for record in store.mailboxes.passes(SALES)] == [SAKURA, TARO]
+
+
+def test_a_mailbox_can_be_taken_up_again_after_any_decision(store: Store) -> None:
+    store.mailboxes.accept_failure(SAKURA, "known", ME)
+    store.mailboxes.skip(SAKURA, "left the company", ME)
+    store.mailboxes.skip(TARO, "left the company", ME)
+    store.mailboxes.retry(SAKURA, ME)
+    assert (store.mailboxes.skipped(SAKURA), store.mailboxes.accepted(SAKURA)) == (None, None)
+    assert store.mailboxes.skipped(TARO) == "left the company"
+    assert store.audit.rows()[-1].mailbox == SAKURA
+
+
 def test_a_workspace_has_an_id_of_its_own(store: Store) -> None:
     assert len(store.workspace_id) == 36
