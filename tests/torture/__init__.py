@@ -2,7 +2,8 @@
 
     points    the steps: before and after each commit, server exchange, SMTP dialogue, command and rename
     runner    a process that has the program loaded and forks it, so that a thousand runs do not pay a thousand starts
-    trial     one mailbox moved, killed, resumed and judged
+    trial     one mailbox moved, killed, resumed
+    judge     what became of it: lost, doubled, altered, split, touched, left lying
     __main__  `python -m tests.torture copy|cutover --kills N --seed S`: the long form (also `./dev torture`)
 
 The program has no hooks for this: `points` wraps it from outside. The judge is tests.lab.checker.

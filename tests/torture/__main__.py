@@ -1,55 +1,85 @@
-"""`./dev torture copy|cutover --kills N --seed S [--every] [-o json]`: kills, restarts, and counts what was lost."""
+"""`./dev torture copy|cutover --kills N --seed S [-o json]`: kills, restarts, and counts what was lost.
+
+`--every 1` kills once at each point instead; `pass`, `rollback` and so on name one kind of work alone.
+"""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tests.lab.requirements import require
 from tests.lab.scene import Scene
-from tests.torture.trial import Ground, Tally, Work
+from tests.torture.judge import Tally, Work
+from tests.torture.trial import Ground
 
-WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass",), "cutover": ("cutover", "rollback")}
+WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass",), "cutover": ("cutover", "rollback", "retreat")}
+SLOW_POINTS = ("imap APPEND", "imap literal")
+FIRST_FLIP = "before rename to transport"  # before it a cutover cannot be rolled back
 
 
 def main() -> None:
     options = parse()
     require("dovecot", "postfix")
     began = time.monotonic()
-    works = WORKS[options.what]
-    with Scene({"torture": 50 + options.kills + 3000 * options.every}) as scene:
-        ground = Ground(scene)
-        for work in works:
-            say(f"{work}: reference run")
-            reference = ground.trial(work).reference()
-            say(f"{work}: {len(reference.points)} points, {reference.seconds:.1f} s")
-            if options.every:
-                every_point(ground, work, len(reference.points))
-            else:
-                at_random(ground, work, reference.seconds, options.kills // len(works), random.Random(options.seed))
-        ground.runner.close()
-    finish(options, ground.tally, time.monotonic() - began)
+    tally = Tally()
+    for work in options.works:
+        with (
+            Scene({"torture": 50 + options.kills + 600 * options.every}) as scene,
+            Ground(scene, tally, slow=options.slow) as ground,
+        ):
+            torture(ground, work, options)
+    finish(options, tally, time.monotonic() - began)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("./dev torture", description=__doc__)
-    parser.add_argument("what", choices=WORKS)
+    parser.add_argument("what", choices=[*WORKS, *itertools.chain(*WORKS.values())])
     parser.add_argument("--kills", type=int, default=100, help="random kills, each with an immediate restart")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", action="store_true", help="instead: one kill at every point, in order")
+    parser.add_argument("--every", type=int, default=0, metavar="N", help="instead: one at every Nth point")
+    parser.add_argument("--twice", action="store_true", help="with --every: the run that resumes is killed as well")
+    parser.add_argument("--slow", action="store_true", help="with --every: at the appends of a pass, over a slow wire")
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.works = WORKS.get(options.what, (options.what,))
+    options.kills = -(-options.kills // len(options.works))
+    return options
 
 
-def every_point(ground: Ground, work: Work, points: int) -> None:
-    """One trial a point, until a run ends before its point: it had one more mail to carry, so a few more points."""
-    for point in range(1, points + 1):
-        ground.trial(work).kill_at(point)
-        progress(ground.tally, f"{work}: point {point} of {points}")
+def torture(ground: Ground, work: Work, options: argparse.Namespace) -> None:
+    reference = ground.trial(work).reference()
+    say(f"{work}: {len(reference.points)} points, {reference.seconds:.1f} s")
+    chance = random.Random(options.seed)
+    if options.every:
+        at_points(ground, work, reference.points, options, chance)
+    else:
+        at_random(ground, work, reference.seconds, options.kills, chance)
+
+
+def at_points(
+    ground: Ground, work: Work, labels: Sequence[str], options: argparse.Namespace, chance: random.Random
+) -> None:
+    """A trial a point, in order; every Nth begins where the seed says, so that N seeds make all of them."""
+    first = labels.index(FIRST_FLIP) if work == "retreat" else 0
+    points = [point for point, label in enumerate(labels, 1) if point > first and _wanted(label, options)]
+    for point in points[options.seed % options.every :: options.every]:
+        trial = ground.trial(work)
+        if options.slow:
+            trial.kill_slowly(point)
+        else:
+            trial.kill_at(point, *([chance.randint(1, len(labels))] if options.twice else []))
+        progress(ground.tally, f"{work}: point {point} of {len(labels)}")
+
+
+def _wanted(label: str, options: argparse.Namespace) -> bool:
+    return not options.slow or label.endswith(SLOW_POINTS)
 
 
 def at_random(ground: Ground, work: Work, seconds: float, kills: int, chance: random.Random) -> None:
@@ -64,6 +94,8 @@ def at_random(ground: Ground, work: Work, seconds: float, kills: int, chance: ra
 def progress(tally: Tally, text: str) -> None:
     faults = {name: count for name, count in tally.counts().items() if count and name in Tally.FAULTS}
     say(f"{text} {faults or ''}")
+    for sentence in tally.fresh():
+        say(sentence)
 
 
 def say(text: str) -> None:
@@ -73,8 +105,6 @@ def say(text: str) -> None:
 def finish(options: argparse.Namespace, tally: Tally, seconds: float) -> None:
     result: dict[str, Any] = {"what": options.what, "seed": options.seed, "every": options.every} | tally.counts()
     result["seconds"] = round(seconds, 1)
-    for sentence in tally.sentences():
-        say(sentence)
     print(json.dumps(result) if options.output == "json" else ", ".join(f"{k} {v}" for k, v in result.items()))
     sys.exit(0 if tally.clean else 1)
 

@@ -10,8 +10,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+# what the commands load when they are called
+LOADED = ("cli.app", "cli.wave", "cli.operation", "cli.progress", "cli.standing", "waves.run", "reports", "state.store")
+PATIENCE = 180.0  # seconds; a run that takes longer hangs
 
 
 @dataclass(frozen=True)
@@ -42,20 +47,18 @@ class Runner:
         """`migrator ARGUMENTS`, killed at its point number `kill_at`, or `kill_after` seconds after its start."""
         assert self._process.stdin is not None and self._process.stdout is not None
         log, output = self._directory / "points.log", self._directory / "output.log"
-        order = {
-            "argv": arguments,
-            "kill_at": kill_at,
-            "kill_after": kill_after,
-            "log": str(log),
-            "output": str(output),
-        }
+        order = {"argv": arguments, "kill_at": kill_at, "kill_after": kill_after or PATIENCE}
+        order |= {"log": str(log), "output": str(output)}
         began = time.monotonic()
         print(json.dumps(order), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError("the runner died")
         labels = tuple(log.read_text().splitlines()) if log.exists() else ()
-        return Ended(int(answer), labels, output.read_text(errors="replace"), time.monotonic() - began)
+        seconds = time.monotonic() - began
+        if seconds >= PATIENCE:
+            raise RuntimeError(f"{arguments} hangs after {labels[-5:]}: {output.read_text(errors='replace')[-2000:]}")
+        return Ended(int(answer), labels, output.read_text(errors="replace")[-1500:], seconds)
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -65,18 +68,14 @@ class Runner:
 
 def serve() -> None:
     """Read orders, fork the program for each, answer with how it ended."""
-    import migrator.cli.operation
-    import migrator.cli.progress
-    import migrator.waves.run  # noqa: F401  (loaded once, for all)
-    from migrator.state.store import Store  # noqa: F401
-
+    for module in LOADED:
+        import_module(f"migrator.{module}")
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
         if not child:
             _become(order)
-        if order["kill_after"]:
-            _kill_later(child, order["kill_after"])
+        _kill_later(child, order["kill_after"])
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

@@ -2,87 +2,84 @@
 
 from __future__ import annotations
 
-import itertools
 import smtplib
 import uuid
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 from tests.lab import corpus
-from tests.lab.checker import Snapshot, compare, snapshot
+from tests.lab.proxy import DelayProxy
 from tests.lab.scene import Scene, hash_of
+from tests.lab.wire import Literal
+from tests.torture.judge import GOING_BACK, Evidence, Tally, Work, gather, judge
 from tests.torture.runner import Ended, Runner
 
-Work = Literal["pass", "cutover", "rollback"]
 FOLDERS = corpus.FOLDERS[:4]
 PER_FOLDER = 4
-AGAIN = 6  # further runs that a killed command may take to end well: mail that is late is no fault of the program
+AGAIN = 6  # further runs that a killed command may take to end well
+NOTHING_TO_TAKE_BACK = 6  # exit code of `wave rollback` where nothing was cut over
 SETTINGS = {
     "cutover": {"catch_up_quiet": "0s", "drain_timeout": "10s"},
-    "canary": {"deadline": "20s"},
+    "canary": {"deadline": "60s"},
     "lease": {"ttl": "3s"},
 }
-
-
-@dataclass
-class Tally:
-    """What the judge found over many trials; each list holds sentences."""
-
-    kills: int = 0
-    trials: int = 0
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    altered: list[str] = field(default_factory=list)
-    split: list[str] = field(default_factory=list)
-    stuck: list[str] = field(default_factory=list)
-    restless: list[str] = field(default_factory=list)
-
-    FAULTS = ("lost", "doubled", "altered", "split", "stuck", "restless")
-
-    @property
-    def clean(self) -> bool:
-        return not any(getattr(self, fault) for fault in self.FAULTS)
-
-    def counts(self) -> dict[str, int]:
-        return {"trials": self.trials, "kills": self.kills} | {f: len(getattr(self, f)) for f in self.FAULTS}
-
-    def sentences(self) -> list[str]:
-        return [f"{fault}: {one}" for fault in self.FAULTS for one in getattr(self, fault)]
+SLOW = 1.0  # seconds that bytes take to a slow target
 
 
 class Ground:
-    """The servers and the runner on which trials are made, and mailboxes for them."""
+    """The servers and the runner on which trials are made, and mailboxes for them.
 
-    def __init__(self, scene: Scene) -> None:
+    slow: the target is reached through a wire that can be slow (`kill_slowly`).
+    """
+
+    def __init__(self, scene: Scene, tally: Tally | None = None, slow: bool = False) -> None:
         self.scene = scene
-        scene.write_config(SETTINGS)
+        self.proxy = DelayProxy((scene.new.host, scene.new.imap_port)).start() if slow else None
+        port = {"servers": {"new": {"imap": {"port": self.proxy.port}}}} if self.proxy else {}
+        scene.write_config(SETTINGS | port)
         self.runner = Runner(scene.workspace, scene.environment())
-        self.addresses: Iterator[str] = iter(scene.addresses)
-        self.tally = Tally()
+        self._addresses: Iterator[str] = iter(scene.addresses)
+        self.tally = tally or Tally()
 
     def trial(self, work: Work) -> Trial:
-        return Trial(self, work, next(self.addresses))
+        return Trial(self, work, next(self._addresses))
+
+    def close(self) -> None:
+        self.runner.close()
+        if self.proxy:
+            self.proxy.stop()
+
+    def __enter__(self) -> Ground:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 class Trial:
-    """`work` on one fresh mailbox. Use `reference` for a run without a kill, or `kill_at` / `kill_randomly`."""
+    """`work` on one fresh mailbox. Use `reference` for a run without a kill, or one of the `kill_` methods.
+
+    pass: until the mailbox is in step. cutover: all the way. rollback: of a mailbox that was cut over before.
+    retreat: a cutover is killed, and instead of being resumed it is rolled back.
+    """
 
     def __init__(self, ground: Ground, work: Work, address: str) -> None:
         self.ground, self.scene, self.work, self.address = ground, ground.scene, work, address
         self.wave = address.partition("@")[0]
         self.tokens: list[str] = []
+        self._run, self._roll_back = (("wave", verb, self.wave, "--yes") for verb in ("run", "rollback"))
         self._prepare()
+        self.before = self.gather()
 
     @property
     def command(self) -> tuple[str, ...]:
-        verb: dict[Work, tuple[str, ...]] = {
-            "pass": ("run", self.wave, "--until", "synced", "--yes"),
-            "cutover": ("run", self.wave, "--yes"),
-            "rollback": ("rollback", self.wave, "--yes"),
-        }
-        return ("wave", *verb[self.work])
+        """What is killed."""
+        until = ("--until", "synced") if self.work == "pass" else ()
+        return self._roll_back if self.work == "rollback" else (*self._run, *until)
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """What is run after a kill."""
+        return self._roll_back if self.work in GOING_BACK else self.command
 
     def _prepare(self) -> None:
         with self.scene.old.connect(self.address) as connection:
@@ -90,106 +87,110 @@ class Trial:
         self.scene.write_wave(self.wave, [self.address])
         self.send()
         if self.work == "rollback":
-            before = self.ground.runner.run("wave", "run", self.wave, "--yes")
+            before = self.ground.runner.run(*self._run)
             assert before.code == 0, before.output
             self.send()
-            self.settle()
+            self._use_target()
+        self.settle()
+
+    def _use_target(self) -> None:
+        """What a user does on the new server: files a mail of their own, and flags one that was copied."""
+        token = self._token()
+        with self.scene.new.connect(self.address) as connection:
+            own = Literal(f"Subject: note to self\r\n\r\n{token}\r\n".encode())
+            connection.command(b"APPEND", b"INBOX", b"(\\Seen)", own)
+            connection.command(b"SELECT", b"INBOX")
+            connection.command(b"UID STORE", b"1", b"+FLAGS (\\Answered work)")
 
     def send(self) -> None:
         """One mail through every ingress; each is accepted, and so may be neither lost nor doubled."""
         for router in self.scene.routers.values():
-            token = f"lab-token-{uuid.uuid4().hex}"
+            token = self._token()
             message = f"Subject: late mail\r\nMessage-ID: <{token}@outside.test>\r\n\r\n{token}\r\n"
             with smtplib.SMTP(router.host, router.port, timeout=20) as server:
                 server.sendmail("sender@outside.test", [self.address], message)
-            self.tokens.append(token)
+
+    def _token(self) -> str:
+        self.tokens.append(f"lab-token-{uuid.uuid4().hex}")
+        return self.tokens[-1]
 
     def settle(self) -> None:
         """All queues empty."""
         self.scene.wait_until_delivered()
 
+    def gather(self) -> Evidence:
+        return gather(self.scene, self.address)
+
     def reference(self) -> Ended:
         """The run without a kill, judged like the others; its points are those at which others can be killed."""
         ended = self.ground.runner.run(*self.command)
         assert ended.code == 0, ended.output
-        self.judge("no kill")
+        self.resume(ended, f"{self.work}, no kill")
         return ended
 
-    def kill_at(self, point: int) -> None:
-        """Killed at one point, mail sent, resumed until it ends well, judged."""
-        ended = self.ground.runner.run(*self.command, kill_at=point)
-        label = ended.points[-1] if ended.points else "?"
-        self.resume(ended, f"{self.work} killed at {point} ({label})")
+    def kill_at(self, *points: int) -> None:
+        """Killed at the first point, run again and killed at the next, ...; mail sent, resumed, judged."""
+        ended, story = self.ground.runner.run(*self.command, kill_at=points[0]), []
+        for point in (*points[1:], 0):
+            story.append(f"{len(ended.points)} ({ended.points[-1] if ended.points else 'start'})")
+            if not ended.killed or not point:
+                break
+            self.ground.tally.kills += 1
+            ended = self.ground.runner.run(*self.again, kill_at=point)
+        self.resume(ended, f"{self.work} killed at {', then at '.join(story)}")
 
     def kill_randomly(self, moments: Sequence[float]) -> None:
         """Killed again and again, each time after so many seconds, and restarted at once."""
-        ended = None
-        for moment in moments:
-            ended = self.ground.runner.run(*self.command, kill_after=moment)
+        story = f"{self.work} killed after {', '.join(f'{moment:.3f}' for moment in moments)} s"
+        ended = self.ground.runner.run(*self.command, kill_after=moments[0])
+        for moment in moments[1:]:
             if not ended.killed:
                 break
             self.ground.tally.kills += 1
-        assert ended is not None
-        self.resume(ended, f"{self.work} killed after {[round(m, 3) for m in moments]}", counted=True)
+            ended = self.ground.runner.run(*self.again, kill_after=moment)
+        self.resume(ended, story)
 
-    def resume(self, ended: Ended, story: str, counted: bool = False) -> None:
-        self.ground.tally.kills += ended.killed and not counted
+    def kill_slowly(self, point: int) -> None:
+        """Killed while the wire to the target is slow, so that what was sent lands after the run that resumes looks."""
+        assert self.ground.proxy is not None
+        self.ground.proxy.delay_up = SLOW
+        ended = self.ground.runner.run(*self.command, kill_at=point)
+        self.ground.proxy.delay_up = 0.0
+        label = ended.points[-1] if ended.points else "start"
+        self.resume(ended, f"{self.work} killed at {point} ({label}) behind a slow wire")
+
+    def resume(self, ended: Ended, story: str) -> None:
+        """Mail is sent after the kill, and the command is run until it ends well, which should be at once."""
+        self.ground.tally.kills += ended.killed
         if ended.killed:
             self.send()
+        elif self.work == "retreat":
+            ended = self.ground.runner.run(*self.again)
         for _ in range(AGAIN):
             if ended.code == 0:
-                break
-            ended = self.ground.runner.run(*self.command)
-        if ended.code != 0:
-            self.ground.tally.stuck.append(f"{self.address}: {story}: exit {ended.code}: {ended.output[-1500:]}")
-            return
-        self.judge(story)
+                return self.judge(story)
+            ended = self._run_again(self.ground.tally.stumbled, story)
+        self.ground.tally.stuck.append(f"{self.address}: {story}: never ended well")
 
-    # judging
+    def _run_again(self, faults: list[str], story: str) -> Ended:
+        ended = self.ground.runner.run(*self.again)
+        if self.work == "retreat" and ended.code == NOTHING_TO_TAKE_BACK:
+            self.work = "cutover"  # as its remedy says: run on
+        elif ended.code:
+            faults.append(f"{self.address}: {story}: exit {ended.code} after {ended.seconds:.1f} s: {ended.output}")
+        return ended
 
     def judge(self, story: str) -> None:
-        """After the queues are empty and one more run: nothing lost, doubled, altered or split, and nothing changes."""
-        self.settle()
-        self._run_again(story)
-        old, new = snapshot(self.scene.old, self.address), snapshot(self.scene.new, self.address)
-        self._run_again(story)
-        if _shape(old) != self._shape_of("old") or _shape(new) != self._shape_of("new"):
-            self.ground.tally.restless.append(f"{self.address}: {story}: a further run changed something")
-        where = f"{self.address}: {story}: "
+        """Once queues are empty, a further run changes nothing (but the first may have late mail to carry)."""
         tally = self.ground.tally
+        self.settle()
+        found = self.gather()
+        for restless in ([], tally.restless):
+            before = found
+            self._run_again(tally.stuck, f"{story}: a further run")
+            found = self.gather()
+            if found.shape == before.shape:
+                break
+            restless.append(f"{self.address}: {story}: a further run changed something")
         tally.trials += 1
-        verdict = compare(new, old) if self.work == "rollback" else compare(old, new)
-        tally.lost += [where + one for one in verdict.lost]
-        tally.doubled += [where + one for one in verdict.doubled]
-        faults = (*verdict.altered, *verdict.misplaced, *verdict.flag_differs, *verdict.date_differs)
-        tally.altered += [where + one for one in faults]
-        self._judge_tokens(where, old, new)
-        self._judge_routes(where)
-
-    def _run_again(self, story: str) -> None:
-        """The command once more: it must end well."""
-        ended = self.ground.runner.run(*self.command)
-        if ended.code != 0:
-            said = f"exit {ended.code}: {ended.output[-1500:]}"
-            self.ground.tally.stuck.append(f"{self.address}: {story}: a further run: {said}")
-
-    def _shape_of(self, side: Literal["old", "new"]) -> Counter[object]:
-        return _shape(snapshot(self.scene.servers[side], self.address))
-
-    def _judge_tokens(self, where: str, old: Snapshot, new: Snapshot) -> None:
-        right = {"pass": new, "cutover": new, "rollback": old}[self.work]
-        for side, shot in (("old", old), ("new", new)):
-            found = Counter(itertools.chain.from_iterable(message.tokens for message in shot.messages()))
-            if shot is right:
-                self.ground.tally.lost += [f"{where}{t} not on {side}" for t in self.tokens if not found[t]]
-            self.ground.tally.doubled += [f"{where}{t} {found[t]} times on {side}" for t in self.tokens if found[t] > 1]
-
-    def _judge_routes(self, where: str) -> None:
-        expected = {"pass": "old", "cutover": "new", "rollback": "old"}[self.work]
-        found = {router: self.scene.destination(router, self.address) for router in self.scene.routers}
-        if set(found.values()) != {expected}:
-            self.ground.tally.split.append(f"{where}routes {found}, expected {expected}")
-
-
-def _shape(shot: Snapshot) -> Counter[object]:
-    return Counter((m.folder, m.uid, m.flags) for m in shot.messages())
+        judge(tally, f"{self.address}: {story}: ", self.work, self.before, found, self.tokens)
