@@ -14,7 +14,7 @@ INDEXED = [type for type in MAP_TYPES if type != "texthash"]
 BEFORE = {A: OLD, B: "smtp:[old.test]   :25", C: OLD, D: None}
 WANTED = {A: NEW, B: None, D: NEW}
 AFTER = BEFORE | WANTED
-STEPS = {subprocess: ("run",), os: ("replace", "fsync")}
+STEPS = {subprocess: ("run",), os: ("replace", "fsync", "unlink")}
 
 
 @pytest.fixture(params=MAP_TYPES)
@@ -100,6 +100,16 @@ def test_the_recovery_may_be_killed_too(here):
             assert routes(here) in (BEFORE, AFTER)
     here.routing().apply(flips)
     assert routes(here) == texts(here) == AFTER
+
+
+def test_a_recovery_that_is_killed_while_it_clears_away_does_not_take_it_for_a_change_half_done(here):
+    flips = here.routing().plan(WANTED)
+    before_the_second_rename = 2
+    for point in range(6):
+        assert kill_apply(here, flips, before_the_second_rename, {os: ("replace",)})
+        kill_apply(here, flips.reversed(), point, {os: ("unlink",)})
+        here.routing().apply(here.routing().plan({C: NEW if point % 2 else OLD}))
+        assert routes(here) == texts(here) == BEFORE | {C: NEW if point % 2 else OLD}
 
 
 def test_a_postmap_that_outlives_its_killed_parent_spoils_nothing(here):

@@ -11,6 +11,7 @@ from migrator.model.errors import Locked
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing import postfix_files
+from migrator.routing.contract import RouteConflict
 from migrator.routing.errors import (
     CommandFailed,
     IndexIncomplete,
@@ -21,7 +22,7 @@ from migrator.routing.errors import (
     RouteNotInForce,
 )
 from migrator.routing.postfix_text import parse
-from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, A, C, D, place
+from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, STALE, A, C, D, place
 from tests.lab import require
 from tests.lab.requirements import find_program
 from tests.unit.test_routing_postfix_text import LINES
@@ -84,6 +85,19 @@ def test_text_and_index_that_disagree_on_a_flipped_entry_within_what_is_allowed_
     assert routing.read([A]) == {A: OLD}
     assert routing.apply(flips).changed == (A,)
     assert here.answer(A) == NEW
+
+
+@INDEXED
+def test_an_index_that_says_something_else_is_a_conflict_though_the_text_says_what_is_expected(here):
+    flips = here.routing().plan({A: NEW})
+    text = here.text.read_text()
+    here.edit_by_hand(f"A@company.test  {OLD}", f"A@company.test  {STALE}")
+    here.text.write_text(text)
+    state = here.state()
+    with pytest.raises(RouteConflict) as refused:
+        here.routing().apply(flips)
+    assert refused.value.conflicts[0].found == STALE
+    assert here.state() == state
 
 
 @EVERY_TYPE
@@ -220,13 +234,14 @@ def test_an_index_that_postfix_cannot_open_is_an_error_and_not_an_absent_entry(h
 @EVERY_TYPE
 def test_owner_and_mode_of_text_and_index_stay(here):
     os.chown(here.directory, NOBODY, NOBODY)
-    for file in {here.text, here.index}:
-        os.chown(file, NOBODY, NOBODY)
-        file.chmod(0o640)
+    expected = {here.index: (0, NOBODY, 0o604), here.text: (NOBODY, NOBODY, 0o640)}
+    for file, (owner, group, mode) in expected.items():
+        os.chown(file, owner, group)
+        file.chmod(mode)
     here.routing().apply(Flips((Flip(A, OLD, NEW),)))
-    for file in (here.text, here.index):
+    for file, wanted in expected.items():
         kept = file.stat()
-        assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == (NOBODY, NOBODY, 0o640)
+        assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == wanted
     assert here.answer(A) == NEW
 
 

@@ -37,6 +37,7 @@ def test_only_what_is_in_active_follows_the_old_route():
 
 def test_mail_to_an_extension_goes_where_the_plain_address_goes():
     assert parse(LISTING, [B]).queue_ids == ("Q5",)
+    assert parse(LISTING, [Address("b+list@x.test")]).queue_ids == ("Q5",)
 
 
 def test_a_message_to_two_of_the_addresses_counts_once():
