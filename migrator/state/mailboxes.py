@@ -73,7 +73,7 @@ class Mailboxes:
     def accept_failure(self, address: Address, reason: str, actor: Actor) -> None:
         """The operator accepts the messages that have failed, or were altered, so far in this mailbox (audited)."""
         with self._database.write(durable=True) as session:
-            messages = _unaccepted(session, address)
+            messages = _objectionable(session, address)
             values = {"mailbox": address, "accepted_reason": reason, "accepted": json.dumps(messages)}
             upsert(session, DecisionRow, ["mailbox"], values)
             detail = {"reason": reason, "messages": messages}
@@ -85,8 +85,8 @@ class Mailboxes:
             decision = _decision(session, address)
             if decision is None or decision.accepted is None:
                 return None
-            covered = json.loads(decision.accepted)
-            return decision.accepted_reason if all(one in covered for one in _unaccepted(session, address)) else None
+            covered = set(map(tuple, json.loads(decision.accepted)))
+            return decision.accepted_reason if covered.issuperset(_objectionable(session, address)) else None
 
     def skip(self, address: Address, reason: str, actor: Actor) -> None:
         """The operator leaves this mailbox out (audited)."""
@@ -112,10 +112,10 @@ def _decision(session: Session, address: Address) -> DecisionRow | None:
     return session.scalars(select(DecisionRow).where(DecisionRow.mailbox == address)).first()
 
 
-def _unaccepted(session: Session, address: Address) -> list[list[object]]:
-    """The messages to be accepted: [folder, uid, what is wrong]. Skipped ones are reported, and need no consent."""
+def _objectionable(session: Session, address: Address) -> list[tuple[str, int, str]]:
+    """The messages that need consent: (folder, UID, what is wrong). Skipped ones are only reported."""
     return [
-        [one.folder, one.uid, one.reason or str(one.grade)]
+        (one.folder, one.uid, one.reason or str(one.grade))
         for one in not_carried(session, [address])
         if one.outcome is not Outcome.SKIPPED
     ]

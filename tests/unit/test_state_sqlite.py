@@ -259,10 +259,12 @@ def test_a_database_that_stays_locked_is_a_passing_trouble(
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
     raw = sqlite3.connect(path, isolation_level=None)
     raw.execute("BEGIN IMMEDIATE")
-    with state.open(url) as store, pytest.raises(StateBusy) as refused:
-        store.audit.record(ME, "too early")
-    raw.execute("ROLLBACK")
-    raw.close()
+    with state.open(url) as store:
+        with pytest.raises(StateBusy) as refused:
+            store.audit.record(ME, "too early")
+        raw.execute("ROLLBACK")
+        raw.close()
+        store.audit.record(ME, "free again")
     assert isinstance(refused.value, Transient)
     assert "locked" in str(refused.value)
 
