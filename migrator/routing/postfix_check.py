@@ -12,6 +12,9 @@ from migrator.routing.postfix_files import MapFiles
 from migrator.routing.postfix_index import Postmap, compare
 from migrator.routing.postfix_text import MapText
 
+_UNLISTED = "smtpd_reject_unlisted_recipient"
+_RESTRICTIONS = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
+
 
 def findings(
     files: MapFiles, postmap: Postmap, freeze: Nexthop | None, reload: str | None, commands: Sequence[str]
@@ -107,9 +110,8 @@ def _transport_maps(files: MapFiles, postmap: Postmap, reload: str | None) -> It
 def _freeze(freeze: Nexthop | None, reload: str | None) -> Iterator[Finding]:
     if freeze is None or not freeze.startswith("retry:"):
         return
-    answered = postfix_main.setting(reload, "smtpd_reject_unlisted_recipient")
-    restrictions = postfix_main.setting(reload, "smtpd_recipient_restrictions")
-    if answered == "yes" or "reject_unlisted_recipient" in (restrictions or ""):
+    settings = {name: postfix_main.setting(reload, name) or "" for name in (_UNLISTED, *_RESTRICTIONS)}
+    if settings[_UNLISTED] == "yes" or any("reject_unlisted_recipient" in settings[name] for name in _RESTRICTIONS):
         yield _warning(
             "while a wave is frozen, this Postfix answers 450 to its mail at RCPT instead of queueing it: senders that "
             "do not try again (web forms, scanners) lose theirs",
