@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -60,8 +61,8 @@ class Company:
                 self.connect,
                 timedelta(seconds=deadline),
                 remove,
-                Silence(),
-                Silence(),
+                cast(Any, Silence()),
+                cast(Any, Silence()),
             )
         )
 
@@ -148,7 +149,8 @@ def test_mail_that_a_freeze_holds_back_is_pending_until_it_is_released(company):
             released.append(threading.Thread(target=release))
             released[0].start()
 
-    states, released = {}, []
+    states: dict[str, CanaryState] = {}
+    released: list[threading.Thread] = []
     proof = company.prove(journal=journal)
     released[0].join()
     assert proof.proven, proof

@@ -167,6 +167,7 @@ def test_a_canary_that_was_sent_anew_replaces_the_one_that_failed(completed, wor
     completed.canaries.put(SALES, "gate", canary("g1", U1, result=CanaryState.UNPROVEN))
     completed.canaries.put(SALES, "gate", canary("g2", U1))
     gate = wave_report(completed, workspace, SALES).phase("gate")
+    assert gate is not None
     assert (gate.total, gate.found, gate.earlier, gate.astray) == (1, 1, 1, ())
 
 
@@ -261,6 +262,7 @@ def test_a_rollback_says_what_was_carried_back_and_what_could_not_be(completed, 
     prove(completed, "rollback")
     moved(completed, WaveState.ROLLED_BACK)
     report = wave_report(completed, workspace, SALES)
+    assert report.rollback is not None
     assert report.rollback.carried_back == 6
     assert report.rollback.unresolved == (f"{U2}: 1 messages could not be carried back",)
     assert findings(report)[0].light is Light.AMBER
@@ -285,7 +287,9 @@ def test_a_second_rollback_counts_only_what_it_carried_back_itself(completed, wo
     passed(completed, U1, PassKind.REVERSE, datetime.now(UTC) - timedelta(hours=1), copied=3)
     moved(completed, WaveState.ROLLING_BACK)
     passed(completed, U1, PassKind.REVERSE, datetime.now(UTC) + timedelta(seconds=1), copied=1)
-    assert wave_report(completed, workspace, SALES).rollback.carried_back == 1
+    rollback = wave_report(completed, workspace, SALES).rollback
+    assert rollback is not None
+    assert rollback.carried_back == 1
 
 
 def test_the_report_of_a_killed_run_shows_the_pass_that_did_not_end(store, workspace):
@@ -331,6 +335,7 @@ def test_status_tells_who_is_at_work_and_what_was_interrupted(completed, workspa
     completed.leases.acquire("wave:sales", here, timedelta(minutes=1))
     standing = status(completed, workspace, SALES)
     assert standing.mailboxes[0].standing is Standing.AT_WORK
+    assert standing.holder is not None
     assert standing.holder.holder == here
     assert standing.standings[Standing.DONE] == 1
 

@@ -5,6 +5,7 @@ import pkgutil
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -56,7 +57,7 @@ def test_every_command_on_the_page_exists_with_its_options(page):
     assert commands(page) or page.stem == "README", "a page without a command helps nobody at night"
     for text in commands(page):
         words = shlex.split(text)
-        command = typer.main.get_command(app)
+        command: Any = typer.main.get_command(app)
         while getattr(command, "get_command", None) and words:
             command = command.get_command(None, words.pop(0))
             assert command is not None, text
