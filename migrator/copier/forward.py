@@ -45,10 +45,18 @@ class ForwardFolder:
         rows = self._reconcile(lane, selected, target)
         work = FolderWork(self._record, Direction.FORWARD, target.uidvalidity, target.uidnext)
         found = scan(lane.source, selected, self._record, rows, self._policy)
-        if not self._record.source_uidnext and found.fresh:
+        if found.fresh and self._may_be_there(target, rows):
             rows |= {row.source_uid: row for row in adopt(self._shared, lane, work, found.fresh)}
         self._account(work, found, rows)
         self._start(lane, work, selected, self._plan(lane, found, target, rows))
+
+    def _may_be_there(self, target: Receiving, rows: dict[int, LedgerRow]) -> bool:
+        """Whether some of what is new may have been copied without us: at the first pass; later, before the cutover,
+        when the target gave out UIDs that the ledger does not know (another workspace was here)."""
+        if not self._record.source_uidnext:
+            return True
+        known = max((row.target_uid or 0 for row in rows.values()), default=0)
+        return not self._shared.job.staged and target.uidnext > known + 1
 
     def _reconcile(self, lane: Lane, selected: Selected, target: Receiving) -> dict[int, LedgerRow]:
         """Bring the record in line with what the folders are now; the rows that still hold, by source UID."""
