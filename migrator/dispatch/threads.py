@@ -148,6 +148,7 @@ class Crew:
             canary_tokens=self._store.canaries.tokens(mailbox.address),
             progress=self._progress,
             stop=self._stop,
+            target_lease=self._workspace.config.lease.ttl,
         )
 
 
