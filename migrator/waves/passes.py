@@ -1,7 +1,7 @@
 """Rounds of passes: how a wave's mailboxes come, and stay, in step."""
 
 from migrator.dispatch import PassResults
-from migrator.model.errors import ExitCode, Refused, Stopped
+from migrator.model.errors import ExitCode, Locked, Refused, Stopped
 from migrator.model.wave import PassKind
 from migrator.waves.operation import Operation
 
@@ -13,6 +13,13 @@ class MailboxesFailed(Refused):
 
     exit_code = ExitCode.FAILED_MAILBOXES
     runbook = "mailboxes-failed"
+
+
+class MailboxesLocked(MailboxesFailed):
+    """None of the mailboxes could be worked: another runner, of another workspace perhaps, is at work on them."""
+
+    exit_code = ExitCode.LOCKED
+    runbook = "locked"
 
 
 def one_round(op: Operation, kind: PassKind) -> PassResults:
@@ -30,14 +37,24 @@ def one_round(op: Operation, kind: PassKind) -> PassResults:
 
 
 def refuse_failures(op: Operation, results: PassResults) -> None:
-    """Raise MailboxesFailed, naming each with its error, when any mailbox of the round failed."""
-    if results.errors:
-        raise MailboxesFailed(
-            f"{len(results.errors)} of {len(op.mailboxes)} mailboxes failed:\n"
-            + "\n".join(f"  {address}: {error}" for address, error in sorted(results.errors.items())),
-            remedy=f"Mend the cause and run `migrator wave run {op.wave.name}` again, "
-            "or take a mailbox out with `migrator mailbox skip ADDRESS --reason TEXT`.",
+    """Raise MailboxesFailed, naming each with its error, when any mailbox of the round failed.
+
+    MailboxesLocked when each of them is another runner's.
+    """
+    errors = results.errors
+    if not errors:
+        return
+    listed = "\n".join(f"  {address}: {error}" for address, error in sorted(errors.items()))
+    if len(errors) == len(op.mailboxes) and all(isinstance(error, Locked) for error in errors.values()):
+        raise MailboxesLocked(
+            f"every mailbox of wave {op.wave.name} is being worked on by another runner:\n{listed}",
+            remedy="Wait until it has finished; if it has died, its hold ends by itself at that time. Then run again.",
         )
+    raise MailboxesFailed(
+        f"{len(errors)} of {len(op.mailboxes)} mailboxes failed:\n{listed}",
+        remedy=f"Mend the cause and run `migrator wave run {op.wave.name}` again, "
+        "or take a mailbox out with `migrator mailbox skip ADDRESS --reason TEXT`.",
+    )
 
 
 def until_in_step(op: Operation) -> None:
