@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
@@ -45,6 +46,16 @@ def tidy_late(op: Operation) -> int:
     """Remove canaries that reached the target after their deadline; the number of messages removed."""
     late = [c for c in op.store.canaries.all(op.wave.name, CUTOVER) if c.state is not CanaryState.PROVEN]
     return tidy(late, partial(_session, op)).removed if late else 0
+
+
+def tidy_after_return(op: Operation) -> int:
+    """Remove what is left of the cutover's canaries, on whichever server: a rollback may write to both.
+
+    The proof may have been killed before it took them away, and those that were still queued went to the source.
+    """
+    sent = op.store.canaries.all(op.wave.name, CUTOVER)
+    elsewhere = [replace(canary, expected=canary.absent_on, absent_on=canary.expected) for canary in sent]
+    return tidy([*sent, *elsewhere], partial(_session, op)).removed if sent else 0
 
 
 def refuse_unproven(op: Operation, proof: Proof) -> None:

@@ -9,7 +9,7 @@ from migrator.waves.cutover import flush, wait_for_queues
 from migrator.waves.flips import frozen, originals, set_ours, to_server
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up
-from migrator.waves.proof import prove_return, refuse_unproven
+from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_return
 
 
 def freeze_and_drain(op: Operation) -> WaveEvent:
@@ -57,6 +57,8 @@ def release_back(op: Operation) -> WaveEvent:
 
 
 def verify_back(op: Operation) -> WaveEvent:
-    """Prove by canaries that delivery goes to the source, and only there."""
+    """Prove by canaries that delivery goes to the source, and only there; then none is left on either server."""
     refuse_unproven(op, prove_return(op, since=op.record().since))
+    if removed := tidy_after_return(op):
+        op.progress.note(f"rollback: {removed} canaries of the cutover removed")
     return WaveEvent.DONE
