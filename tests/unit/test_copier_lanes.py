@@ -1,0 +1,109 @@
+"""Lanes share work, and end together when one fails."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import pytest
+
+from migrator.copier.job import CopyJob
+from migrator.copier.lanes import Lane, Lanes
+from migrator.model.errors import Stopped
+
+
+class Connection:
+    def __init__(self) -> None:
+        self.ended = ""
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+class Job:
+    """As much of a job as lanes need."""
+
+    def __init__(self) -> None:
+        self.opened: list[Connection] = []
+        self.stop = False
+
+    def connect(self, side: str) -> Connection:
+        self.opened.append(Connection())
+        return self.opened[-1]
+
+    def checkpoint(self) -> None:
+        if self.stop:
+            raise Stopped("stopped")
+
+
+def lanes_of(job: Any) -> Lanes:
+    return Lanes(cast(CopyJob, job))
+
+
+def test_two_lanes_work_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=5)
+    lanes = lanes_of(Job())
+    lanes.add(lambda lane: meeting.wait() and None)
+    lanes.add(lambda lane: meeting.wait() and None)
+    lanes.run(2)
+
+
+def test_work_that_adds_work_is_done_to_the_end():
+    done: list[int] = []
+    lanes = lanes_of(Job())
+
+    def grow(depth: int, lane: Lane) -> None:
+        done.append(depth)
+        if depth < 5:
+            for _ in range(2):
+                lanes.add(lambda lane: grow(depth + 1, lane))
+
+    lanes.add(lambda lane: grow(1, lane))
+    lanes.run(3)
+    assert len(done) == 2**5 - 1
+
+
+def test_the_first_error_ends_the_other_lanes_at_their_checkpoint_and_is_raised():
+    job = Job()
+    lanes = lanes_of(job)
+    started, failed = threading.Event(), threading.Event()
+
+    def steady(lane: Lane) -> None:
+        lane.source  # noqa: B018  # opens a connection
+        started.set()
+        failed.wait(5)
+        while True:
+            lanes.checkpoint()
+
+    def failing(lane: Lane) -> None:
+        lane.target  # noqa: B018  # opens a connection
+        started.wait(5)
+        lanes.add(lambda lane: pytest.fail("no work is begun after an error"))
+        failed.set()
+        raise ZeroDivisionError
+
+    lanes.add(steady)
+    lanes.add(failing)
+    with pytest.raises(ZeroDivisionError):
+        lanes.run(2)
+    lanes.first.abort()
+    assert {connection.ended for connection in job.opened} == {"aborted"}
+
+
+def test_a_lane_that_gets_no_work_opens_no_connection():
+    job = Job()
+    lanes = lanes_of(job)
+    lanes.run(4)
+    assert not job.opened
+
+
+def test_the_operators_wish_stops_at_a_checkpoint():
+    job = Job()
+    lanes = lanes_of(job)
+    job.stop = True
+    lanes.add(lambda lane: lanes.checkpoint())
+    with pytest.raises(Stopped):
+        lanes.run(1)
