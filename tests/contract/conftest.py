@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from migrator import state
 from migrator.model.names import FolderName
 from migrator.state import FolderRecord, Lease, Store
 from tests.contract.state_stores import ME, SAKURA, TTL
-from tests.lab import require
+from tests.lab import processes, require
 from tests.lab.postgres import Postgres
 
 
@@ -23,12 +22,15 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database that does not exist yet (SQLite), or is empty (PostgreSQL)."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/state/migrator.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.database()
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database that does not exist yet (SQLite) or is empty (PostgreSQL)."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        yield server.database()
+        return
+    directory = processes.scratch_directory("state")
+    yield f"sqlite:///{directory}/state/migrator.db"
+    processes.remove_directory(directory)
 
 
 @pytest.fixture

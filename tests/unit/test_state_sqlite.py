@@ -23,6 +23,7 @@ from migrator.state.engine import Database
 from migrator.state.errors import StateBusy, StateMissing, StateUnusable
 from migrator.state.failure import failure_of
 from tests.contract.state_stores import ME, SAKURA, TTL, row
+from tests.lab import processes
 
 SALES = WaveName("sales")
 COPY = """
@@ -45,8 +46,10 @@ with state.open(sys.argv[1]) as store:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "migrator.db"
+def path() -> Iterator[Path]:
+    directory = processes.scratch_directory("sqlite")
+    yield directory / "state" / "migrator.db"
+    processes.remove_directory(directory)
 
 
 @pytest.fixture
