@@ -148,7 +148,7 @@ def test_a_dry_run_is_a_diff_that_patch_turns_into_the_edit(lines, end, changes)
 
 def patched(lines, shown):
     """A unified diff without context, applied; it must fit at every line number it names."""
-    shown = shown.replace("\n\\ No newline at end of file\n", "")
+    shown = shown.replace("\n\\ No newline at end of file\n", "\0\n")
     result: list[str] = []
     position = 0
     for hunk in re.split(r"^@@ ", shown, flags=re.MULTILINE)[1:]:
@@ -156,7 +156,7 @@ def patched(lines, shown):
         start, old, target, new = map(int, re.findall(r"\d+", head))
         start -= old > 0  # a side without lines counts from the line before
         result, position = [*result, *lines[position:start]], start
-        removed, added = [[each[1:] for each in body if each[0] == sign] for sign in "-+"]
+        removed, added = [[each[1:].replace("\0\n", "") for each in body if each[0] == sign] for sign in "-+"]
         assert (lines[start : start + old], len(removed), len(added)) == (removed, old, new)
         assert target == len(result) + (new > 0)
         result, position = [*result, *added], start + old
