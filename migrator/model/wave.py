@@ -31,6 +31,12 @@ class WaveState(StrEnum):
     ROLLED_BACK = "rolled-back"
 
 
+# No route of the wave is ours, and none is being changed: its mailboxes may change, and single ones be left out.
+OUTSIDE_CUTOVER = frozenset(
+    {WaveState.PLANNED, WaveState.SYNCING, WaveState.SYNCED, WaveState.CUTOVER_READY, WaveState.ROLLED_BACK}
+)
+
+
 class WaveEvent(StrEnum):
     """What moves a wave from one state to the next."""
 

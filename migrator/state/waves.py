@@ -9,18 +9,13 @@ from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from migrator.model.names import Address, WaveName
-from migrator.model.wave import WaveEvent, WaveState
+from migrator.model.wave import OUTSIDE_CUTOVER, WaveEvent, WaveState
 from migrator.state.audit import append
 from migrator.state.engine import Database, now
 from migrator.state.errors import WaveFixed, WaveMoved
 from migrator.state.records import Actor, WaveRecord
 from migrator.state.statements import change, insert_missing
 from migrator.state.tables import WaveMailboxRow, WaveRow
-
-# Outside its cutover, nothing that a wave changed is in force: its mailboxes and first routes may be set anew.
-OUTSIDE_CUTOVER = frozenset(
-    {WaveState.PLANNED, WaveState.SYNCING, WaveState.SYNCED, WaveState.CUTOVER_READY, WaveState.ROLLED_BACK}
-)
 
 
 class Deadline(Enum):

@@ -91,7 +91,8 @@ def sweep_is_clean(op: Operation) -> GateResult:
 def nothing_failed(op: Operation) -> GateResult:
     """Failed and altered messages block until accepted, mailbox by mailbox; skipped ones are in the report."""
     failures = [f for f in op.store.ledger.failures(op.addresses) if f.outcome is Outcome.FAILED or f.grade in ALTERED]
-    open_ones = [f for f in failures if not op.store.mailboxes.accepted(f.address)]
+    accepted = {a for a in {f.address for f in failures} if op.store.mailboxes.accepted(a) is not None}
+    open_ones = [f for f in failures if f.address not in accepted]
     texts = [f"{f.address} {neutral(f.folder)} UID {f.uid}: {neutral(f.reason) or f.grade}" for f in open_ones]
     return GateResult(
         "failures",

@@ -7,8 +7,8 @@ import pytest
 from migrator import state
 from migrator.model.errors import GateRefused
 from migrator.model.names import Address, WaveName
-from migrator.model.wave import WaveEvent, WaveState
-from migrator.waves.decisions import OPEN, refuse_in_cutover
+from migrator.model.wave import OUTSIDE_CUTOVER, WaveEvent, WaveState
+from migrator.waves.decisions import refuse_in_cutover
 
 WHO = Address("u1@example.co.jp")
 
@@ -20,7 +20,7 @@ def test_a_decision_on_a_mailbox_waits_while_its_wave_moves_as_one(tmp_path: Pat
     store.waves.ensure(WaveName("sales"), [WHO], me)
     if reached is not WaveState.PLANNED:
         store.waves.advance(WaveName("sales"), WaveState.PLANNED, reached, WaveEvent.DONE, me, "test")
-    if reached in OPEN:
+    if reached in OUTSIDE_CUTOVER:
         refuse_in_cutover(store, WHO)
     else:
         with pytest.raises(GateRefused, match="move as one"):
