@@ -189,8 +189,10 @@ class Channel:
         oldest = self.waiting[0]
         oldest.untagged.append(parts)
         oldest.octets += sum(map(len, parts))
-        if len(oldest.untagged) > UNTAGGED_CAP or oldest.octets > OCTETS_CAP:
-            self.violated("the server sent too many untagged answers")
+        if len(oldest.untagged) > UNTAGGED_CAP:
+            self.violated(f"the server sent more than {UNTAGGED_CAP} untagged answers")
+        if oldest.octets > OCTETS_CAP:
+            self.violated(f"the server sent more than {OCTETS_CAP} octets of untagged answers")
 
     def _tagged(self, line: bytes) -> None:
         tag, _, rest = line.partition(b" ")

@@ -44,7 +44,7 @@ def parse(data: bytes, cuts: list[int], size: int = 64) -> list[Event]:
 plain = st.binary(max_size=60).map(lambda text: text.replace(b"\r", b"r").replace(b"\n", b"n").replace(b"}", b")"))
 response = st.one_of(
     plain.map(lambda text: [("line", b"* X" + text)]),
-    st.tuples(plain, st.binary(max_size=300), plain).map(
+    st.tuples(plain, st.binary(max_size=300) | st.text("\r\na", max_size=99).map(str.encode), plain).map(
         lambda each: [
             ("line", b"* 1 FETCH (" + each[0] + b"{%d}" % len(each[1])),
             ("literal", each[1]),
