@@ -159,4 +159,4 @@ def _wait(call: RetryCallState) -> float:
     return asked if asked is not None else _BACK_OFF(call)
 
 
-_BACK_OFF = wait_exponential_jitter(initial=0.5, max=30)
+_BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=30)

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from migrator.copier import CopyPlan, FolderPair, FolderPlan, preview
+from migrator.copier import CopyPlan, preview
+from migrator.copier.folders import FolderPair
+from migrator.copier.plan import FolderPlan
 from migrator.model.errors import MigratorError
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, Ingress
