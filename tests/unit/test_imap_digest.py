@@ -7,7 +7,7 @@ import re
 from hashlib import blake2b
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrator.imap.digest import Digester, Digests, digests, grade
@@ -39,6 +39,7 @@ def l4_of(data: bytes) -> bytes:
     return hashed(re.sub(rb"[\x80-\xff]", b"X", canonical[:end]) + canonical[end:])
 
 
+@settings(deadline=None)
 @given(text, cuts)
 def test_any_chunking_gives_the_same_digests(data: bytes, where: list[int]) -> None:
     digester = Digester()
@@ -50,6 +51,7 @@ def test_any_chunking_gives_the_same_digests(data: bytes, where: list[int]) -> N
     assert digests(pieces(data, where)) == digests([data])
 
 
+@settings(deadline=None)
 @given(text, cuts)
 def test_every_rung_is_the_rewriting_that_the_ladder_names(data: bytes, where: list[int]) -> None:
     found = digests(pieces(data, where))
@@ -60,6 +62,7 @@ def test_every_rung_is_the_rewriting_that_the_ladder_names(data: bytes, where: l
     assert found.l3 == hashed(stripped.replace(b"\r", b"").replace(b"\0", b"\x80"))
 
 
+@settings(deadline=None)
 @given(text)
 def test_line_ends_that_servers_rewrite_do_not_change_the_digest(data: bytes) -> None:
     def l2(changed: bytes) -> bytes:

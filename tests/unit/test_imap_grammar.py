@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrator.imap import grammar
@@ -19,6 +19,7 @@ FLAG_LIST = re.compile(rb"\((?:\\?[!#-'+,\-.-\[^-z|}~]+ ?)*\)")
 zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_a_flag_is_refused_or_is_one_atom(flag: str) -> None:
     if grammar.flag_fits(flag):
@@ -69,6 +70,7 @@ def test_system_flags_are_spelled_as_the_standard_spells_them() -> None:
     assert grammar.flag_list([]) == b"()"
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=zones))
 def test_a_date_comes_back_as_the_same_instant_and_zone(date: datetime) -> None:
     text = grammar.quoted_date(date)
@@ -92,6 +94,7 @@ def test_dates_that_servers_misread_are_refused(date: datetime) -> None:
         grammar.quoted_date(date)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=30))
 def test_a_folder_name_is_refused_or_survives_and_cannot_leave_its_place(name: str) -> None:
     try:
@@ -118,7 +121,10 @@ def test_names_with_quotes_and_backslashes_go_as_literals(name: str) -> None:
     assert isinstance(grammar.astring(grammar.folder_octets(FolderName(name))), LiteralText)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(1, 2**32 - 1), max_size=4000) | st.sets(st.integers(1, 9000), max_size=6000))
+@example(set(range(1, 40_000, 2)))
+@example(set(range(1, 40_000)))
 def test_uid_sets_name_exactly_these_uids_in_short_lines(uids: set[int]) -> None:
     sets = grammar.uid_sets(list(uids))
     assert [uid for each in sets for uid in expand(each, len(uids))] == sorted(uids)

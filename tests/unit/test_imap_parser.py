@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrator.imap.errors import ProtocolViolation
@@ -58,6 +58,7 @@ def encode(events: list[Event]) -> bytes:
     return b"".join(value + b"\r\n" if kind == "line" else value for kind, value in events)
 
 
+@settings(deadline=None)
 @given(st.lists(response, max_size=8), st.lists(st.integers(0, 3000), max_size=30), st.sampled_from([8, 64, 4096]))
 @example([[("line", b"* 1 FETCH ({0}"), ("literal", b""), ("line", b")")]], [3], 64)
 def test_any_chunking_gives_the_same_lines_and_literals(
@@ -67,6 +68,7 @@ def test_any_chunking_gives_the_same_lines_and_literals(
     assert parse(encode(events), cuts, size) == events
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=10))
 def test_garbage_gives_the_same_events_for_any_chunking_or_is_refused(data: bytes, cuts: list[int]) -> None:
     def outcome(where: list[int]) -> object:

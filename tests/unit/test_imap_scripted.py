@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 import pytest
 
 from migrator.imap import Session, channel
-from migrator.imap.errors import BodyTruncated, CommandRefused, ConnectionLost, OverQuota, ProtocolViolation, Throttled
+from migrator.imap.errors import (
+    BodyTruncated,
+    CommandRefused,
+    ConnectionLost,
+    FolderNameChanged,
+    OverQuota,
+    ProtocolViolation,
+    Throttled,
+)
 from migrator.imap.records import Body
 from migrator.model.names import FolderName
 from tests.unit.imap_script import FULL, Peer, session
@@ -229,6 +237,65 @@ def test_a_refusal_is_graded_by_its_response_code(answer: bytes, error: type[Exc
         connected.noop()
     assert type(caught.value) is error
     assert getattr(caught.value, "retry_after", None) == wait
+
+
+# folders
+
+
+def test_a_folder_that_the_server_renames_at_creation_is_an_error_with_both_names() -> None:
+    def play(peer: Peer) -> None:
+        for answer in ([], [], [b'* LIST () "/" "a"', b'* LIST () "/" INBOX', b'* LIST () "/" "inbox/a b"']):
+            peer.read()
+            peer.send(*answer, b"@ OK done")
+
+    with session(play) as connected, pytest.raises(FolderNameChanged) as caught:
+        connected.create(FolderName("A b"))
+    assert (caught.value.wanted, "inbox/a b" in caught.value.found) == ("A b", True)
+    assert "'A b'" in str(caught.value)
+
+
+def test_a_folder_named_like_a_pattern_is_not_mistaken_for_what_it_matches() -> None:
+    def play(peer: Peer) -> None:
+        for answer in ([], [b'* LIST () "/" "abc"'], []):
+            peer.read()
+            peer.send(*answer, b"@ OK done")
+
+    with session(play) as connected, pytest.raises(FolderNameChanged):
+        connected.create(FolderName("a*"))
+
+
+def test_the_same_name_in_two_spellings_gives_two_folders() -> None:
+    listed = [
+        b'* LIST (\\HasNoChildren) "/" "&AOk-"',
+        b'* LIST () "/" "\xc3\xa9"',
+        b'* LIST () "/" {4}',
+        b'a"\\b',
+        b"* LIST () NIL x[y",
+    ]
+    with session(say(*listed, b"@ OK done"), b"IMAP4rev1") as connected:
+        found = connected.folders()
+    assert [(folder.name, folder.raw) for folder in found] == [
+        ("é", b"&AOk-"),
+        ("Ã©", b"\xc3\xa9"),
+        ('a"\\b', b'a"\\b'),
+        ("x[y", b"x[y"),
+    ]
+    assert [folder.separator for folder in found] == ["/", "/", "/", None]
+
+
+def test_a_folder_keeps_the_spelling_that_the_server_gave_it() -> None:
+    seen: list[bytes] = []
+
+    def play(peer: Peer) -> None:
+        while command := peer.read():
+            seen.append(command)
+            listed = [b'* LIST () "/" "\xc3\xa9"'] if command.startswith(b"LIST") else []
+            peer.send(*listed, b"* OK [UIDVALIDITY 1] x", b"* OK [UIDNEXT 1] x", b"@ OK done")
+
+    with session(play, b"IMAP4rev1") as connected:
+        connected.folders()
+        connected.examine(FolderName("é"))
+    assert seen[-1] == b"EXAMINE {2}"
 
 
 # appending
