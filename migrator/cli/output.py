@@ -53,7 +53,7 @@ def emit_one(row: Row, form: Format = Format.TABLE) -> None:
     else:
         wide = max((width(name) for name in row), default=0)
         for name, value in row.items():
-            print(f"{name}{' ' * (wide - width(name))}  {_cell(value)}".rstrip())
+            print(f"{name.replace('_', ' ')}{' ' * (wide - width(name))}  {_cell(value)}".rstrip())
 
 
 def safe_json(value: object, indent: int | None = None) -> str:

@@ -94,11 +94,11 @@ def run(
     from migrator.model.wave import WaveState
     from migrator.waves.run import run as run_wave
 
-    if until is Until.COMPLETED and not dry_run:
-        require_answer(f"cut over wave {wave}", yes)
     with operation(ctx, wave) as op:
         if dry_run:
             return say_plan(ctx, op)
+        if until is Until.COMPLETED:
+            require_answer(f"cut over wave {wave}", yes)
         run_wave(op, lambda question: confirm(question, yes), WaveState(until))
         say_result(ctx, op)
 
@@ -112,8 +112,8 @@ def cutover(ctx: typer.Context, wave: Name, yes: Yes = False) -> None:
     from migrator.cli.operation import operation, say_result
     from migrator.waves.run import cut_over
 
-    require_answer(f"cut over wave {wave}", yes)
     with operation(ctx, wave) as op:
+        require_answer(f"cut over wave {wave}", yes)
         cut_over(op, lambda question: confirm(question, yes))
         say_result(ctx, op)
 
@@ -130,7 +130,8 @@ def check(ctx: typer.Context, wave: Name) -> None:
 
     with operation(ctx, wave) as op:
         results = check_quietly(op)
-    emit([{"gate": r.gate, "open": r.open, "found": r.text, "remedy": r.remedy} for r in results], settings(ctx).form)
+    rows = [{"gate": r.gate, "open": r.open, "found": r.text, "remedy": "" if r.open else r.remedy} for r in results]
+    emit(rows, settings(ctx).form)
     if not all(result.open for result in results):
         raise typer.Exit(ExitCode.GATE_REFUSED)
 
@@ -188,7 +189,7 @@ def status(ctx: typer.Context, wave: Name) -> None:
         print()
         emit(mailbox_rows(shown))
     else:
-        emit_one({**summary(shown), "by mailbox": mailbox_rows(shown)}, settings(ctx).form)
+        emit_one({**summary(shown), "by_mailbox": mailbox_rows(shown)}, settings(ctx).form)
 
 
 @app.command()

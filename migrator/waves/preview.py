@@ -20,13 +20,13 @@ Row = dict[str, object]
 
 
 def copies(op: Operation, kind: PassKind) -> list[Row]:
-    """A row a folder of each mailbox: what a pass would copy. One that cannot be looked at has a row saying why."""
+    """A row for each folder with something to copy. One that cannot be looked at has a row saying why."""
     rows: list[Row] = []
     for address, plan in op.crew.each(op.mailboxes, lambda mailbox: _look(op, mailbox, kind)).items():
         if isinstance(plan, MigratorError):
             rows.append({"mailbox": address, "folder": "", "to": "", "messages": 0, "octets": 0, "note": str(plan)})
         else:
-            rows += [_row(address, pair, folder) for pair, folder in plan.folders]
+            rows += [_row(address, pair, folder) for pair, folder in plan.folders if folder.messages]
             rows += [_left_out(address, name, why) for name, why in plan.left_out]
     return rows
 
