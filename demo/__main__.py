@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from demo import screen
 from demo.commands import CommandFailed
 from demo.story import play
 
@@ -20,7 +19,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _leave)
     root = Path(tempfile.mkdtemp(prefix="migrator-demo-"))
     if keep:
-        screen.say(f"The workspace stays in {root}")
+        print(f"The workspace stays in {root}")
     try:
         proved = play(root)
     except CommandFailed as error:
