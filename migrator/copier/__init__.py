@@ -6,6 +6,7 @@ ledger does not know, in batches, from one connection to another. The way throug
     job         what a pass needs to know; its errors
     copy        the pass: lease, the past, folders, report
     lease       one workspace at a time: a lease mailbox on the target
+    changes     which folders have to be looked into; preview: the dry run
     snapshot    both sides as LIST shows them
     folders     which source folder goes where (pure); aliases: what clients call them
     forward     one source folder: look, plan, slices, books; left_out: folders that go nowhere
@@ -25,6 +26,7 @@ from migrator.copier.copy import copy_mailbox, resolve, sweep
 from migrator.copier.folders import DeletedPolicy, FolderPolicy
 from migrator.copier.job import CopyJob, Side, SourceLooksEmpty, TargetLeaseLost, TargetTaken
 from migrator.copier.plan import CopyPlan
+from migrator.copier.preview import preview
 from migrator.copier.sweep import SweepReport
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "TargetLeaseLost",
     "TargetTaken",
     "copy_mailbox",
+    "preview",
     "resolve",
     "sweep",
 ]

@@ -24,10 +24,11 @@ def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int])
         return []
     lane.target.examine(work.destination_name)
     there = [uid for uid in unknown(lane.target, shared.known(work), 0) if uid < listed.status.uidnext]
-    if not there:
-        return []
-    arrived, wanted = look(lane.target, there), look(lane.source, candidates)
-    found = rows_of(work, lane.source, lane.target, wanted, match(wanted, arrived))
+    found = {}
+    if there:
+        arrived, wanted = look(lane.target, there), look(lane.source, candidates)
+        found = rows_of(work, lane.source, lane.target, wanted, match(wanted, arrived))
+    lane.target.unselect()
     rows = [replace(row, outcome=Outcome.PRESENT) for row in found.values()]
     shared.job.ledger.commit(shared.job.lease, rows=[(work.record.id, row) for row in rows])
     shared.tally.settled(rows)

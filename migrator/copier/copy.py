@@ -1,15 +1,16 @@
 """One pass over one mailbox, from the lease to the report."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from migrator.copier.folders import FolderMap, FolderPair, map_folders
+from migrator.copier.changes import Records, failing_folders, map_mailbox, record_of, records_of, unchanged
+from migrator.copier.folders import FolderPair
 from migrator.copier.forward import ForwardFolder
 from migrator.copier.job import CopyJob, SourceLooksEmpty
 from migrator.copier.lanes import Lanes, Work
 from migrator.copier.lease import Keeper, TargetLease
-from migrator.copier.left_out import known_places, refused, skipped
+from migrator.copier.left_out import refused, skipped
 from migrator.copier.plan import CopyPolicy
 from migrator.copier.resolve import resolve_direct
 from migrator.copier.reverse import reverse_folders
@@ -18,13 +19,11 @@ from migrator.copier.staged import remove_staging, resume_staged
 from migrator.copier.sweep import SweepReport, sweep_folders
 from migrator.copier.tally import Tally
 from migrator.copier.work import Pass
-from migrator.imap import Folder, Status
 from migrator.imap.errors import CommandRefused, FolderNameChanged
-from migrator.model.message import Outcome
+from migrator.model.errors import MigratorError, Unreachable
 from migrator.model.names import FolderName
 from migrator.model.progress import PassReport
 from migrator.model.wave import PassKind
-from migrator.state.records import FolderRecord
 
 SUSPICIOUS = 10  # messages that the ledger knows of, and of which the source shows none
 
@@ -67,13 +66,28 @@ def _holding(job: CopyJob) -> Iterator[Pass]:
         snapshot = list_both(lanes.first)
         lease = TargetLease(job.workspace_id, snapshot.target.lease, job.target_lease)
         lease.acquire(lanes.first.target)
-        with Keeper(lease, job.target_lease, lambda: job.connect("target"), lanes.fail):
+        with _kept(job, lease, lanes):
             yield Pass(job, lanes, Tally(job), snapshot)
         lease.release(lanes.first.target)
     except BaseException:
         lanes.first.abort()
         raise
     lanes.first.close()
+
+
+@contextmanager
+def _kept(job: CopyJob, lease: TargetLease, lanes: Lanes) -> Iterator[None]:
+    """Keep the lease alive; give it back also when the pass fails, unless the server cannot be reached."""
+    try:
+        with Keeper(lease, job.target_lease, lambda: job.connect("target"), lanes.fail):
+            yield
+    except Unreachable:
+        raise  # it ends by itself
+    except MigratorError:
+        lanes.first.abort()
+        with suppress(MigratorError), job.connect("target") as session:
+            lease.release(session)
+        raise
 
 
 def _settle_the_past(shared: Pass) -> None:
@@ -106,68 +120,32 @@ def _refuse_empty_source(shared: Pass) -> None:
 
 
 def _forward(shared: Pass) -> None:
-    job, snapshot = shared.job, shared.snapshot
-    records = {record.source_name: record for record in job.ledger.folders(job.mailbox.address)}
-    places = map_folders(
-        snapshot.source.listed,
-        snapshot.target.listed,
-        job.folder_policy,
-        (snapshot.source.namespace, snapshot.target.namespace),
-        known_places(tuple(records.values())),
-    )
-    for work in _work(shared, places, records):
+    records = records_of(shared.job)
+    for work in _work(shared, records):
         shared.lanes.add(work)
-    shared.lanes.run(1 if job.staged else job.lanes)
+    shared.lanes.run(1 if shared.job.staged else shared.job.lanes)
     _note_gone(shared, records)
 
 
-def _work(shared: Pass, places: FolderMap, records: Mapping[FolderName, FolderRecord]) -> Iterator[Work]:
-    """What there is to do, INBOX first."""
-    policy = CopyPolicy(flags=not shared.job.staged, deleted=shared.job.folder_policy.deleted)
-    made: set[FolderName] = set()
-    failing = {
-        f.folder for f in shared.job.ledger.failures([shared.job.mailbox.address]) if f.outcome is Outcome.FAILED
-    }
-    for pair in sorted(places.pairs, key=lambda pair: (pair.source.upper() != "INBOX", pair.source)):
-        record = _record(shared, records, pair.source, pair.target)
+def _work(shared: Pass, records: Records) -> Iterator[Work]:
+    """What there is to do; folders without changes are only counted."""
+    job, made = shared.job, set[FolderName]()
+    places, failing = map_mailbox(job, shared.snapshot, records), failing_folders(job)
+    policy = CopyPolicy(flags=not job.staged, deleted=job.folder_policy.deleted)
+    for pair in places.pairs:
+        record = record_of(job, records, pair.source, pair.target)
         if pair.note:
             shared.tally.warn(pair.note)
-        if pair.source not in failing and _unchanged(shared, pair, record):
+        if pair.source not in failing and unchanged(job, shared.snapshot, pair, record):
             shared.tally.folder(record.source_messages)
-        elif shared.job.staged or not (why := _make(shared, pair, made)):
+        elif job.staged or not (why := _make(shared, pair, made)):
             yield ForwardFolder(shared, pair, record, policy)
         else:
             yield refused(shared, record, why)
     for left in places.skipped:
-        yield skipped(shared, _record(shared, records, left.source))
+        yield skipped(shared, record_of(job, records, left.source))
     for left in places.refused:
-        yield refused(shared, _record(shared, records, left.source), left.reason)
-
-
-def _record(
-    shared: Pass, records: Mapping[FolderName, FolderRecord], source: FolderName, target: str = ""
-) -> FolderRecord:
-    fresh = FolderRecord(0, shared.job.mailbox.address, source, FolderName(target))
-    return records.get(source, fresh)
-
-
-def _unchanged(shared: Pass, pair: FolderPair, record: FolderRecord) -> bool:
-    """Whether both sides say that nothing happened since the ledger was last in step."""
-    source = _status(shared.snapshot.source.folders.get(pair.source))
-    target = _status(shared.snapshot.target.folders.get(pair.target))
-    if not record.id or record.gone or record.target_name != pair.target or source is None:
-        return False
-    seen = (record.source_uidvalidity, record.source_uidnext, record.source_messages)
-    if seen != (source.uidvalidity, source.uidnext, source.messages):
-        return False
-    if shared.job.staged:
-        return True
-    flags_same = bool(source.highestmodseq) and source.highestmodseq == record.source_modseq
-    return flags_same and target is not None and target.uidvalidity == record.target_uidvalidity
-
-
-def _status(folder: Folder | None) -> Status | None:
-    return folder.status if folder else None
+        yield refused(shared, record_of(job, records, left.source), left.reason)
 
 
 def _make(shared: Pass, pair: FolderPair, made: set[FolderName]) -> str:
@@ -187,7 +165,7 @@ def _make(shared: Pass, pair: FolderPair, made: set[FolderName]) -> str:
     return ""
 
 
-def _note_gone(shared: Pass, records: Mapping[FolderName, FolderRecord]) -> None:
+def _note_gone(shared: Pass, records: Records) -> None:
     """Folders that are on the source no more: their rows stay, marked; on the target nothing is touched."""
     job = shared.job
     for name, record in records.items():

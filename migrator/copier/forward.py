@@ -26,7 +26,6 @@ class Receiving:
 
     uidvalidity: int = 0
     uidnext: int = 1
-    messages: int = 0
     kept: KeptFlags = field(default_factory=KeptFlags)
 
 
@@ -165,9 +164,9 @@ def receiving(shared: Pass, lane: Lane, pair: FolderPair) -> Receiving:
         found = lane.target.select(pair.target)
         lane.target.unselect()  # appending to the selected folder would make the server announce each message
         kept = KeptFlags(frozenset(f.lower() for f in found.permanent_flags), found.any_keyword)
-        return Receiving(found.uidvalidity, found.uidnext, found.exists, kept)
+        return Receiving(found.uidvalidity, found.uidnext, kept)
     try:
         status = lane.target.status(pair.target)
     except CommandRefused:
         return Receiving()
-    return Receiving(status.uidvalidity, status.uidnext, status.messages)
+    return Receiving(status.uidvalidity, status.uidnext)

@@ -44,6 +44,7 @@ class TargetFolder:
 def reverse_folders(shared: Pass) -> None:
     """Carry back new messages and changed flags. A folder that the source refuses is reported, and the pass goes on."""
     lane = shared.lanes.first
+    shared.tally.folder(shared.snapshot.source.messages)
     folders = list(_folders(shared, lane))
     moved = _settle_strays(shared, lane, folders)
     for folder in folders:
@@ -117,7 +118,6 @@ def _settle_strays(shared: Pass, lane: Lane, folders: Sequence[TargetFolder]) ->
 def _carry(shared: Pass, lane: Lane, folder: TargetFolder, moved: frozenset[int]) -> None:
     """Append to the source what the ledger has not paired."""
     unpaired = sorted(folder.messages.keys() - folder.paired.keys() - moved)
-    shared.tally.folder(0)
     if not unpaired:
         return
     lane.target.examine(folder.pair.source)

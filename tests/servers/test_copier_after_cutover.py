@@ -7,7 +7,8 @@ import pytest
 from migrator.model.wave import PassKind
 from tests.lab import corpus
 from tests.lab.checker import compare, snapshot
-from tests.servers.copier_rig import Item, Rig, item, subjects
+from tests.lab.corpus import Item
+from tests.servers.copier_rig import Rig, item, subjects
 
 
 @pytest.fixture

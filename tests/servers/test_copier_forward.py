@@ -12,7 +12,8 @@ from migrator.imap.errors import OverQuota
 from migrator.model.names import FolderName
 from migrator.model.wave import PassKind
 from tests.lab import corpus
-from tests.servers.copier_rig import Item, Rig, item, subjects
+from tests.lab.corpus import Item
+from tests.servers.copier_rig import Rig, item, subjects
 
 
 @pytest.fixture

@@ -58,7 +58,9 @@ def test_a_message_alone_is_tried_once_more_without_its_keywords():
 
 @given(st.sets(st.integers(1, 60)), st.integers(1, 60))
 def test_halving_finds_exactly_the_messages_at_fault(guilty, count):
-    todo, stored, skipped = [batch(count, "work")], set(), set()
+    todo = [batch(count, "work")]
+    stored: set[int] = set()
+    skipped: set[int] = set()
     while todo:
         one = todo.pop()
         if guilty.isdisjoint(one.uids):

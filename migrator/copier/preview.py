@@ -1,0 +1,47 @@
+"""The dry run: what a forward pass would copy, folder by folder. Writes nothing anywhere."""
+
+from migrator.copier.changes import failing_folders, map_mailbox, record_of, records_of, unchanged
+from migrator.copier.folders import FolderPair
+from migrator.copier.job import CopyJob
+from migrator.copier.lanes import Lane
+from migrator.copier.plan import CopyPlan, CopyPolicy, FolderPlan, KeptFlags, plan_copy
+from migrator.copier.scan import canaries, known, scan
+from migrator.copier.snapshot import list_both
+from migrator.state.records import FolderRecord
+
+
+def preview(job: CopyJob) -> CopyPlan:
+    """What `copy_mailbox` would copy now. Only the source is looked into: a message that is on a target which is not
+    empty counts as one to copy, and flags that the target does not keep count as changed."""
+    lane = Lane(job)
+    try:
+        plan = _plan(job, lane)
+    except BaseException:
+        lane.abort()
+        raise
+    lane.close()
+    return plan
+
+
+def _plan(job: CopyJob, lane: Lane) -> CopyPlan:
+    snapshot, records, failing = list_both(lane), records_of(job), failing_folders(job)
+    places = map_mailbox(job, snapshot, records)
+    folders = []
+    for pair in places.pairs:
+        record = record_of(job, records, pair.source, pair.target)
+        idle = pair.source not in failing and unchanged(job, snapshot, pair, record)
+        folders.append((pair, FolderPlan() if idle else _folder(job, lane, pair, record)))
+    left_out = tuple((left.source, left.reason) for left in (*places.skipped, *places.refused))
+    return CopyPlan(tuple(folders), left_out)
+
+
+def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) -> FolderPlan:
+    policy = CopyPolicy(flags=not job.staged, deleted=job.folder_policy.deleted)
+    selected = lane.source.examine(pair.source)
+    same = bool(record.id) and record.source_uidvalidity == selected.uidvalidity
+    record = record if same else FolderRecord(0, job.mailbox.address, pair.source, pair.target)
+    rows = {row.source_uid: row for row in job.ledger.rows(record.id)} if same else {}
+    found = scan(lane.source, selected, record, rows, policy)
+    fresh = tuple(message for message in found.messages if message.uid not in rows)
+    left_out = canaries(lane.source, fresh, job.canary_tokens)
+    return plan_copy(found.messages, KeptFlags(), known(rows), policy, left_out)
