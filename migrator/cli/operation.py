@@ -40,7 +40,9 @@ def say_result(ctx: typer.Context, op: "Operation") -> None:
     from migrator import reports
     from migrator.cli.standing import summary
 
-    emit_one(summary(reports.status(op.store, op.workspace, op.wave.name)), settings(ctx).form)
+    shown = summary(reports.status(op.store, op.workspace, op.wave.name))
+    shown.pop("run_by")  # this very run, which is over
+    emit_one(shown, settings(ctx).form)
 
 
 def say_plan(ctx: typer.Context, op: "Operation") -> None:

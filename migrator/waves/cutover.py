@@ -7,7 +7,7 @@ from migrator.model.errors import MigratorError, Refused
 from migrator.model.route import Queue
 from migrator.model.wave import PassKind, WaveEvent
 from migrator.routing import RouteConflict
-from migrator.waves.flips import foreign_entries, frozen, originals, set_ours, set_routes, to_server
+from migrator.waves.flips import foreign_entries, frozen, originals, restore, set_routes, to_server
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up, one_round
 from migrator.waves.places import Place
@@ -95,9 +95,10 @@ def thaw(op: Operation) -> WaveEvent:
 
     What somebody else has changed stays as it is: the gate "routes" names it before the next cutover.
     """
-    for place in op.places:
-        set_ours(op, place, "thaw", originals(op, place))
-    flush(op)
+    try:
+        restore(op, "thaw", originals, op.places)
+    finally:
+        flush(op)
     return WaveEvent.DONE
 
 

@@ -1,7 +1,8 @@
 """Setting routes: journal the intent, write by compare-and-swap, read back, journal the evidence (I6, I7)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from migrator.model.errors import MigratorError
 from migrator.model.names import Address, Nexthop
 from migrator.routing import Conflict, RouteConflict
 from migrator.waves.operation import Operation
@@ -41,6 +42,27 @@ def set_ours(op: Operation, place: Place, step: str, wanted: Routes) -> tuple[Co
     for conflict in foreign:
         op.progress.note(f"{place.name}: left alone, changed by somebody else: {conflict}")
     return foreign
+
+
+def restore(
+    op: Operation, step: str, wanted: Callable[[Operation, Place], Routes | None], places: Iterable[Place]
+) -> list[RouteConflict]:
+    """`set_ours` at each of `places` where `wanted` gives routes, whatever happens at the others.
+
+    Returns what somebody else has changed, place by place. Raises the first other error when all have been tried.
+    """
+    conflicts, errors = [], []
+    for place in places:
+        routes = wanted(op, place)
+        try:
+            if routes and (foreign := set_ours(op, place, step, routes)):
+                conflicts.append(RouteConflict(place.name, foreign))
+        except MigratorError as error:
+            op.progress.note(f"{place.name}: {step} failed: {error}")
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return conflicts
 
 
 def foreign_entries(op: Operation, place: Place, wanted: Routes) -> tuple[Conflict, ...]:

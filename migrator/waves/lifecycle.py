@@ -26,7 +26,7 @@ TRANSITIONS: Mapping[tuple[S, E], S] = MappingProxyType(
         (S.THAWING, E.DONE): S.SYNCED,
         **{(was, E.DONE): to for was, to in itertools.pairwise(_FORWARD)},
         # From the first flip on, mail may be on the target: only a rollback carries it back.
-        **{(was, E.ROLLBACK): S.ROLLING_BACK for was in (*_FORWARD, S.THAWING)},
+        **{(was, E.ROLLBACK): S.ROLLING_BACK for was in _FORWARD[_FORWARD.index(S.FLIPPING) :]},
         **{(was, E.DONE): to for was, to in itertools.pairwise(_BACK)},
         # The way back stops before its flip: mail goes on to the target, and the next attempt freezes again.
         (S.REVERSE_PASS, E.ABORT): S.ROLLING_BACK,

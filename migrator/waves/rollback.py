@@ -4,9 +4,8 @@ Nothing is deleted on the target. Each step may be entered again.
 """
 
 from migrator.model.wave import PassKind, WaveEvent
-from migrator.routing import RouteConflict
 from migrator.waves.cutover import flush, wait_for_queues
-from migrator.waves.flips import frozen, originals, set_ours, to_server
+from migrator.waves.flips import frozen, originals, restore, to_server
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up
 from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_return
@@ -15,19 +14,17 @@ from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_retur
 def freeze_and_drain(op: Operation) -> WaveEvent:
     """Carry most of the mail back, then hold the rest and wait until nothing is being delivered to the target."""
     carry_back(op)
-    for place in op.places:
-        held = frozen(op, place)
-        if held is not None:
-            set_ours(op, place, "freeze for rollback", held)
+    restore(op, "freeze for rollback", frozen, op.places)
     wait_for_queues(op)
     return WaveEvent.DONE
 
 
 def let_go(op: Operation) -> None:
     """The way back cannot go on now: no mail is left waiting, it goes on to the target until the next attempt (I8)."""
-    for place in op.places:
-        set_ours(op, place, "let go", to_server(op, place))
-    flush(op)
+    try:
+        restore(op, "let go", to_server, op.places)
+    finally:
+        flush(op)
 
 
 def carry_back(op: Operation) -> WaveEvent:
@@ -42,10 +39,8 @@ def flip_back(op: Operation) -> WaveEvent:
 
     Raises RouteConflict, after all that is ours is back, for the entries that somebody else has changed.
     """
-    foreign = [(place, set_ours(op, place, "flip back", originals(op, place))) for place in reversed(op.places)]
-    for place, conflicts in foreign:
-        if conflicts:
-            raise RouteConflict(place.name, conflicts)
+    if conflicts := restore(op, "flip back", originals, reversed(op.places)):
+        raise conflicts[0]
     return WaveEvent.DONE
 
 

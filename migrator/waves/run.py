@@ -70,10 +70,17 @@ def prove_again(op: Operation) -> Proof:
 
 
 def roll_back(op: Operation) -> None:
-    """Take the wave back to its source, from any state after the freeze; running it again resumes."""
+    """Take the wave back to its source; running it again resumes. Before the first flip, only the freeze is taken back.
+
+    GateRefused for a wave that has not come so far.
+    """
     state = op.record().state
     if state is WaveState.ROLLED_BACK:
         return
+    if state in FROZEN:
+        op.advance(state, WaveEvent.ABORT, "rollback asked for, and no route points to the target yet")
+    if state in FROZEN or state is WaveState.THAWING:
+        return _drive(op, {WaveState.THAWING: cutover.thaw}, WaveState.SYNCED)
     if state not in GOING_BACK:
         if (state, WaveEvent.ROLLBACK) not in TRANSITIONS:
             raise GateRefused(

@@ -28,10 +28,15 @@ def test_every_state_is_reached_from_the_plan() -> None:
     assert reachable(WaveState.PLANNED) == set(WaveState)
 
 
-@pytest.mark.parametrize("state", sorted(ON_TARGET | FROZEN))
-def test_everything_after_the_freeze_began_can_be_taken_back(state: WaveState) -> None:
-    assert WaveState.ROLLED_BACK in reachable(state)
+@pytest.mark.parametrize("state", sorted(ON_TARGET))
+def test_once_a_route_may_point_to_the_target_the_wave_can_be_rolled_back(state: WaveState) -> None:
     assert (state, WaveEvent.ROLLBACK) in TRANSITIONS
+
+
+@pytest.mark.parametrize("state", sorted(FROZEN))
+def test_before_the_first_flip_there_is_only_the_freeze_to_take_back(state: WaveState) -> None:
+    assert TRANSITIONS[state, WaveEvent.ABORT] is WaveState.THAWING
+    assert (state, WaveEvent.ROLLBACK) not in TRANSITIONS
 
 
 @pytest.mark.parametrize("state", sorted(ON_TARGET))
