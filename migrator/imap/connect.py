@@ -21,10 +21,13 @@ from migrator.model.names import has_control, neutral
 _COME_BACK = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[THROTTLED]")
 
 
-def connect(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, timeout: float = 60) -> Session:
+def connect(
+    endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, timeout: float = 60, patience: float = 300
+) -> Session:
     """A logged-in Session. Unreachable, LoginRefused, PlaintextRefused, CertificateRefused, Throttled.
 
-    `timeout` is in seconds, for every wait for the server; greeting and login together get twice that.
+    `timeout` is in seconds, for every wait until the session is there; greeting and login together get twice that.
+    `patience` is for every wait after that: a server may be busy with a large APPEND or a huge folder, and be silent.
     """
     if endpoint.tls is Tls.NONE and not allow_plaintext:
         raise PlaintextRefused(
@@ -37,7 +40,7 @@ def connect(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, 
         wire.deadline = time.monotonic() + 2 * timeout
         channel, offers_id = _enter(wire, endpoint, context, login)
         session = Session(channel, offers_id)
-        wire.deadline = None
+        wire.deadline, wire.timeout = None, patience
         return session
     except BaseException:
         wire.abort()

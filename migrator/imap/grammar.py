@@ -7,7 +7,7 @@ through: it is rebuilt here from RFC 9051's grammar, or refused with UnsafeValue
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from imapclient import imap_utf7  # type: ignore[import-untyped]
@@ -22,6 +22,7 @@ FLAGS_LIMIT = 6_000  # octets of a flag list: Dovecot takes the rest of a line t
 _SYSTEM_BY_LOWER = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 _KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~\[]{1,255}")  # atom, RFC 9051 section 9
 _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")  # printable ASCII without " and \
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
@@ -49,12 +50,12 @@ def _flag(flag: str) -> bytes:
 
 
 def date_fits(date: datetime) -> bool:
-    """Whether every server parses this INTERNALDATE: aware, whole-minute zone within a day, years 1970 to 9999.
+    """Whether every server parses this INTERNALDATE: aware, whole-minute zone within a day, 1970 to 9999 by UTC.
 
-    Dates before 1970 are BAD on Cyrus and become 2036 to 2038 on Dovecot.
+    Instants before 1970 are BAD on Cyrus and become 2036 to 2038 on Dovecot.
     """
     zone = date.utcoffset()
-    return zone is not None and 1970 <= date.year <= 9999 and not zone % timedelta(minutes=1)
+    return zone is not None and not zone % timedelta(minutes=1) and date >= _EPOCH and date.year <= 9999
 
 
 def quoted_date(date: datetime) -> bytes:
@@ -62,6 +63,8 @@ def quoted_date(date: datetime) -> bytes:
     zone = date.utcoffset()
     if zone is None or not date_fits(date):
         raise UnsafeValue(f"not a date that IMAP servers take: {date!r}", remedy="Append without a date.")
+    if date.year < 1970:  # the last hours of 1969 in a western zone
+        date, zone = date.astimezone(UTC), timedelta()
     year, month, day, hour, minute, second, *_ = date.timetuple()
     return b'"%02d-%b-%04d %02d:%02d:%02d %b"' % (day, _MONTHS[month - 1], year, hour, minute, second, _zone(zone))
 

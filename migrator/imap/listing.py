@@ -48,8 +48,9 @@ def personal_namespace(channel: Channel, has: Callable[[str], bool]) -> Namespac
     """The first personal namespace (RFC 2342); by LIST "" "" where NAMESPACE is missing."""
     if has("NAMESPACE"):
         for answer in _answers([channel.run(b"NAMESPACE")]):
-            if answer[0] == b"NAMESPACE" and isinstance(answer[1], list) and isinstance(answer[1][0], list):
-                first = answer[1][0]
+            personal = answer[1] if len(answer) > 1 else None
+            first = personal[0] if isinstance(personal, list) and personal else None
+            if isinstance(first, list) and len(first) > 1:
                 return Namespace(folder_name(_octets(first[0])), _separator(first[1]))
     listed = _listed(_answers([channel.run(b"LIST", b'""', b'""')]), b"LIST")
     return Namespace("", listed[0][1] if listed else None)

@@ -225,8 +225,10 @@ class Session:
             if done.status and done.status.code == "COPYUID":
                 lines.append(b"[COPYUID " + done.status.args + b"]")
             for found in filter(None, map(_COPYUID.search, lines)):
-                pair = (expand(found[1], len(uids)), expand(found[2], len(uids)))
-                moved.update(zip(*pair, strict=True))
+                old, new = expand(found[1], len(uids)), expand(found[2], len(uids))
+                if len(old) != len(new):
+                    self._channel.violated("the server sent a COPYUID with two sets of different sizes")
+                moved.update(zip(old, new, strict=True))
         return moved
 
 

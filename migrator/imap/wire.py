@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 import time
+from operator import itemgetter
 
 from migrator.imap.errors import CertificateRefused, ConnectionLost, ProtocolViolation
 from migrator.model.errors import Unreachable
@@ -13,6 +14,13 @@ from migrator.model.mailbox import Endpoint
 INBOX_CAP = 16 << 20  # octets that may arrive while we are sending; answers to 100 APPENDs are 10 KB
 ABSORB = 64 * 1024
 Octets = bytes | bytearray | memoryview
+_KEEPALIVE = (  # a peer that is gone without a word is noticed within a minute, however patient we are with a live one
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPIDLE", 0), 30),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPINTVL", 0), 10),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPCNT", 0), 3),
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", 0), 60_000),
+)
 
 
 class Wire:
@@ -27,9 +35,11 @@ class Wire:
         self.during = "connecting"
         self.deadline: float | None = None
         self._socket = connected
-        self._timeout = timeout
+        self.timeout = timeout
         self._inbox = bytearray()
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for level, option, value in filter(itemgetter(1), _KEEPALIVE):
+            connected.setsockopt(level, option, value)
         connected.setblocking(False)
         self._attach(connected)
 
@@ -112,13 +122,13 @@ class Wire:
                 self._wait(select.POLLOUT)
 
     def _wait(self, events: int) -> int:
-        patience = self._timeout
+        patience = self.timeout
         if self.deadline is not None:
             patience = min(patience, self.deadline - time.monotonic())
         self._poll.modify(self._socket, events)
         ready = self._poll.poll(max(0, patience) * 1000)
         if not ready:
-            raise self._lost(f"no answer for {self._timeout:g} seconds")
+            raise self._lost(f"no answer for {self.timeout:g} seconds")
         return ready[0][1]
 
     def _absorb(self) -> None:

@@ -7,7 +7,7 @@ import re
 from hashlib import blake2b
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrator.imap.digest import Digester, Digests, digests, grade
@@ -41,6 +41,7 @@ def l4_of(data: bytes) -> bytes:
 
 @settings(deadline=None)
 @given(text, cuts)
+@example(b"a\n\x80", [1])
 def test_any_chunking_gives_the_same_digests(data: bytes, where: list[int]) -> None:
     digester = Digester()
     for piece in pieces(data, where):

@@ -79,6 +79,11 @@ def test_a_date_comes_back_as_the_same_instant_and_zone(date: datetime) -> None:
     assert (read, read.utcoffset()) == (date.replace(microsecond=0), date.utcoffset())
 
 
+def test_the_epoch_in_a_western_zone_is_written_as_1970() -> None:
+    date = datetime(1969, 12, 31, 16, tzinfo=timezone(timedelta(hours=-8)))
+    assert grammar.quoted_date(date) == b'"01-Jan-1970 00:00:00 +0000"'
+
+
 @pytest.mark.parametrize(
     "date",
     [
