@@ -48,7 +48,7 @@ class Throttled(Transient):
 
 
 class ProtocolViolation(Refused):
-    """The server said something that IMAP does not allow, or more than our limits: the session is of no use any more."""
+    """The server said what IMAP does not allow, or more than our limits: the session is of no use any more."""
 
 
 class Unsupported(Refused):
