@@ -8,7 +8,7 @@ from migrator.copier.changes import Records, failing_folders, map_mailbox, recor
 from migrator.copier.folders import FolderPair
 from migrator.copier.forward import ForwardFolder
 from migrator.copier.job import CopyJob, SourceLooksEmpty
-from migrator.copier.lanes import Lanes, Work
+from migrator.copier.lanes import Lanes, LaneStopped, Work
 from migrator.copier.lease import Keeper, TargetLease
 from migrator.copier.left_out import refused, skipped
 from migrator.copier.plan import CopyPolicy
@@ -69,8 +69,10 @@ def _holding(job: CopyJob) -> Iterator[Pass]:
         with _kept(job, lease, lanes):
             yield Pass(job, lanes, Tally(job), snapshot)
         lease.release(lanes.first.target)
-    except BaseException:
+    except BaseException as error:
         lanes.first.abort()
+        if isinstance(error, LaneStopped) and lanes.error is not None:
+            raise lanes.error from None
         raise
     lanes.first.close()
 
@@ -156,7 +158,7 @@ def _make(shared: Pass, pair: FolderPair, made: set[FolderName]) -> str:
     target, there = shared.lanes.first.target, shared.snapshot.target.folders.get(pair.target)
     try:
         if not pair.exists and pair.target not in made:
-            target.create(pair.target, pair.special_use)
+            target.create(pair.target, pair.attribute)
             made.add(pair.target)
         if pair.subscribed and not (there and there.subscribed):
             target.subscribe(pair.target)

@@ -82,6 +82,11 @@ class FolderPair:
     special_use: str | None = None
     note: str = ""
 
+    @property
+    def attribute(self) -> str | None:
+        """`special_use` as RFC 6154 writes it ("\\Sent")."""
+        return self.special_use and "\\" + self.special_use[1:].capitalize()
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:

@@ -39,7 +39,10 @@ class ForwardFolder:
     def __call__(self, lane: Lane) -> None:
         """Look and plan in this lane; the copying becomes work for any lane."""
         self._shared.lanes.checkpoint()
-        selected = lane.source.examine(self._pair.source)
+        try:
+            selected = lane.source.examine(self._pair.source)
+        except CommandRefused as error:
+            return self._shared.unreadable(self._pair.source, error)
         target = receiving(self._shared, lane, self._pair)
         rows = self._reconcile(lane, selected, target)
         work = FolderWork(self._record, Direction.FORWARD, target.uidvalidity, target.uidnext)
@@ -108,10 +111,11 @@ class ForwardFolder:
 
     def _make_target(self, lane: Lane, work: FolderWork) -> None:
         """After the cutover a folder is made only when late mail comes for it (I4)."""
-        lane.target.create(self._pair.target)
+        lane.target.create(self._pair.target, self._pair.attribute)
         status = lane.target.status(self._pair.target)
         work.uidvalidity, work.uidnext = status.uidvalidity, status.uidnext
-        record = replace(work.record, target_uidvalidity=status.uidvalidity)
+        known = forget_places(self._shared, work.record) if work.record.target_uidvalidity else work.record
+        record = replace(known, target_uidvalidity=status.uidvalidity)
         work.record = self._shared.job.ledger.put_folder(record, self._shared.job.lease)
 
     def _skip(self, work: FolderWork, skips: Sequence[Skip]) -> None:

@@ -59,7 +59,7 @@ class Lanes:
         self._queue: deque[Work] = deque()
         self._changed = threading.Condition()
         self._busy = 0
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
 
     def add(self, work: Work, next_up: bool = False) -> None:
         """Queue `work`, at the front if `next_up`."""
@@ -70,13 +70,13 @@ class Lanes:
     def fail(self, error: BaseException) -> None:
         """End all lanes at their next checkpoint with `error`; the first one counts."""
         with self._changed:
-            self._error = self._error or error
+            self.error = self.error or error
             self._changed.notify_all()
 
     def checkpoint(self) -> None:
-        """Stop here if the operator said so, or another lane failed."""
+        """Stop here if the operator said so, or something else failed (LaneStopped; `error` is what)."""
         self._job.checkpoint()
-        if self._error is not None:
+        if self.error is not None:
             raise LaneStopped
 
     def run(self, most: int) -> None:
@@ -87,13 +87,13 @@ class Lanes:
         self._work(self.first)
         for thread in others:
             thread.join()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
 
     def _extra_lane(self) -> None:
         lane = Lane(self._job)
         self._work(lane)
-        (lane.close if self._error is None else lane.abort)()
+        (lane.close if self.error is None else lane.abort)()
 
     def _work(self, lane: Lane) -> None:
         while (work := self._take()) is not None:
@@ -106,8 +106,8 @@ class Lanes:
 
     def _take(self) -> Work | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or not self._busy or self._error is not None)
-            if self._error is not None or not self._queue:
+            self._changed.wait_for(lambda: self._queue or not self._busy or self.error is not None)
+            if self.error is not None or not self._queue:
                 return None
             self._busy += 1
             return self._queue.popleft()

@@ -17,7 +17,7 @@ from typing import Self
 
 from migrator.copier.job import TargetLeaseLost, TargetTaken
 from migrator.imap import Session
-from migrator.imap.errors import CommandRefused, Unsupported
+from migrator.imap.errors import CommandRefused, OverQuota, Unsupported
 from migrator.model.errors import MigratorError, Transient
 from migrator.model.names import FolderName, neutral
 
@@ -98,6 +98,10 @@ class TargetLease:
         appender.end("note")
         refusals = [r for result in appender.results(wait=True) for r in (result.refusal, *result.refusals) if r]
         for refusal in refusals:
+            if refusal.code == "OVERQUOTA":
+                raise OverQuota(
+                    "APPEND", refusal.code, refusal.text, remedy="Raise the mailbox's quota, then run again."
+                )
             if refusal.code not in {"TRYCREATE", "NONEXISTENT"}:
                 raise CommandRefused("APPEND", refusal.code, refusal.text)
         return not refusals

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from migrator.copier.lanes import Lane
 from migrator.copier.plan import FOLDER_SKIPPED
 from migrator.copier.work import Pass
+from migrator.imap.errors import CommandRefused
 from migrator.model.message import MessageMeta, Outcome
 from migrator.model.names import FolderName
 from migrator.state.records import FolderRecord, LedgerRow
@@ -26,8 +27,11 @@ class LeftOutFolder:
         """Every message without a row gets one; the next pass tries again what failed."""
         self.shared.lanes.checkpoint()
         ledger, lease = self.shared.job.ledger, self.shared.job.lease
-        selected = lane.source.examine(self.record.source_name)
         record = self.record
+        try:
+            selected = lane.source.examine(record.source_name)
+        except CommandRefused as error:
+            return self.shared.unreadable(record.source_name, error)
         if record.id and record.source_uidvalidity != selected.uidvalidity:
             ledger.drop_folder(record.id, lease)
             record = replace(record, id=0, source_uidnext=0)

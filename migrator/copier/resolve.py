@@ -11,11 +11,10 @@ from migrator.copier.stream import SentBatch
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap import Digests, Session
 from migrator.imap.errors import CommandRefused
-from migrator.model.message import Flags, Grade, MessageMeta
+from migrator.model.message import Grade
 from migrator.model.names import FolderName
 from migrator.state.records import Direction, FolderRecord, IntentKind, IntentRecord, LedgerRow, Settled
 
-RECENT: Flags = frozenset({"\\Recent"})
 Pairs = Mapping[int, tuple[int, Grade]]
 
 
@@ -98,23 +97,19 @@ def unknown(session: Session, known: set[int], since: int) -> list[int]:
 def rows_of(
     work: FolderWork, origin: Session, destination: Session, wanted: Mapping[int, Digests], pairs: Pairs
 ) -> dict[int, LedgerRow]:
-    """Rows, by origin UID, of messages found by content. Their flags are those they have where they arrived.
+    """Rows, by origin UID, of messages found by content, with the flags they have on the target.
 
-    A pair whose origin has meanwhile vanished gets no row.
+    A pair of which one side has meanwhile vanished gets no row.
     """
     metas = {message.uid: message for message in origin.scan(sorted(pairs))} if pairs else {}
     there = {m.uid: m for m in destination.scan(sorted(uid for uid, _ in pairs.values()))} if pairs else {}
-    return {
-        uid: replace(
-            work.row(_with_flags(metas[uid], there[placed]), placed, wanted[uid].l2, metas[uid].size), grade=found
-        )
-        for uid, (placed, found) in pairs.items()
-        if uid in metas and placed in there
-    }
-
-
-def _with_flags(message: MessageMeta, there: MessageMeta) -> MessageMeta:
-    return replace(message, flags=there.flags - RECENT)
+    rows = {}
+    for uid, (placed, found) in pairs.items():
+        if uid in metas and placed in there:
+            message, on_target = metas[uid], there[placed] if work.forward else metas[uid]
+            row = work.row(message, placed, wanted[uid].l2, message.size)
+            rows[uid] = replace(row, flags=on_target.flags, grade=found)
+    return rows
 
 
 def learn_uids(shared: Pass, lane: Lane, work: FolderWork, batches: Sequence[SentBatch]) -> None:

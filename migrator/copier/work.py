@@ -9,6 +9,7 @@ from migrator.copier.lanes import Lane, Lanes
 from migrator.copier.snapshot import Snapshot
 from migrator.copier.tally import Tally
 from migrator.imap import Session
+from migrator.model.errors import MigratorError
 from migrator.model.message import MessageMeta, Outcome
 from migrator.model.names import FolderName
 from migrator.state.records import Direction, FolderRecord, LedgerRow
@@ -22,6 +23,13 @@ class Pass:
     lanes: Lanes
     tally: Tally
     snapshot: Snapshot
+
+    def unreadable(self, name: FolderName, error: MigratorError) -> None:
+        """The source does not open this folder: its messages have no outcome, and the pass goes on with the others."""
+        listed = self.snapshot.source.folders[name].status
+        messages = listed.messages if listed else 1  # not even a count: something is unaccounted for
+        self.tally.folder(messages, messages)
+        self.tally.warn(f"folder {name!r} cannot be read: {error}")
 
     def known(self, work: "FolderWork") -> set[int]:
         """UIDs in the receiving folder of `work` that the ledger knows; several source folders may go into one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from migrator.copier import FolderPolicy
 from migrator.model.wave import PassKind
 from tests.lab import corpus
 from tests.lab.checker import compare, snapshot
@@ -156,3 +157,52 @@ def test_a_server_with_hardly_any_extension_is_served_too(make_dovecot, tmp_path
     rig.fill_old({"INBOX": [item("later")]})
     assert rig.run(PassKind.CATCH_UP).copied == 1
     assert rig.compare().clean
+
+
+def test_new_mail_in_a_merged_folder_goes_back_to_one_of_its_folders_and_old_mail_to_none(rig):
+    rig.fill_old({"A": [item("a")], "B": [item("b")]})
+    rig.run(folder_policy=FolderPolicy(map={"A": "Both", "B": "Both"}, merge=frozenset({"Both"})))
+    rig.fill_new({"Both": [item("new")]})
+    command(rig.new, rig.user, "Both", "UID STORE 1:2 +FLAGS (\\Flagged)")
+    report = rig.run(PassKind.REVERSE)
+    assert (report.copied, report.flags_changed, report.unaccounted) == (1, 2, 0)
+    assert subjects(rig.old, rig.user, "A") + subjects(rig.old, rig.user, "B") == ["a", "new", "b"]
+
+
+def test_a_folder_that_is_gone_on_the_source_goes_back_whole(rig):
+    rig.fill_old({"Work": [item("one"), item("two")]})
+    rig.run()
+    with rig.old.connect(rig.user) as connection:
+        connection.command(b"DELETE Work")
+    rig.fill_new({"Work": [item("three")]})
+    assert rig.run(PassKind.REVERSE).copied == 3
+    assert subjects(rig.old, rig.user, "Work") == ["one", "three", "two"]
+    assert rig.run(PassKind.REVERSE).copied == 0
+
+
+def test_mail_in_a_folder_that_was_made_anew_for_late_mail_goes_back_too(rig):
+    rig.fill_old({"Work": [item("one"), item("two")]})
+    rig.run()
+    with rig.new.connect(rig.user) as connection:
+        connection.command(b"DELETE Work")
+    rig.fill_old({"Work": [item("late")]})
+    rig.run(PassKind.CATCH_UP)
+    rig.fill_new({"Work": [item("new at UID 2")]})
+    assert rig.run(PassKind.REVERSE).copied == 1
+    assert subjects(rig.old, rig.user, "Work") == ["late", "new at UID 2", "one", "two"]
+
+
+@pytest.mark.parametrize("kind", [PassKind.INITIAL, PassKind.CATCH_UP, PassKind.REVERSE])
+def test_a_server_that_does_not_name_uids_is_read_back_by_content(rig, monkeypatch, kind):
+    monkeypatch.setattr("migrator.imap.appender._append_uid", lambda status, messages: (None, None))
+    mail = {"INBOX": [item("twin"), item("twin"), item("one", "\\Seen")], "Work": [item("two")]}
+    if kind is not PassKind.INITIAL:
+        rig.run()
+    (rig.fill_new if kind is PassKind.REVERSE else rig.fill_old)(mail)
+    report = rig.run(kind)
+    assert (report.copied, report.unaccounted) == (4, 0)
+    verdict = rig.compare()
+    assert verdict.clean, str(verdict)
+    assert not verdict.extra
+    again = rig.run(kind)
+    assert (again.copied, again.flags_changed, again.unaccounted) == (0, 0, 0)

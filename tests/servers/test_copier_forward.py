@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
 
-from migrator.copier import DeletedPolicy, FolderPolicy, SourceLooksEmpty, TargetTaken
+from migrator.copier import DeletedPolicy, FolderPolicy, SourceLooksEmpty, TargetTaken, preview
 from migrator.copier.lease import TargetLease
 from migrator.imap.errors import OverQuota
+from migrator.model.errors import Stopped, Unreachable
 from migrator.model.names import FolderName
 from migrator.model.wave import PassKind
 from tests.lab import corpus
@@ -262,3 +265,95 @@ def test_a_large_message_streams_through(rig):
     rig.fill_old({"INBOX": [Item(corpus.large(1, 12 << 20), (), "01-Jan-2020 00:00:00 +0000"), item("small")]})
     assert rig.run().copied == 2
     assert rig.compare().clean
+
+
+def test_the_dry_run_tells_what_the_pass_would_copy_and_writes_nothing(rig):
+    rig.fill_old({"INBOX": [item("one"), item("two")], "Work": [item("three")], "Scratch": [item("four")]})
+    policy = FolderPolicy(skip=frozenset({"Scratch"}))
+    before = rig_folders(rig)
+    with rig.job(PassKind.INITIAL, folder_policy=policy) as job:
+        plan = preview(job)
+    assert (plan.messages, [name for name, _ in plan.left_out], rig_folders(rig)) == (3, ["Scratch"], before)
+    assert rig.run(folder_policy=policy).copied == 3
+    rig.fill_old({"INBOX": [item("five")]})
+    with rig.job(PassKind.DELTA, folder_policy=policy) as job:
+        assert {pair.source: folder.messages for pair, folder in preview(job).folders} == {"INBOX": 1, "Work": 0}
+
+
+def test_a_source_folder_that_cannot_be_opened_is_unaccounted_for_and_the_others_arrive(make_dovecot, pair, tmp_path):
+    user = pair.user()
+    acl = "mail_plugins = acl\nprotocol imap {\n  mail_plugins = acl imap_acl\n}\nplugin {\n  acl = vfile\n}"
+    rig = Rig(make_dovecot("closed", users=[user], extra=acl), pair.new, user, tmp_path / "state")
+    rig.fill_old({"INBOX": [item("one")], "Closed": [item("two"), item("three")]})
+    with rig.old.connect(user) as connection:
+        connection.command(b"SETACL", b"Closed", user.encode(), b"la")
+    report = rig.run()
+    assert (report.copied, report.unaccounted) == (1, 1)  # the server does not even tell how many
+    assert any("Closed" in warning for warning in report.warnings)
+    with rig.old.connect(user) as connection:
+        connection.command(b"SETACL", b"Closed", user.encode(), b"lrsa")
+    assert rig.run(PassKind.DELTA).unaccounted == 0
+    assert rig.compare().clean
+
+
+def test_special_folders_are_made_with_their_use_where_the_target_lacks_them(make_dovecot, tmp_path):
+    user = "uses@company.test"
+    old = make_dovecot("uses", users=[user], special_use={"書庫": "\\Archive", "Sent": "\\Sent"})
+    rig = Rig(old, make_dovecot("useless", users=[user], special_use={}), user, tmp_path / "state")
+    rig.fill_old({"書庫": [item("kept")], "Sent": [item("sent")]})
+    assert rig.run().copied == 2
+    assert rig.compare().clean
+
+
+class StopAt:
+    """Says "now" at the n-th checkpoint."""
+
+    def __init__(self, checkpoint: int) -> None:
+        self.left = checkpoint
+
+    def draining(self) -> bool:
+        return False
+
+    def now(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_stop_at_any_checkpoint_leaves_nothing_doubtful_and_the_next_run_goes_on(rig):
+    rig.fill_old({"INBOX": [item(f"m {n}") for n in range(250)], "Work": [item("w")]})
+    stopped = 0
+    for checkpoint in range(30):
+        try:
+            rig.run(stop=StopAt(checkpoint))
+            break
+        except Stopped:
+            stopped += 1
+            with rig.job(PassKind.INITIAL) as job:
+                assert not job.ledger.open_intents(job.mailbox.address)
+            assert "migrator-lease" not in rig_folders(rig)
+    assert stopped > 3
+    verdict = rig.compare()
+    assert verdict.clean, str(verdict)
+    assert not verdict.extra
+
+
+def test_a_connection_cut_in_the_middle_of_a_message_stores_no_half_of_it(rig, make_proxy):
+    big = Item(corpus.large(3, 8 << 20), (), "01-Jan-2020 00:00:00 +0000")
+    rig.fill_old({"INBOX": [item("before"), big, item("after")]})
+    proxy = make_proxy((rig.old.host, rig.old.imap_port))
+    rig.where["source"] = (proxy.host, proxy.port)
+
+    def cut() -> None:
+        while proxy.octets_down < 3 << 20:
+            time.sleep(0.001)
+        proxy.cut()
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    with pytest.raises(Unreachable):
+        rig.run()
+    cutter.join()
+    assert rig.run().unaccounted == 0
+    verdict = rig.compare()
+    assert verdict.clean, str(verdict)
+    assert not verdict.extra
