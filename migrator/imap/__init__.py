@@ -1,7 +1,6 @@
 """The wire: connect and log in, folders, streamed FETCH, pipelined APPEND, and digests of what passes."""
 
 from migrator.imap.appender import Appender
-from migrator.imap.budget import ConnectionBudget
 from migrator.imap.connect import connect
 from migrator.imap.digest import Digester, Digests, grade
 from migrator.imap.fetcher import Fetcher
@@ -12,7 +11,6 @@ __all__ = [
     "AppendResult",
     "Appender",
     "Body",
-    "ConnectionBudget",
     "Digester",
     "Digests",
     "Fetcher",
