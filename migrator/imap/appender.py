@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from migrator.imap.channel import Channel, Exchange
 from migrator.imap.errors import CommandRefused
@@ -55,7 +56,7 @@ class Appender:
 
     def message(self, flags: Flags, internaldate: datetime | None, size: int) -> None:
         """Announce a message of exactly `size` octets. UnsafeValue (and nothing is sent) for a bad flag or date."""
-        head = b" " + flag_list(flags) + (b" " + quoted_date(internaldate) if internaldate else b"")
+        head = _flag_words(flags) + (b" " + quoted_date(internaldate) if internaldate else b"")
         batch = self._open_batch()
         batch.messages += 1
         self._left = size
@@ -194,6 +195,11 @@ class Appender:
         uids = tuple(uids[0] if uids else None for _, uids in named)
         known = next((uidvalidity for uidvalidity, _ in named if uidvalidity), None)
         return AppendResult(batch.tag, uids if known or any(refusals) else None, known, refusals=refusals)
+
+
+@lru_cache(maxsize=1024)
+def _flag_words(flags: Flags) -> bytes:
+    return b" " + flag_list(flags)
 
 
 def _refused(status: StatusLine) -> Refusal | None:

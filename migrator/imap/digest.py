@@ -60,8 +60,10 @@ class Digester:
 
     def _header_part(self, text: bytes) -> int:
         """How many octets of `text` still belong to the header."""
-        at = (self._tail + text).find(b"\n\n")
-        if at >= 0:
+        if self._tail == text[:1] == b"\n":  # the empty line began in the part before
+            self._header = False
+            return 0
+        if at := text.find(b"\n\n") + 1:
             self._header = False
             return at
         self._tail = text[-1:]

@@ -26,7 +26,10 @@ class _Request:
 
     @property
     def ended(self) -> bool:
-        return all(exchange.status for exchange in self.exchanges)
+        for exchange in self.exchanges:  # noqa: SIM110  (asked once a message: no generator)
+            if exchange.status is None:
+                return False
+        return True
 
 
 class Fetcher:
@@ -95,8 +98,8 @@ class Fetcher:
         """Skip what is unread of the body at hand, and read its response to the end."""
         if self._open:
             self._open = False
-            for _ in self._chunks():
-                pass
+            if self._channel.parser.literal_left:
+                deque(self._chunks(), maxlen=0)
             rest = self._channel.line()
             if rest != b")":
                 self._channel.whole(rest)

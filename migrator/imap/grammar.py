@@ -55,7 +55,7 @@ def date_fits(date: datetime) -> bool:
     Instants before 1970 are BAD on Cyrus and become 2036 to 2038 on Dovecot.
     """
     zone = date.utcoffset()
-    return zone is not None and not zone % timedelta(minutes=1) and date >= _EPOCH and date.year <= 9999
+    return zone is not None and not zone % timedelta(minutes=1) and (date.year > 1970 or date >= _EPOCH)
 
 
 def quoted_date(date: datetime) -> bytes:
@@ -65,8 +65,8 @@ def quoted_date(date: datetime) -> bytes:
         raise UnsafeValue(f"not a date that IMAP servers take: {date!r}", remedy="Append without a date.")
     if date.year < 1970:  # the last hours of 1969 in a western zone
         date, zone = date.astimezone(UTC), timedelta()
-    year, month, day, hour, minute, second, *_ = date.timetuple()
-    return b'"%02d-%b-%04d %02d:%02d:%02d %b"' % (day, _MONTHS[month - 1], year, hour, minute, second, _zone(zone))
+    day = b"%02d-%b-%04d" % (date.day, _MONTHS[date.month - 1], date.year)
+    return b'"%b %02d:%02d:%02d %b"' % (day, date.hour, date.minute, date.second, _zone(zone))
 
 
 @cache

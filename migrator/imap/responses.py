@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from imapclient import imap_utf7  # type: ignore[import-untyped]
 
@@ -20,7 +21,7 @@ _TOKEN = re.compile(
     rb'|(?P<atom>(?:\[[^\[\]]*\]|[^ ()"])+))'
 )
 _STATUS_LINE = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Z0-9-]+)(?: ([^\]]*))?\] ?)?(.*))?\Z", re.I | re.S)
-_DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+_DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d\d\d\d)")
 _MONTH = {
     name: number
     for number, name in enumerate(
@@ -161,22 +162,21 @@ def internal_date(value: bytes) -> datetime:
     found = _DATE.fullmatch(value)
     if not found:
         return UNKNOWN_DATE
-    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
-    offset = 60 * int(zone_hours) + int(zone_minutes)
+    day, month, year, hour, minute, second, zone = found.groups()
     try:
         return datetime(
             int(year), _MONTH[month.lower()], int(day), int(hour), int(minute), min(int(second), 59),
-            tzinfo=_zone(-offset if sign == b"-" else offset),
+            tzinfo=_zone(zone),
         )  # fmt: skip
     except (KeyError, ValueError):
         return UNKNOWN_DATE
 
 
-def _zone(minutes: int) -> timezone:
-    return _ZONES.get(minutes) or _ZONES.setdefault(minutes, timezone(timedelta(minutes=minutes)))
-
-
-_ZONES: dict[int, timezone] = {}
+@lru_cache(maxsize=256)
+def _zone(text: bytes) -> timezone:
+    """Of `+0900`; ValueError beyond a day."""
+    minutes = 60 * int(text[1:3]) + int(text[3:])
+    return timezone(timedelta(minutes=-minutes if text[:1] == b"-" else minutes))
 
 
 def message_meta(attributes: Mapping[bytes, Token]) -> MessageMeta:

@@ -18,7 +18,7 @@ from migrator.imap.responses import (
     status_line,
     tokens,
 )
-from migrator.model.message import Flags, MessageMeta
+from migrator.model.message import MessageMeta
 
 SLICE = 50_000  # messages to one SEARCH: an answer of 11 octets a message stays under the line cap
 _RANGE = re.compile(r"([1-9]\d{0,9})(?::([1-9]\d{0,9}|\*))?")
@@ -62,8 +62,10 @@ def scan(channel: Channel, uids: str | Sequence[int], condition: bytes, limit: i
     for line in _fetch(channel, uids, items + condition, limit):
         usual = _META.fullmatch(line)
         if usual:
-            meta = _meta(usual, known_flags(usual[3]))
-            found[meta.uid] = meta
+            uid, before, words, date, size, after = usual.groups()
+            found[int(uid)] = MessageMeta(
+                int(uid), int(size), known_flags(words), internal_date(date), int(before or after or 0)
+            )
         elif (attributes := _attributes(channel, line)) and b"RFC822.SIZE" in attributes:
             meta = message_meta(attributes)
             found[meta.uid] = meta
@@ -108,11 +110,6 @@ def with_uidnext(chosen: Selected, status: Status) -> Selected:
         chosen.uidvalidity, status.uidnext, chosen.exists, chosen.highestmodseq,
         chosen.permanent_flags, chosen.any_keyword, chosen.read_only,
     )  # fmt: skip
-
-
-def _meta(found: re.Match[bytes], known: Flags) -> MessageMeta:
-    uid, before, _, date, size, after = found.groups()
-    return MessageMeta(int(uid), int(size), known, internal_date(date), int(before or after or 0))
 
 
 def _fetch(channel: Channel, uids: str | Sequence[int], items: bytes, limit: int) -> Iterator[bytes]:
