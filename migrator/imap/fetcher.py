@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 from migrator.imap.channel import Channel, Exchange, refusal
@@ -13,7 +13,7 @@ from migrator.imap.grammar import uid_sets
 from migrator.imap.records import Body, Chunk
 from migrator.imap.responses import number, pairs, tokens
 
-SPOOL = 1 << 20  # octets in memory of a body whose UID comes after it
+IN_MEMORY = 256 * 1024  # octets of a body that came too early, up to which it waits in memory; else on the disk
 _USUAL = re.compile(rb"\* \d+ FETCH \(UID (\d{1,10}) BODY\[\] \{", re.IGNORECASE)
 _ANY = re.compile(rb"\* \d+ FETCH \((?:[^\r\n]* )?BODY\[\] ", re.IGNORECASE)
 _UID = re.compile(rb"(?:\(| |^)UID (\d{1,10})(?: |\)|$)", re.IGNORECASE)
@@ -23,26 +23,24 @@ _UID = re.compile(rb"(?:\(| |^)UID (\d{1,10})(?: |\)|$)", re.IGNORECASE)
 class _Request:
     exchanges: list[Exchange]
     wanted: set[int]  # UIDs without an answer so far
+    early: deque[Body] = field(default_factory=deque)  # came while an older request was being consumed
 
     @property
     def ended(self) -> bool:
-        for exchange in self.exchanges:  # noqa: SIM110  (asked once a message: no generator)
-            if exchange.status is None:
-                return False
-        return True
+        return all(exchange.status for exchange in self.exchanges)
 
 
 class Fetcher:
     """Pipelined UID FETCH: ask for batch n+1 before batch n is consumed. No other command meanwhile.
 
-    Bodies are told apart by UID, not by what stands between them: Dovecot sends the OK of the first request only after
-    the bodies of the second.
+    Bodies belong to requests by UID, not by order: when we read slowly, Dovecot works on the next FETCH while the
+    first waits to be sent, so that their bodies alternate; and it sends the OK of the first after bodies of the second.
+    What comes early is kept until its turn: no more than the bodies of the requests that were sent ahead.
     """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._requests: deque[_Request] = deque()
-        self._ahead: Body | None = None  # the first body of the request after the one that was just consumed
         self._open = False  # the response of the body at hand has not been read to its end
 
     def request(self, uids: Sequence[int]) -> None:
@@ -61,26 +59,27 @@ class Fetcher:
         BodyTruncated when the connection ends inside a body; CommandRefused when the server says NO at the end.
         """
         request = self._requests.popleft()
+        yield from request.early
         while not request.ended and (request.wanted or not self._requests):
-            body, self._ahead = self._ahead or self._next(), None
-            if body and self._is_ahead(body, request):
-                self._ahead = body
-                return
-            if body:
-                self._check(body.uid, request.wanted)
+            body = self._next()
+            if body and body.uid in request.wanted:
+                request.wanted.remove(body.uid)
                 yield body
                 self._close()
+            elif body:
+                self._keep(body)
         for exchange in request.exchanges:
             if request.wanted and exchange.status and exchange.status.status != "OK":
                 raise refusal("UID FETCH", exchange.status)
 
-    def _is_ahead(self, body: Body, request: _Request) -> bool:
-        return body.uid not in request.wanted and any(body.uid in later.wanted for later in self._requests)
-
-    def _check(self, uid: int, wanted: set[int]) -> None:
-        if uid not in wanted:
-            self._channel.violated(f"the server sent message {uid}, which was not asked for or had come before")
-        wanted.remove(uid)
+    def _keep(self, body: Body) -> None:
+        """Put a body aside for the request that wants it."""
+        request = next((later for later in self._requests if body.uid in later.wanted), None)
+        if request is None:
+            self._channel.violated(f"the server sent message {body.uid}, which was not asked for or had come before")
+        request.wanted.remove(body.uid)
+        request.early.append(_kept(body))
+        self._close()
 
     def _next(self) -> Body | None:
         """The next response, when it is a body."""
@@ -131,17 +130,26 @@ class Fetcher:
         return Body(number(attributes.get(b"UID")), len(text), iter((text,))) if isinstance(text, bytes) else None
 
     def _uid_last(self, size: int) -> Body:
-        spool = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115  (closed by _pieces)
-        for chunk in self._chunks():
-            spool.write(chunk)
+        kept = _kept(Body(0, size, self._chunks()))
         found = _UID.search(b" ".join(self._channel.whole(self._channel.line())[::2]))
         if not found:
             self._channel.violated("the server sent a message without its UID")
-        spool.seek(0)
-        return Body(int(found[1]), size, _pieces(spool))
+        kept.uid = int(found[1])
+        return kept
 
 
-def _pieces(spool: IO[bytes]) -> Iterator[bytes]:
-    with spool:
-        while piece := spool.read(SPOOL // 4):
+def _kept(body: Body) -> Body:
+    """The same body, read in full."""
+    if body.size <= IN_MEMORY:
+        return Body(body.uid, body.size, iter((b"".join(map(bytes, body.chunks)),)))
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by _pieces)
+    for chunk in body.chunks:
+        file.write(chunk)
+    file.seek(0)
+    return Body(body.uid, body.size, _pieces(file))
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(IN_MEMORY):
             yield piece
