@@ -12,6 +12,7 @@
     engine     SQLite and PostgreSQL: transactions, durability, permissions
     failure    a database's error becomes one with a remedy
     process    who we are, and whether another process still lives
+    fresh      the schema of an empty database, at once
     upgrade    the schema's revision; revisions/ are Alembic's
 
 SQLAlchemy is imported when a store is opened, not with this package.

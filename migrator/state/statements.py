@@ -1,13 +1,16 @@
 """What SQLite and PostgreSQL spell alike and SQLAlchemy does not: INSERT with ON CONFLICT, a counted UPDATE."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import CursorResult, Update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from migrator.state.tables import Table
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 def upsert(session: Session, model: type[Table], keys: Sequence[str], values: Mapping[str, object]) -> None:
@@ -28,7 +31,9 @@ def change(session: Session, statement: Update) -> int:
     return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
-def _insert(session: Session, model: type[Table]) -> sqlite.Insert | postgresql.Insert:
+def _insert(session: Session, model: type[Table]) -> "sqlite.Insert | postgresql.Insert":
     if session.get_bind().dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # a tenth of a start that does not need it
+
         return postgresql.insert(model)
     return sqlite.insert(model)

@@ -9,6 +9,7 @@ from sqlalchemy.pool import NullPool
 from migrator.state.engine import parse, place, prepare_file, schema_connection
 from migrator.state.errors import StateNewer, StateOutdated, StateUnusable
 from migrator.state.failure import remedied
+from migrator.state.fresh import make_schema
 from migrator.state.records import RevisionStatus
 from migrator.state.revisions import HEAD, REVISIONS, VERSION_TABLE
 
@@ -25,7 +26,8 @@ def check(url: str) -> RevisionStatus:
 def upgrade(url: str) -> RevisionStatus:
     """Bring the database to the program's revision, all or nothing; what was pending before."""
     before = check(url)
-    _run(parse(url))
+    with schema_connection(parse(url)) as connection:
+        run_revisions(connection, HEAD)
     return before
 
 
@@ -34,7 +36,8 @@ def ensure(url: URL, create: bool) -> None:
     prepare_file(url, create)
     status = _status(url)
     if status.current is None and create:
-        _run(url)
+        with schema_connection(url) as connection:
+            make_schema(connection)
     elif status.current is None:
         raise StateUnusable(f"{place(url)}: it is empty", remedy="Correct `state:`; or `migrator db upgrade` fills it.")
     elif status.pending:
@@ -69,11 +72,6 @@ def _current(engine: Engine, url: URL) -> str | None:
             remedy="Correct `state:` in migrator.yaml, or move that file away.",
         )
     return None
-
-
-def _run(url: URL) -> None:
-    with schema_connection(url) as connection:
-        run_revisions(connection, HEAD)
 
 
 def run_revisions(connection: Connection, to: str) -> None:

@@ -17,13 +17,17 @@ from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 import migrator
 from migrator import state
 from migrator.model.errors import ExitCode, MigratorError
-from migrator.state import Store, upgrade
+from migrator.state import Store, fresh, upgrade
 from migrator.state.engine import parse, schema_connection
 from migrator.state.errors import StateNewer, StateOutdated
 from migrator.state.revisions import HEAD, REVISIONS, VERSION_TABLE
 from migrator.state.tables import Table
 from tests.contract.state_stores import ME
 
+TRIGGERS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT trigger_name, event_manipulation, action_statement FROM information_schema.triggers",
+}
 OPEN = "import sys; from migrator import state; print(state.open(sys.argv[1]).workspace_id)"
 
 
@@ -33,9 +37,12 @@ def set_revision(url: str, revision: str) -> None:
 
 
 def described(url: str) -> dict[str, object]:
-    """Columns, keys and indexes of every table, as the database tells them."""
-    found = inspect(create_engine(parse(url), poolclass=NullPool))
-    return {
+    """Columns, keys and indexes of every table, and the triggers, as the database tells them."""
+    engine = create_engine(parse(url), poolclass=NullPool)
+    found = inspect(engine)
+    with engine.connect() as connection:
+        triggers = sorted(map(str, connection.execute(text(TRIGGERS[engine.dialect.name]))))
+    return {"": triggers} | {
         table: [
             [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)],
             found.get_pk_constraint(table)["constrained_columns"],
@@ -63,7 +70,7 @@ def test_the_list_of_revisions_is_alembic_s() -> None:
 
 
 def test_upgrading_revision_by_revision_gives_the_schema_of_a_fresh_database(store: Store, url: str) -> None:
-    fresh = described(url)
+    at_once = described(url)
     with schema_connection(parse(url)) as connection:
         for table in reversed(inspect(connection).get_table_names()):
             tail = " CASCADE" if connection.dialect.name == "postgresql" else ""
@@ -73,7 +80,7 @@ def test_upgrading_revision_by_revision_gives_the_schema_of_a_fresh_database(sto
     for revision in REVISIONS:
         with schema_connection(parse(url)) as connection:
             upgrade.run_revisions(connection, revision)
-    assert described(url) == fresh
+    assert described(url) == at_once
 
 
 def test_a_fresh_database_needs_no_upgrade(store: Store, url: str) -> None:
@@ -111,16 +118,17 @@ def test_a_newer_schema_is_refused_and_named(store: Store, url: str) -> None:
         assert refused.value.exit_code is ExitCode.CONFIG
 
 
-def test_an_upgrade_that_fails_leaves_the_database_as_it_was(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(connection: Connection, to: str) -> None:
-        run(connection, to)
+def test_a_schema_that_could_not_be_finished_leaves_the_database_as_it_was(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: Connection) -> None:
+        fresh.make_schema(connection)
         raise OSError("the power went")
 
-    run = upgrade.run_revisions
-    monkeypatch.setattr(upgrade, "run_revisions", fail)
+    monkeypatch.setattr("migrator.state.upgrade.make_schema", fail)
     with pytest.raises(OSError, match="the power went"):
         state.open(url)
-    assert described(url) == {}
+    assert described(url) == {"": []}
     monkeypatch.undo()
     with state.open(url) as opened:
         opened.audit.record(ME, "all is well")
