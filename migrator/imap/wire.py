@@ -97,15 +97,14 @@ class Wire:
         except OSError as error:
             raise self._lost(_reason(error)) from error
 
-    def close(self) -> None:
-        """Close after everything sent has gone out."""
-        self._socket.close()
-
     def abort(self) -> None:
-        """Close and throw away what the kernel has not sent yet (RST)."""
-        with contextlib.suppress(OSError):  # already closed
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self._socket.close()
+        """Close, whatever is under way; never raises.
+
+        The orderly way (FIN): a reset in the middle of an APPEND over TLS makes Dovecot's login process abort, and with
+        it go the sessions of other users.
+        """
+        with contextlib.suppress(OSError):
+            self._socket.close()
 
     def _attach(self, connected: socket.socket) -> None:
         self._socket = connected

@@ -271,6 +271,40 @@ def test_a_session_dropped_inside_a_message_stores_nothing_of_the_batch(pair: Pa
         assert session.status(INBOX).messages == 0
 
 
+def test_a_dropped_session_leaves_the_sessions_of_others_alone(pair: Pair) -> None:
+    """All TLS sessions go through one login process of Dovecot, which dies of a reset while it forwards."""
+    user, ca_file = pair.user(), str(pair.authority.ca_file)
+    for _ in range(30):
+        with enter(pair.new, user, Tls.IMPLICIT, ca_file) as other:
+            session = enter(pair.new, user, Tls.IMPLICIT, ca_file)
+            appender = session.appender(INBOX)
+            appender.begin()
+            appender.message(frozenset(), None, 3_000_000)
+            appender.chunk(b"x" * 2_000_000)
+            appender.abort()
+            other.noop()
+
+
+# requests sent ahead
+
+
+def test_requests_sent_ahead_keep_their_bodies_though_dovecot_mixes_them(pair: Pair) -> None:
+    """Over TLS its output waits for the login process, and it goes on with the next FETCH meanwhile."""
+    messages = [b"Subject: %d\r\n\r\n" % number + b"0123456789abcde\r\n" * 250 for number in range(1000)]
+    with enter(pair.new, pair.user(), Tls.IMPLICIT, str(pair.authority.ca_file)) as session:
+        append(session, *messages)
+        session.examine(INBOX)
+        fetcher = session.fetcher()
+        requests = [range(first, first + 100) for first in range(2, 1002, 100)]
+        fetcher.request(requests[0])
+        for number, uids in enumerate(requests):
+            for ahead in requests[number + 1 : number + 2]:
+                fetcher.request(ahead)
+            found = {body.uid: b"".join(map(bytes, body.chunks)) for body in fetcher.replies()}
+            assert found == {uid: messages[uid - 2] for uid in uids}
+        session.noop()
+
+
 # large messages
 
 

@@ -103,6 +103,42 @@ def test_bodies_of_a_later_request_may_come_before_the_ok_of_the_earlier_one() -
         assert [(body.uid, content(body)) for body in fetcher.replies()] == [(4, b"m04")]
 
 
+@pytest.mark.parametrize("size", [3, 700_000])
+def test_bodies_of_several_requests_may_alternate_and_each_goes_to_its_own_request(size: int) -> None:
+    """As Dovecot does when its output waits for us; large ones wait on the disk."""
+
+    def play(peer: Peer) -> None:
+        tags = []
+        for _ in range(3):
+            peer.read()
+            tags.append(peer.tag)
+        for uid in (3, 1, 5, 4, 6, 2):
+            peer.send(b"* 1 FETCH (UID %d BODY[] {%d}" % (uid, size), b"%d" % uid * size + b")")
+        peer.send(*(tag + b" OK done" for tag in reversed(tags)))
+
+    with session(play) as connected:
+        fetcher = connected.fetcher()
+        for uids in ([1, 2], [3, 4, 7], [5, 6]):
+            fetcher.request(uids)
+        found = [[(body.uid, content(body)) for body in fetcher.replies()] for _ in range(3)]
+    assert found == [[(uid, b"%d" % uid * size) for uid in uids] for uids in ([1, 2], [3, 4], [5, 6])]
+
+
+def test_a_body_that_no_request_wants_or_a_second_time_is_refused_when_requests_are_sent_ahead() -> None:
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.read()
+        for uid in (3, 3, 1):
+            peer.send(b"* 1 FETCH (UID %d BODY[] {3}" % uid, b"abc)")
+
+    with session(play) as connected:
+        fetcher = connected.fetcher()
+        fetcher.request([1, 2])
+        fetcher.request([3, 4])
+        with pytest.raises(ProtocolViolation, match="message 3, which was not asked for or had come before"):
+            list(fetcher.replies())
+
+
 def test_the_unread_rest_of_a_body_is_skipped() -> None:
     messages = [b"* 1 FETCH (UID 1 BODY[] {300000}", b"x\r\n" * 100000 + b")", b"* 2 FETCH (UID 2 BODY[] {3}", b"abc)"]
     with session(say(*messages, b"@ OK done")) as connected:
