@@ -1,6 +1,7 @@
 """`./dev torture copy|cutover --kills N --seed S [-o json]`: kills, restarts, and counts what was lost.
 
-`--every 1` kills once at each point instead; `pass`, `rollback` and so on name one kind of work alone.
+`--every 1` kills once at each point instead; `--every 4 --seed 0` to `--seed 3` are the same in four parts.
+`./dev torture races`: two runners at once, on one database and on two workspaces.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from typing import Any
 from tests.lab.requirements import require
 from tests.lab.scene import Scene
 from tests.torture.judge import Tally, Work
+from tests.torture.races import Track
 from tests.torture.trial import Ground
 
 WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass",), "cutover": ("cutover", "rollback", "retreat")}
 SLOW_POINTS = ("imap APPEND", "imap literal")
+TAKEOVERS = 5
 FIRST_FLIP = "before rename to transport"  # before it a cutover cannot be rolled back
 
 
@@ -28,29 +31,52 @@ def main() -> None:
     options = parse()
     require("dovecot", "postfix")
     began = time.monotonic()
-    tally = Tally()
-    for work in options.works:
-        with (
-            Scene({"torture": 50 + options.kills + 600 * options.every}) as scene,
-            Ground(scene, tally, slow=options.slow) as ground,
-        ):
-            torture(ground, work, options)
-    finish(options, tally, time.monotonic() - began)
+    result = race(options) if options.what == "races" else kill(options)
+    result = {"what": options.what, "seed": options.seed} | result | {"seconds": round(time.monotonic() - began, 1)}
+    print(json.dumps(result) if options.output == "json" else ", ".join(f"{k} {v}" for k, v in result.items()))
+    sys.exit(any(result[fault] for fault in Tally.FAULTS))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("./dev torture", description=__doc__)
-    parser.add_argument("what", choices=[*WORKS, *itertools.chain(*WORKS.values())])
+    parser.add_argument("what", choices=[*WORKS, "races"])
     parser.add_argument("--kills", type=int, default=100, help="random kills, each with an immediate restart")
+    parser.add_argument("--races", type=int, default=50, help="of two runners, and as many on two workspaces")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=int, default=0, metavar="N", help="instead: one at every Nth point")
+    parser.add_argument("--only", choices=list(itertools.chain(*WORKS.values())), help="one kind of work alone")
+    parser.add_argument("--every", type=int, default=0, metavar="N", help="instead: a kill at every Nth point")
     parser.add_argument("--twice", action="store_true", help="with --every: the run that resumes is killed as well")
     parser.add_argument("--slow", action="store_true", help="with --every: at the appends of a pass, over a slow wire")
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
-    options = parser.parse_args()
-    options.works = WORKS.get(options.what, (options.what,))
-    options.kills = -(-options.kills // len(options.works))
-    return options
+    return parser.parse_args()
+
+
+def kill(options: argparse.Namespace) -> dict[str, Any]:
+    """Kills, as asked for; the counts."""
+    works = (options.only,) if options.only else WORKS[options.what]
+    options.kills = -(-options.kills // len(works))
+    tally = Tally()
+    for work in works:
+        with (
+            Scene({"torture": 50 + options.kills + 600 * bool(options.every)}) as scene,
+            Ground(scene, tally, slow=options.slow) as ground,
+        ):
+            torture(ground, work, options)
+    return tally.counts()
+
+
+def race(options: argparse.Namespace) -> dict[str, Any]:
+    """Races and takeovers; the counts, and the longest time to a takeover."""
+    tally, slowest = Tally(), {}
+    for apart in (False, True):
+        with Scene({"races": 3 * options.races + TAKEOVERS}) as scene, Track(scene, tally, apart) as track:
+            for number in range(options.races):
+                track.race()
+                progress(tally, f"{track.kind}: race {number + 1}")
+            waits = [track.take_over() for _ in range(TAKEOVERS)]
+            progress(tally, f"{track.kind}: takeovers after {', '.join(f'{wait:.1f}' for wait in waits)} s")
+            slowest[f"slowest takeover {track.kind}"] = round(max(waits), 1)
+    return {"races": 2 * options.races} | tally.counts() | slowest
 
 
 def torture(ground: Ground, work: Work, options: argparse.Namespace) -> None:
@@ -100,13 +126,6 @@ def progress(tally: Tally, text: str) -> None:
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def finish(options: argparse.Namespace, tally: Tally, seconds: float) -> None:
-    result: dict[str, Any] = {"what": options.what, "seed": options.seed, "every": options.every} | tally.counts()
-    result["seconds"] = round(seconds, 1)
-    print(json.dumps(result) if options.output == "json" else ", ".join(f"{k} {v}" for k, v in result.items()))
-    sys.exit(0 if tally.clean else 1)
 
 
 if __name__ == "__main__":

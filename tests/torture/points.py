@@ -3,7 +3,7 @@
 Every commit, every write to a server, every SMTP dialogue, command and rename passes through one of the functions
 wrapped here. Two moments between which nothing outside the process changes are one point: so reading answers is none,
 nor is asking (LIST, FETCH, `postmap -q`), and what comes after a commit is the same as what comes before the next
-effect. After a change is sent, though, the server works on by itself: before it and after it are two points.
+effect. After an IMAP command is sent, though, the server works on by itself: before it and after it are two points.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import signal
 import smtplib
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 VERB = re.compile(rb"^\S+ (?:UID )?([A-Z]+)")
@@ -67,9 +67,22 @@ def install(points: Points) -> None:
 
     wrap(points, DefaultDialect, "do_commit", lambda *_: "commit")
     wrap(points, Wire, "send", _sent, after=True)
-    wrap(points, smtplib.SMTP, "data", lambda *_: "smtp", after=True)
-    wrap(points, subprocess, "run", _command, after=True)
+    wrap(points, smtplib.SMTP, "data", lambda *_: "smtp")
+    wrap(points, subprocess, "run", _command)
     wrap(points, os, "replace", lambda _, target, **__: "rename to " + str(target).rpartition("/")[2])
+
+
+def chosen(labels: Sequence[str], most: int, after: str = "") -> list[int]:
+    """Up to `most` numbers of points for a short trial: of each step (what came before, and what comes) the first.
+
+    Evenly picked where there are more steps; none before the first point labelled `after`.
+    """
+    begin = labels.index(after) if after else 0
+    steps: dict[tuple[str, ...], int] = {}
+    for number in range(begin, len(labels)):
+        steps.setdefault(tuple(labels[max(0, number - 1) : number + 1]), number + 1)
+    numbers = sorted(steps.values())
+    return [numbers[n * len(numbers) // most] for n in range(most)] if len(numbers) > most else numbers
 
 
 def wrap(points: Points, owner: Any, name: str, label: Callable[..., str | None], after: bool = False) -> None:

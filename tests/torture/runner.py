@@ -17,13 +17,15 @@ from typing import Any
 # what the commands load when they are called
 LOADED = ("cli.app", "cli.wave", "cli.operation", "cli.progress", "cli.standing", "waves.run", "reports", "state.store")
 PATIENCE = 180.0  # seconds; a run that takes longer hangs
+SAID = 3000  # characters of output that are kept
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: exit code (negative: the signal), the points it passed, what it said, how long it took."""
+    """How a run ended: exit code (negative: the signal), process number, points passed, what it said, how long."""
 
     code: int
+    pid: int
     points: tuple[str, ...]
     output: str
     seconds: float
@@ -34,7 +36,7 @@ class Ended:
 
 
 class Runner:
-    """A process with the program loaded. `directory`: the workspace."""
+    """A process with the program loaded. `directory`: the workspace. One run at a time; two of them, two runs."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self._directory = directory
@@ -42,23 +44,35 @@ class Runner:
         self._process = subprocess.Popen(
             command, cwd=directory, env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._log = directory / f"points-{self._process.pid}.log"
+        self._output = directory / f"output-{self._process.pid}.log"
+        self._began = 0.0
 
     def run(self, *arguments: str, kill_at: int = 0, kill_after: float = 0.0) -> Ended:
         """`migrator ARGUMENTS`, killed at its point number `kill_at`, or `kill_after` seconds after its start."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        log, output = self._directory / "points.log", self._directory / "output.log"
+        self.begin(*arguments, kill_at=kill_at, kill_after=kill_after)
+        return self.end()
+
+    def begin(self, *arguments: str, kill_at: int = 0, kill_after: float = 0.0) -> None:
+        """Start it, and do not wait."""
+        assert self._process.stdin is not None
         order = {"argv": arguments, "kill_at": kill_at, "kill_after": kill_after or PATIENCE}
-        order |= {"log": str(log), "output": str(output)}
-        began = time.monotonic()
+        order |= {"log": str(self._log), "output": str(self._output)}
+        self._began = time.monotonic()
         print(json.dumps(order), file=self._process.stdin, flush=True)
+
+    def end(self) -> Ended:
+        """Wait for the end of what has begun. RuntimeError where it hangs."""
+        assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError("the runner died")
-        labels = tuple(log.read_text().splitlines()) if log.exists() else ()
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - self._began
+        labels = tuple(self._log.read_text().splitlines()) if self._log.exists() else ()
+        said = self._output.read_text(errors="replace")[-SAID:] if self._output.exists() else ""
         if seconds >= PATIENCE:
-            raise RuntimeError(f"{arguments} hangs after {labels[-5:]}: {output.read_text(errors='replace')[-2000:]}")
-        return Ended(int(answer), labels, output.read_text(errors="replace")[-1500:], seconds)
+            raise RuntimeError(f"hangs after {labels[-5:]}: {said}")
+        return Ended(**json.loads(answer), points=labels, output=said, seconds=seconds)
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -77,7 +91,7 @@ def serve() -> None:
             _become(order)
         _kill_later(child, order["kill_after"])
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(json.dumps({"code": os.waitstatus_to_exitcode(status), "pid": child}), flush=True)
 
 
 def _kill_later(child: int, seconds: float) -> None:

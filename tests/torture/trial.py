@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 
@@ -34,8 +35,11 @@ class Ground:
     def __init__(self, scene: Scene, tally: Tally | None = None, slow: bool = False) -> None:
         self.scene = scene
         self.proxy = DelayProxy((scene.new.host, scene.new.imap_port)).start() if slow else None
-        port = {"servers": {"new": {"imap": {"port": self.proxy.port}}}} if self.proxy else {}
-        scene.write_config(SETTINGS | port)
+        scene.write_config(SETTINGS)
+        if self.proxy:
+            place = {"host": self.proxy.host, "port": self.proxy.port}
+            # a lease must outlive the exchanges that take it
+            scene.write_config({"servers": {"new": {"imap": place}}, "lease": {"ttl": "60s"}})
         self.runner = Runner(scene.workspace, scene.environment())
         self._addresses: Iterator[str] = iter(scene.addresses)
         self.tally = tally or Tally()
@@ -68,7 +72,6 @@ class Trial:
         self.tokens: list[str] = []
         self._run, self._roll_back = (("wave", verb, self.wave, "--yes") for verb in ("run", "rollback"))
         self._prepare()
-        self.before = self.gather()
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -86,12 +89,20 @@ class Trial:
             corpus.fill(connection, corpus.plan(hash_of(self.address), FOLDERS, PER_FOLDER))
         self.scene.write_wave(self.wave, [self.address])
         self.send()
-        if self.work == "rollback":
-            before = self.ground.runner.run(*self._run)
-            assert before.code == 0, before.output
-            self.send()
-            self._use_target()
         self.settle()
+        self.before = self.gather()
+        if self.work == "rollback":
+            cutover = self.ground.runner.run(*self._run)
+            assert cutover.code == 0, cutover.output
+            self.turn_back()
+
+    def turn_back(self) -> None:
+        """From a cutover that is through to its rollback: more mail comes, and the user works on the target."""
+        self.work = "rollback"
+        self.send()
+        self._use_target()
+        self.settle()
+        self.before = self.gather()
 
     def _use_target(self) -> None:
         """What a user does on the new server: files a mail of their own, and flags one that was copied."""
@@ -115,7 +126,9 @@ class Trial:
         return self.tokens[-1]
 
     def settle(self) -> None:
-        """All queues empty."""
+        """All queues empty, and whatever a killed run had sent executed by the server."""
+        while self.ground.proxy and self.ground.proxy.in_flight:
+            time.sleep(0.05)
         self.scene.wait_until_delivered()
 
     def gather(self) -> Evidence:
