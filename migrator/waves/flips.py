@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from migrator.model.errors import MigratorError
 from migrator.model.names import Address, Nexthop
+from migrator.model.route import Flips
 from migrator.routing import Conflict, RouteConflict
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place
@@ -12,8 +13,12 @@ Routes = Mapping[Address, Nexthop | None]
 
 
 def originals(op: Operation, place: Place) -> Routes:
-    """What `place` said of the wave's addresses before this program first wrote there."""
-    return op.store.flips.original(op.wave.name, place.name)
+    """What `place` said of the wave's addresses before this program first wrote there.
+
+    An address that has left the wave since is not among them: another wave may have moved it.
+    """
+    found, ours = op.store.flips.original(op.wave.name, place.name), set(op.addresses)
+    return {address: value for address, value in found.items() if address in ours}
 
 
 def observe(op: Operation, place: Place) -> Routes:
@@ -28,17 +33,19 @@ def set_routes(op: Operation, place: Place, step: str, wanted: Routes) -> None:
 
     Raises RouteConflict, and writes nothing, where an entry holds anything else: a hand edit, another tool.
     """
-    foreign = foreign_entries(op, place, wanted)
-    if foreign:
+    flips = place.routing.plan(wanted)
+    if foreign := _foreign(op, place, flips):
         raise RouteConflict(place.name, foreign)
-    _write(op, place, step, wanted)
+    _write(op, place, step, wanted, flips)
 
 
 def set_ours(op: Operation, place: Place, step: str, wanted: Routes) -> tuple[Conflict, ...]:
     """The same for the entries that are ours; those that somebody else changed are left as they are, and returned."""
-    foreign = foreign_entries(op, place, wanted)
+    flips = place.routing.plan(wanted)
+    foreign = _foreign(op, place, flips)
     strangers = {conflict.address for conflict in foreign}
-    _write(op, place, step, {address: value for address, value in wanted.items() if address not in strangers})
+    ours = {address: value for address, value in wanted.items() if address not in strangers}
+    _write(op, place, step, ours, Flips(tuple(flip for flip in flips.changes if flip.address in ours)))
     for conflict in foreign:
         op.progress.note(f"{place.name}: left alone, changed by somebody else: {conflict}")
     return foreign
@@ -67,18 +74,22 @@ def restore(
 
 def foreign_entries(op: Operation, place: Place, wanted: Routes) -> tuple[Conflict, ...]:
     """Entries that hold what this wave neither found first nor wrote, nor wants."""
+    return _foreign(op, place, place.routing.plan(wanted))
+
+
+def _foreign(op: Operation, place: Place, flips: Flips) -> tuple[Conflict, ...]:
+    """The same for planned flips: what was judged is what the write expects, or it is a conflict there (I6)."""
     first = originals(op, place)
     written = op.store.flips.written(op.wave.name, place.name)
     return tuple(
-        Conflict(address, first.get(address), value, wanted[address])
-        for address, value in sorted(place.routing.read(tuple(wanted)).items())
-        if value != wanted[address] and value != first.get(address) and value not in written.get(address, frozenset())
+        Conflict(flip.address, first.get(flip.address), flip.expected, flip.wanted)
+        for flip in sorted(flips.changes, key=lambda flip: flip.address)
+        if flip.expected != first.get(flip.address) and flip.expected not in written.get(flip.address, frozenset())
     )
 
 
-def _write(op: Operation, place: Place, step: str, wanted: Routes) -> None:
+def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips) -> None:
     op.refuse_stale()
-    flips = place.routing.plan(wanted)
     op.store.flips.intend(op.wave.name, place.name, step, flips)
     # Also with nothing left to write: a run that died between the write and the reload left Postfix on the old map.
     place.routing.apply(flips)
