@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -56,6 +57,12 @@ class Crew:
         self._folder_policy = FolderPolicy(
             map=folders.map, skip=frozenset(folders.skip), merge=frozenset(folders.merge)
         )
+
+    def heeding(self, stop: StopSignal) -> "Crew":
+        """The same crew, with the same leases and connection slots, that heeds another signal to stop."""
+        twin = copy(self)
+        twin._stop = stop
+        return twin
 
     def session(self, mailbox: Mailbox, side: Side) -> Session:
         """A logged-in session of `mailbox` on its source or target; the caller closes it."""

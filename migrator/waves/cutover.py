@@ -1,15 +1,20 @@
 """The cutover: freeze, drain, final pass, flip, release, prove, catch up. Each step may be entered again."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
 
-from migrator.model.errors import MigratorError, Refused
+from migrator.model.errors import MigratorError, Refused, Stopped
+from migrator.model.progress import StopSignal
 from migrator.model.route import Queue
 from migrator.model.wave import PassKind, WaveEvent
 from migrator.routing import RouteConflict
 from migrator.waves.flips import foreign_entries, frozen, originals, restore, set_routes, to_server
+from migrator.waves.gates import refuse_unsound
+from migrator.waves.lifecycle import GOING_BACK
 from migrator.waves.operation import Operation
-from migrator.waves.passes import catch_up, one_round
+from migrator.waves.passes import catch_up_until_quiet, one_round
 from migrator.waves.places import Place
 from migrator.waves.proof import prove_delivery, refuse_unproven, tidy_late
 
@@ -17,13 +22,14 @@ POLL = 0.25  # seconds between two looks at a queue
 
 
 class FreezeExpired(Refused):
-    """The freeze reached its deadline before the routes could be flipped; it was taken back (I8)."""
+    """The freeze reached its deadline before the routes could be flipped: no mail is left waiting (I8)."""
 
     runbook = "freeze-expired"
 
 
 def freeze(op: Operation) -> WaveEvent:
     """Hold the wave's mail back wherever that is possible; elsewhere it goes on to the source, and is caught up."""
+    refuse_expired(op)
     for place in op.places:
         held = frozen(op, place)
         if held is None:
@@ -42,10 +48,11 @@ def drain(op: Operation) -> WaveEvent:
 def final_pass(op: Operation) -> WaveEvent:
     """Carry over what arrived since the last delta; the source receives nothing more.
 
-    A hand edit of the routes is looked for here: the last moment when there is only the freeze to take back.
+    What failed in it, and a hand edit of the routes, are looked for here: the last moment when there is only the freeze
+    to take back.
     """
-    refuse_expired(op)
-    one_round(op, PassKind.FINAL)
+    before_deadline(op, lambda limited: one_round(limited, PassKind.FINAL))
+    refuse_unsound(op)
     refuse_expired(op)
     for place in op.places:
         if foreign := foreign_entries(op, place, to_server(op, place)):
@@ -75,19 +82,9 @@ def verify(op: Operation) -> WaveEvent:
 
 def carry_late_mail(op: Operation) -> WaveEvent:
     """Staged passes until the source has been quiet for `cutover.catch_up_quiet`."""
-    carried = catch_up(op, PassKind.CATCH_UP)
-    while more := _after_quiet(op):
-        carried += more
+    carried = catch_up_until_quiet(op, PassKind.CATCH_UP)
     op.progress.note(f"catch-up: {carried} late messages carried, {tidy_late(op)} late canaries removed")
     return WaveEvent.DONE
-
-
-def _after_quiet(op: Operation) -> int:
-    until = monotonic() + op.workspace.config.cutover.catch_up_quiet.total_seconds()
-    while (left := until - monotonic()) > 0:
-        op.checkpoint()
-        sleep(min(POLL, left))
-    return catch_up(op, PassKind.CATCH_UP)
 
 
 def thaw(op: Operation) -> WaveEvent:
@@ -123,13 +120,43 @@ def wait_for_queues(op: Operation) -> None:
         op.progress.note(f"{place.name}: still delivering after {op.workspace.config.cutover.drain_timeout}; going on")
 
 
+@dataclass(frozen=True, slots=True)
+class _UntilDeadline:
+    """The operator's signal to stop, which the freeze's deadline gives too."""
+
+    wish: StopSignal
+    deadline: datetime | None
+
+    def draining(self) -> bool:
+        return self.wish.draining() or self._over()
+
+    def now(self) -> bool:
+        return self.wish.now() or self._over()
+
+    def _over(self) -> bool:
+        return self.deadline is not None and datetime.now(UTC) >= self.deadline
+
+
+def before_deadline(op: Operation, work: Callable[[Operation], object]) -> None:
+    """Do `work` while mail is held back. FreezeExpired when the deadline comes first; the work stops as for Ctrl-C."""
+    refuse_expired(op)
+    try:
+        work(op.heeding(_UntilDeadline(op.stop, op.record().deadline)))
+    except Stopped:
+        refuse_expired(op)  # which of the two it was
+        raise
+
+
 def refuse_expired(op: Operation) -> None:
-    deadline = op.record().deadline
-    if deadline is not None and datetime.now(UTC) >= deadline:
-        raise FreezeExpired(
-            f"wave {op.wave.name}: the freeze reached its deadline at {deadline:%H:%M:%S} UTC before the flip",
-            remedy=f"Mail goes to the old server again. Find what took long, then `migrator wave run {op.wave.name}`.",
-        )
+    """FreezeExpired when the deadline of the wave's freeze has come."""
+    record = op.record()
+    if record.deadline is None or datetime.now(UTC) < record.deadline:
+        return
+    goes, verb = ("on to the new", "rollback") if record.state in GOING_BACK else ("to the old", "run")
+    raise FreezeExpired(
+        f"wave {op.wave.name}: the freeze reached its deadline at {record.deadline:%H:%M:%S} UTC before the flip",
+        remedy=f"Mail goes {goes} server again. Find what took long, then `migrator wave {verb} {op.wave.name}`.",
+    )
 
 
 def _active(op: Operation, place: Place) -> int:

@@ -10,7 +10,7 @@ from migrator.model.errors import GateRefused, MigratorError
 from migrator.model.mailbox import Mailbox
 from migrator.model.message import Grade, Outcome
 from migrator.model.names import neutral
-from migrator.model.wave import PassKind
+from migrator.model.wave import OUTSIDE_CUTOVER, PassKind
 from migrator.routing import Severity, shown
 from migrator.waves.flips import expected_at_source, observe
 from migrator.waves.operation import Operation
@@ -39,13 +39,35 @@ def check(op: Operation) -> tuple[GateResult, ...]:
 
 
 def check_quietly(op: Operation) -> tuple[GateResult, ...]:
-    """All gates but the canaries, in order."""
+    """All gates but the canaries, in order.
+
+    GateRefused once the cutover has begun: the gate "sweep" removes messages, and the target may have a user (I4).
+    """
+    state = op.record().state
+    if state not in OUTSIDE_CUTOVER:
+        raise GateRefused(
+            f"wave {op.wave.name} is {state}: its gates are behind it",
+            remedy=f"`migrator wave status {op.wave.name}` shows where it stands.",
+        )
     return tuple(gate(op) for gate in BEFORE_CANARIES)
 
 
 def refuse_closed(op: Operation) -> None:
     """Raise GateRefused, with all remedies, unless every gate is open; either way the audit log has the results."""
-    results = check(op)
+    _refuse(op, check(op))
+
+
+def refuse_unsound(op: Operation) -> None:
+    """The same for what a pass may have changed since the gates: failures, sums, appends of unknown outcome."""
+    _refuse(op, tuple(gate(op) for gate in (no_open_intents, nothing_failed, all_accounted)))
+
+
+def refuse_too_late(op: Operation) -> None:
+    """The same when the answer was long in coming."""
+    _refuse(op, (window_is_open(op),))
+
+
+def _refuse(op: Operation, results: Sequence[GateResult]) -> None:
     detail = {result.gate: result.text for result in results}
     op.store.audit.record(op.actor, "gates", wave=op.wave.name, detail=detail)
     closed = [result for result in results if not result.open]
@@ -130,7 +152,10 @@ def routes_are_expected(op: Operation) -> GateResult:
             for a in sorted(found)
             if found[a] != expected[a]
         ]
-        wrong += [f"{place.name}: {f.text}" for f in place.routing.check() if f.severity is Severity.ERROR]
+        findings = place.routing.check()
+        wrong += [f"{place.name}: {f.text}" for f in findings if f.severity is Severity.ERROR]
+        for finding in (f for f in findings if f.severity is Severity.WARNING):
+            op.progress.note(f"{place.name}: warning: {finding.text}. {finding.remedy}")
     return GateResult(
         "routes",
         not wrong and bool(op.places),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from migrator.dispatch import Crew, LeaseKeeper
@@ -47,11 +47,11 @@ class Operation:
         return self.store.waves.ensure(self.wave.name, self.wave.mailboxes, self.actor)
 
     def advance(self, was: WaveState, event: WaveEvent, why: str) -> WaveState:
-        """Follow the lifecycle's table, by compare-and-swap; entering the freeze starts its deadline."""
+        """Follow the lifecycle's table, by compare-and-swap; a freeze starts its deadline (I8)."""
         self.refuse_stale()
         to = follow(was, event)
         deadline = self.record().deadline if to in FROZEN else None
-        if to is WaveState.FREEZING:
+        if to in (WaveState.FREEZING, WaveState.REVERSE_PASS):
             deadline = datetime.now(UTC) + self.workspace.config.cutover.freeze_deadline
         self.store.waves.advance(self.wave.name, was, to, event, self.actor, why, deadline=deadline)
         self.progress.note(f"{self.wave.name}: {was} -> {to} ({why})")
@@ -60,6 +60,10 @@ class Operation:
     def refuse_stale(self) -> None:
         """Raise LeaseLost unless the wave's lease is still ours: a runner that slept may have been replaced."""
         self.store.leases.renew(self.lease)
+
+    def heeding(self, stop: StopSignal) -> "Operation":
+        """The same work under another signal to stop, down to its passes."""
+        return replace(self, stop=stop, crew=self.crew.heeding(stop))
 
     def checkpoint(self) -> None:
         """Stop here if the operator said so twice; everything up to here is journalled."""

@@ -1,10 +1,14 @@
 """Rounds of passes: how a wave's mailboxes come, and stay, in step."""
 
+from time import monotonic, sleep
+
 from migrator.dispatch import PassResults
 from migrator.model.errors import ExitCode, Locked, Refused, Stopped
 from migrator.model.wave import PassKind
+from migrator.waves.lifecycle import GOING_BACK, ON_TARGET
 from migrator.waves.operation import Operation
 
+POLL = 0.25  # seconds between two looks at the operator's wish to stop
 MAX_ROUNDS = 10  # deltas before giving up: a mailbox that gains more than the limit each round is never in step
 
 
@@ -50,11 +54,17 @@ def refuse_failures(op: Operation, results: PassResults) -> None:
             f"every mailbox of wave {op.wave.name} is being worked on by another runner:\n{listed}",
             remedy="Wait until it has finished; if it has died, its hold ends by itself at that time. Then run again.",
         )
-    raise MailboxesFailed(
-        f"{len(errors)} of {len(op.mailboxes)} mailboxes failed:\n{listed}",
-        remedy=f"Mend the cause and run `migrator wave run {op.wave.name}` again, "
-        "or take a mailbox out with `migrator mailbox skip ADDRESS --reason TEXT`.",
-    )
+    raise MailboxesFailed(f"{len(errors)} of {len(op.mailboxes)} mailboxes failed:\n{listed}", remedy=_mend(op))
+
+
+def _mend(op: Operation) -> str:
+    """A mailbox can be taken out only where the wave's mailboxes do not move as one."""
+    state = op.record().state
+    verb = "rollback" if state in GOING_BACK else "run"
+    again = f"Mend the cause and run `migrator wave {verb} {op.wave.name}` again"
+    if state in GOING_BACK | ON_TARGET:
+        return f"{again}."
+    return f"{again}, or take a mailbox out with `migrator mailbox skip ADDRESS --reason TEXT`."
 
 
 def until_in_step(op: Operation) -> None:
@@ -85,3 +95,19 @@ def catch_up(op: Operation, kind: PassKind) -> int:
         if not copied:
             break
     return carried
+
+
+def catch_up_until_quiet(op: Operation, kind: PassKind) -> int:
+    """The same, until nothing new has come for `cutover.catch_up_quiet`."""
+    carried = catch_up(op, kind)
+    while more := _after_quiet(op, kind):
+        carried += more
+    return carried
+
+
+def _after_quiet(op: Operation, kind: PassKind) -> int:
+    until = monotonic() + op.workspace.config.cutover.catch_up_quiet.total_seconds()
+    while (left := until - monotonic()) > 0:
+        op.checkpoint()
+        sleep(min(POLL, left))
+    return catch_up(op, kind)

@@ -61,6 +61,8 @@ def tidy_after_return(op: Operation) -> int:
 def refuse_unproven(op: Operation, proof: Proof) -> None:
     """Raise DeliveryUnproven, saying what to do, unless every canary is proven."""
     counts = {"sent": proof.sent, "proven": proof.found, "misrouted": proof.misrouted, "unproven": proof.unproven}
+    for note in proof.notes:
+        op.progress.note(note)
     op.progress.note("canaries: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     op.store.audit.record(op.actor, "canaries", wave=op.wave.name, detail=counts)
     if proof.proven:

@@ -4,10 +4,10 @@ Nothing is deleted on the target. Each step may be entered again.
 """
 
 from migrator.model.wave import PassKind, WaveEvent
-from migrator.waves.cutover import flush, wait_for_queues
+from migrator.waves.cutover import before_deadline, flush, wait_for_queues
 from migrator.waves.flips import frozen, originals, restore, to_server
 from migrator.waves.operation import Operation
-from migrator.waves.passes import catch_up
+from migrator.waves.passes import catch_up, catch_up_until_quiet
 from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_return
 
 
@@ -27,10 +27,14 @@ def let_go(op: Operation) -> None:
         flush(op)
 
 
-def carry_back(op: Operation) -> WaveEvent:
+def carry_back(op: Operation) -> None:
     """Mail that the target has and the source has not, and what changed on the flags of the rest."""
-    carried = catch_up(op, PassKind.REVERSE)
-    op.progress.note(f"rollback: {carried} messages carried back")
+    op.progress.note(f"rollback: {catch_up(op, PassKind.REVERSE)} messages carried back")
+
+
+def reverse_pass(op: Operation) -> WaveEvent:
+    """Carry back what came since, while the rest is held back; not beyond the freeze's deadline (I8)."""
+    before_deadline(op, carry_back)
     return WaveEvent.DONE
 
 
@@ -45,10 +49,11 @@ def flip_back(op: Operation) -> WaveEvent:
 
 
 def release_back(op: Operation) -> WaveEvent:
-    """Let the held mail go to the source; then carry back what reached the target in between."""
+    """Let the held mail go to the source; then carry back what reached the target in between, until it is quiet."""
     flush(op)
     wait_for_queues(op)
-    return carry_back(op)
+    op.progress.note(f"rollback: {catch_up_until_quiet(op, PassKind.REVERSE)} late messages carried back")
+    return WaveEvent.DONE
 
 
 def verify_back(op: Operation) -> WaveEvent:

@@ -1,7 +1,6 @@
 """Driving a wave: the step of each state, and the loop that takes it to where the operator wants it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from migrator.delivery import Proof
@@ -9,11 +8,12 @@ from migrator.model.errors import GateRefused, MigratorError
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.state.errors import LeaseLost, WaveMoved
 from migrator.waves import cutover, rollback
-from migrator.waves.gates import refuse_closed
-from migrator.waves.lifecycle import FROZEN, GOING_BACK, SHORT, TRANSITIONS
+from migrator.waves.decisions import refuse_taken
+from migrator.waves.gates import refuse_closed, refuse_too_late, refuse_unsound
+from migrator.waves.lifecycle import FROZEN, GOING_BACK, ON_TARGET, SHORT, TERMINAL, TRANSITIONS
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up, one_round, until_in_step
-from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven
+from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven, tidy_late
 
 Step = Callable[[Operation], WaveEvent]
 Approve = Callable[[str], None]  # asks the operator; raises where the answer is no
@@ -23,20 +23,33 @@ def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED)
     """Take the wave to `until` (Synced or Completed), from wherever it is. Running it again resumes.
 
     A wave that was in step earlier is brought in step again before its gates are looked at; a completed one has late
-    mail carried over, and stays completed. Raises what stopped it; the wave stays in its state.
+    mail carried over, and stays completed. Raises what stopped it; the wave stays in its state. GateRefused, and
+    nothing is done, for a wave on its way back, for one in its cutover that was to stop at Synced, and for one of whose
+    mailboxes another wave has already moved.
     """
     state = op.record().state
+    _refuse_misuse(op, state, until)
+    if state is WaveState.COMPLETED:
+        carried = catch_up(op, PassKind.CATCH_UP)
+        op.progress.note(f"{op.wave.name} is completed: {carried} late messages carried, {tidy_late(op)} late canaries")
+        return
+    if state in (WaveState.SYNCED, WaveState.CUTOVER_READY):
+        op.advance(state, WaveEvent.LAG, "mail may have arrived since")
+    _drive(op, {**FORWARD, WaveState.CUTOVER_READY: lambda o: _ask(o, approve)}, until)
+
+
+def _refuse_misuse(op: Operation, state: WaveState, until: WaveState) -> None:
     if state in GOING_BACK:
         raise GateRefused(
             f"wave {op.wave.name} is being rolled back ({state})",
             remedy=f"Finish that first: `migrator wave rollback {op.wave.name}`.",
         )
-    if state is WaveState.COMPLETED:
-        op.progress.note(f"{op.wave.name} is completed: {catch_up(op, PassKind.CATCH_UP)} late messages carried")
-        return
-    if state in (WaveState.SYNCED, WaveState.CUTOVER_READY):
-        op.advance(state, WaveEvent.LAG, "mail may have arrived since")
-    _drive(op, {**FORWARD, WaveState.CUTOVER_READY: lambda o: _ask(o, approve)}, until)
+    if until is WaveState.SYNCED and state in FROZEN | ON_TARGET - TERMINAL:
+        raise GateRefused(
+            f"wave {op.wave.name} is {state}: its cutover has begun, and it cannot stop at {until}",
+            remedy=f"`migrator wave run {op.wave.name}` goes on, `migrator wave rollback {op.wave.name}` undoes it.",
+        )
+    refuse_taken(op.store, op.wave)
 
 
 def cut_over(op: Operation, approve: Approve) -> None:
@@ -101,15 +114,33 @@ def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> 
         except (LeaseLost, WaveMoved):
             raise  # another runner has the wave now: whatever is to be made safe is for that one to do
         except MigratorError as error:
-            _make_safe(replace(op, stop=Unstoppable()), state, error)
-            op.store.waves.set_error(op.wave.name, f"{error}. {error.remedy}".strip())
+            _give_up(op, state, error)
             raise
         state = op.advance(state, event, "done")
     op.store.waves.set_error(op.wave.name, "")
 
 
+def _give_up(op: Operation, state: WaveState, error: MigratorError) -> None:
+    """Make safe what can be, and keep for `wave status` what stopped the run, also when that fails too."""
+    try:
+        _make_safe(op.heeding(Unstoppable()), state, error)
+    except (LeaseLost, WaveMoved):
+        raise
+    except MigratorError as worse:
+        op.store.waves.set_error(op.wave.name, f"{_words(error)} Then: {_words(worse)}")
+        raise
+    op.store.waves.set_error(op.wave.name, _words(error))
+
+
+def _words(error: MigratorError) -> str:
+    return f"{error}. {error.remedy}".strip()
+
+
 def _make_safe(op: Operation, state: WaveState, error: MigratorError) -> None:
-    """A cutover or rollback that cannot go on never leaves mail waiting, nor routes half flipped (I5, I8)."""
+    """A cutover or rollback that cannot go on leaves no mail waiting, and no routes half flipped, that can be helped.
+
+    (I5, I8. In the middle of the flip back only the same command can: each place that took its flip is back already.)
+    """
     if state in FROZEN:
         op.advance(state, WaveEvent.ABORT, str(error))
         _drive(op, {WaveState.THAWING: cutover.thaw}, WaveState.SYNCED)
@@ -136,6 +167,8 @@ def _ask(op: Operation, approve: Approve) -> WaveEvent:
     """Ask, then bring the wave in step once more: the answer may take an hour, and mail shall wait for seconds only."""
     approve(f"All gates are open. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?")
     one_round(op, PassKind.DELTA)
+    refuse_unsound(op)
+    refuse_too_late(op)
     return WaveEvent.START
 
 
@@ -170,7 +203,7 @@ FORWARD: Mapping[WaveState, Step] = {
 
 BACK: Mapping[WaveState, Step] = {
     WaveState.ROLLING_BACK: rollback.freeze_and_drain,
-    WaveState.REVERSE_PASS: rollback.carry_back,
+    WaveState.REVERSE_PASS: rollback.reverse_pass,
     WaveState.FLIPPING_BACK: rollback.flip_back,
     WaveState.RELEASING_BACK: rollback.release_back,
     WaveState.VERIFYING_BACK: rollback.verify_back,

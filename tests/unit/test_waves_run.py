@@ -1,0 +1,257 @@
+"""Driving a wave over real map files, with mailboxes that need no work: what stops it, and what it leaves behind."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrator import state, workspace
+from migrator.dispatch import PassResults
+from migrator.model.errors import GateRefused, Locked, MigratorError, Stopped, Unreachable
+from migrator.model.names import Address, WaveName
+from migrator.model.progress import PassReport
+from migrator.model.route import Flip, Flips
+from migrator.model.wave import PassKind, WaveEvent, WaveState
+from migrator.routing import RouteConflict
+from migrator.waves import cutover, rollback
+from migrator.waves.decisions import refuse_in_cutover
+from migrator.waves.flips import observe, originals, set_routes, to_server
+from migrator.waves.gates import check_quietly
+from migrator.waves.operation import Operation
+from migrator.waves.places import places
+from migrator.waves.run import roll_back, run
+from tests.unit import workspace_files
+
+A, B = Address("a@example.co.jp"), Address("b@example.co.jp")
+OLD, NEW, HELD = "smtp:[old.example]", "lmtp:inet:[new.example]:24", "retry:4.7.0 wait"
+ENTRY = f'kind: postfix-map, type: texthash, reload: null, queue: null, freeze: "{HELD}"'
+CONFIG = f"""\
+domain: example.co.jp
+servers:
+  old: {{imap: {{host: old.example}}, auth: {{kind: password, secret: "env:X"}}}}
+  new: {{imap: {{host: new.example}}, auth: {{kind: password, secret: "env:X"}}}}
+cutover: {{freeze_deadline: 10m, catch_up_quiet: 0s}}
+routing:
+  - {{name: gateway, file: gateway, nexthop: {{old: "{OLD}", new: "{NEW}"}}, {ENTRY}}}
+  - {{name: old-mta, file: old-mta, nexthop: {{old: null, new: "{NEW}"}}, {ENTRY}}}
+"""
+ROWS = "address,department,source,target\na@example.co.jp,sales,old,new\nb@example.co.jp,sales,old,new\n"
+
+
+class Quiet:
+    """A Progress that keeps the notes, and a StopSignal that counts what the operator did."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.pressed = 0
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def draining(self) -> bool:
+        return self.pressed >= 1
+
+    def now(self) -> bool:
+        return self.pressed >= 2
+
+
+@dataclass
+class Crew:
+    """Passes that copy nothing; `during` is what happens while one is at work."""
+
+    stop: Any
+    during: Callable[[PassKind, Any], object] = lambda kind, stop: None
+    done: list[PassKind] = field(default_factory=list)
+
+    def heeding(self, stop: Any) -> "Crew":
+        return replace(self, stop=stop)
+
+    def run(self, wave: WaveName, mailboxes: Any, kind: PassKind) -> PassResults:
+        self.done.append(kind)
+        self.during(kind, self.stop)
+        addresses = [mailbox.address for mailbox in mailboxes]
+        if self.stop.draining():
+            return PassResults(left=tuple(addresses))
+        return PassResults({address: PassReport(kind) for address in addresses})
+
+
+@pytest.fixture
+def op(tmp_path: Path) -> Iterator[Operation]:
+    (tmp_path / "gateway").write_text(f"{A} {OLD}\n{B} {OLD}\n")
+    (tmp_path / "old-mta").write_text("")
+    sales = f"wave: sales\ntarget: new\nmailboxes: [{A}, {B}]\n"
+    loaded = workspace.load(workspace_files.make(tmp_path, CONFIG, ROWS, {"sales": sales}))
+    with state.open(f"sqlite:///{tmp_path}/state/m.db") as store:
+        me, wave = state.here(["migrator", "wave", "run", "sales"]), loaded.waves[WaveName("sales")]
+        quiet: Any = Quiet()
+        lease = store.leases.acquire("wave:sales", me, timedelta(minutes=1))
+        crew: Any = Crew(quiet)
+        yield Operation(loaded, store, wave, me, quiet, quiet, crew, places(loaded), lease)
+
+
+def put(op: Operation, to: WaveState, deadline: datetime | None = None) -> None:
+    """The wave as if it had come to `to`, its routes observed."""
+    was = op.record().state
+    for place in op.places:
+        observe(op, place)
+    op.store.waves.advance(op.wave.name, was, to, WaveEvent.DONE, op.actor, "test", deadline=deadline)
+
+
+def routes(op: Operation) -> list[set[str | None]]:
+    """What each place says, gateway first."""
+    return [set(place.routing.read([A, B]).values()) for place in op.places]
+
+
+def agree(question: str) -> None:
+    pass
+
+
+def crew_of(op: Operation) -> Any:
+    return op.crew
+
+
+@pytest.mark.parametrize("reached", [WaveState.FREEZING, WaveState.FINAL_PASS, WaveState.FLIPPING, WaveState.VERIFYING])
+def test_a_wave_in_its_cutover_does_not_run_on_when_it_is_asked_to_stop_at_synced(
+    op: Operation, reached: WaveState
+) -> None:
+    put(op, reached)
+    with pytest.raises(GateRefused, match="cannot stop at synced"):
+        run(op, agree, WaveState.SYNCED)
+    assert op.record().state is reached
+    assert routes(op) == [{OLD}, {None}]
+
+
+def test_a_mailbox_that_another_wave_has_moved_is_not_worked(op: Operation) -> None:
+    late = WaveName("late")
+    op.store.waves.ensure(late, [B], op.actor)
+    op.store.waves.advance(late, WaveState.PLANNED, WaveState.COMPLETED, WaveEvent.DONE, op.actor, "test")
+    with pytest.raises(GateRefused, match=r"b@example\.co\.jp of wave sales belongs to wave late"):
+        run(op, agree)
+    assert crew_of(op).done == []
+
+
+def test_an_address_that_left_the_wave_after_a_rollback_is_not_flipped_back_with_it(op: Operation) -> None:
+    put(op, WaveState.FLIPPING)
+    cutover.flip(op)
+    rollback.flip_back(op)
+    fewer = replace(op.wave, mailboxes=(A,))
+    op.store.waves.advance(op.wave.name, WaveState.FLIPPING, WaveState.ROLLED_BACK, WaveEvent.DONE, op.actor, "test")
+    left = replace(op, wave=fewer, workspace=replace(op.workspace, waves={op.wave.name: fewer}))
+    gateway = op.places[0]
+    gateway.routing.apply(Flips((Flip(B, OLD, NEW),)))  # type: ignore[arg-type]  # as another wave does
+    assert B not in originals(left, gateway)
+    put(left, WaveState.THAWING)
+    cutover.thaw(left)
+    assert gateway.routing.read([A, B]) == {A: OLD, B: NEW}
+
+
+def test_the_gates_are_not_looked_at_again_once_the_target_has_a_user(op: Operation) -> None:
+    put(op, WaveState.COMPLETED)
+    with pytest.raises(GateRefused, match="its gates are behind it"):
+        check_quietly(op)
+
+
+def test_the_final_pass_is_stopped_at_the_freezes_deadline_and_the_freeze_taken_back(op: Operation) -> None:
+    put(op, WaveState.FREEZING, datetime.now(UTC) + timedelta(seconds=0.5))
+    late = datetime.now(UTC) + timedelta(seconds=10)
+
+    def endless(kind: PassKind, stop: Any) -> None:
+        while not stop.now() and datetime.now(UTC) < late:
+            pass
+
+    crew_of(op).during = endless
+    with pytest.raises(cutover.FreezeExpired):
+        run(op, agree)
+    assert datetime.now(UTC) < late
+    assert op.record().state is WaveState.SYNCED
+    assert routes(op) == [{OLD}, {None}]
+    assert "deadline" in op.record().error
+
+
+def test_a_freeze_that_a_dead_run_left_beyond_its_deadline_is_not_made_anew(op: Operation) -> None:
+    put(op, WaveState.DRAINING, datetime.now(UTC) - timedelta(hours=1))
+    for place in op.places:
+        set_routes(op, place, "freeze", dict.fromkeys(op.addresses, place.routing.freeze_value))
+    with pytest.raises(cutover.FreezeExpired):
+        run(op, agree)
+    assert crew_of(op).done == []
+    assert routes(op) == [{OLD}, {None}]
+
+
+def test_the_freeze_of_a_rollback_has_a_deadline_too_and_mail_goes_on_to_the_target(op: Operation) -> None:
+    put(op, WaveState.COMPLETED)
+    cutover.flip(op)
+    none = op.workspace.config.cutover.model_copy(update={"freeze_deadline": timedelta(0)})
+    config = op.workspace.config.model_copy(update={"cutover": none})
+    with pytest.raises(cutover.FreezeExpired, match="before the flip"):
+        roll_back(replace(op, workspace=replace(op.workspace, config=config)))
+    assert routes(op) == [{NEW}, {NEW}]
+    assert op.record().state is WaveState.ROLLING_BACK
+
+
+def test_a_conflict_in_the_flip_takes_the_wave_back_though_the_operator_asked_to_stop(op: Operation) -> None:
+    put(op, WaveState.FLIPPING)
+    elsewhere = "smtp:[elsewhere.example]"
+    op.places[1].routing.apply(Flips((Flip(A, None, elsewhere),)))  # type: ignore[arg-type]
+    op.stop.pressed = 1  # type: ignore[attr-defined]
+    with pytest.raises(RouteConflict, match=r"elsewhere\.example"):
+        run(op, agree)
+    assert op.places[0].routing.read([A, B]) == {A: OLD, B: OLD}
+    assert op.places[1].routing.read([A, B]) == {A: elsewhere, B: None}
+
+
+def test_an_entry_that_changes_between_look_and_write_is_a_conflict(op: Operation, monkeypatch: Any) -> None:
+    put(op, WaveState.FLIPPING)
+    gateway = op.places[0]
+    renew = op.store.leases.renew
+
+    def meanwhile(lease: Any) -> Any:
+        path = op.workspace.root / "gateway"
+        path.write_text(path.read_text().replace(f"{A} {OLD}", f"{A} smtp:[hand.example]"))
+        return renew(lease)
+
+    monkeypatch.setattr(op.store.leases, "renew", meanwhile)
+    with pytest.raises(RouteConflict, match=r"hand\.example"):
+        set_routes(op, gateway, "flip", to_server(op, gateway))
+    assert gateway.routing.read([A, B]) == {A: "smtp:[hand.example]", B: OLD}
+
+
+def test_no_mailbox_leaves_or_joins_a_wave_while_a_run_is_at_its_gates(op: Operation) -> None:
+    put(op, WaveState.CUTOVER_READY)
+    with pytest.raises(Locked, match="at the gates"):
+        refuse_in_cutover(op.store, A)
+    op.store.leases.release(op.lease)
+    refuse_in_cutover(op.store, A)
+
+
+@pytest.mark.parametrize(("state", "skips"), [(WaveState.SYNCING, True), (WaveState.CATCHING_UP, False)])
+def test_a_failed_mailbox_is_told_to_be_left_out_only_where_it_can_be(
+    op: Operation, state: WaveState, skips: bool
+) -> None:
+    put(op, state)
+    crew_of(op).run = lambda wave, mailboxes, kind: PassResults(errors={A: Unreachable("away")})
+    with pytest.raises(MigratorError) as failed:
+        run(op, agree)
+    assert ("mailbox skip" in failed.value.remedy) is skips
+
+
+def test_what_stopped_a_wave_is_kept_also_when_making_it_safe_fails(op: Operation) -> None:
+    put(op, WaveState.REVERSE_PASS)
+    crew_of(op).during = lambda kind, stop: (_ for _ in ()).throw(Unreachable("the target is away"))
+    (op.workspace.root / "gateway").unlink()
+    with pytest.raises(MigratorError):
+        roll_back(op)
+    assert "the target is away" in op.record().error
+    assert "gateway" in op.record().error
+
+
+def test_a_stop_while_mail_is_held_back_leaves_no_freeze(op: Operation) -> None:
+    put(op, WaveState.DRAINING)
+    op.stop.pressed = 2  # type: ignore[attr-defined]
+    with pytest.raises(Stopped):
+        run(op, agree)
+    assert op.record().state is WaveState.SYNCED
+    assert routes(op) == [{OLD}, {None}]
