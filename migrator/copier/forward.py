@@ -40,7 +40,7 @@ class ForwardFolder:
         """Look and plan in this lane; the copying becomes work for any lane."""
         self._shared.lanes.checkpoint()
         try:
-            selected = lane.source.examine(self._pair.source)
+            selected = lane.examine(self._pair.source)
         except CommandRefused as error:
             return self._shared.unreadable(self._pair.source, error)
         target = receiving(self._shared, lane, self._pair)
@@ -155,7 +155,7 @@ class Slice:
     batches: tuple[Batch, ...]
 
     def __call__(self, lane: Lane) -> None:
-        found = lane.source.examine(self.work.origin_name)
+        found = lane.examine(self.work.origin_name, again=False)
         if found.uidvalidity != self.selected.uidvalidity:
             raise FolderChanged(f"{self.work.origin_name!r} was made anew on the source during the pass")
         transfer(self.folder._shared, lane, self.work, self.batches)

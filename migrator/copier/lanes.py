@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable
 
 from migrator.copier.job import CopyJob, Side
-from migrator.imap import Session
+from migrator.imap import Selected, Session
+from migrator.model.names import FolderName
 
 
 class Lane:
@@ -14,6 +15,7 @@ class Lane:
     def __init__(self, job: CopyJob) -> None:
         self._job = job
         self._open: dict[str, Session] = {}
+        self._examined: tuple[FolderName, Selected] | None = None
 
     @property
     def source(self) -> Session:
@@ -22,6 +24,13 @@ class Lane:
     @property
     def target(self) -> Session:
         return self._session("target", "target")
+
+    def examine(self, name: FolderName, again: bool = True) -> Selected:
+        """EXAMINE a source folder; unless `again`, only if it is not the one that this lane has open."""
+        if again or self._examined is None or self._examined[0] != name:
+            self._examined = None
+            self._examined = (name, self.source.examine(name))
+        return self._examined[1]
 
     def mover(self, side: Side) -> Session:
         """Moves what has been staged: an APPEND and a MOVE in one session do not see each other (measured)."""

@@ -29,7 +29,7 @@ class LeftOutFolder:
         ledger, lease = self.shared.job.ledger, self.shared.job.lease
         record = self.record
         try:
-            selected = lane.source.examine(record.source_name)
+            selected = lane.examine(record.source_name)
         except CommandRefused as error:
             return self.shared.unreadable(record.source_name, error)
         if record.id and record.source_uidvalidity != selected.uidvalidity:

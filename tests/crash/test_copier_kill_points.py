@@ -84,3 +84,18 @@ def test_the_way_back_survives_a_kill_at_every_boundary(victim):
         assert subjects(one.rig.old, one.rig.user, "New") == ["late 3"]
 
     assert every_boundary(prepare, PassKind.REVERSE, judge) > 50
+
+
+@pytest.mark.timeout(900)
+def test_a_delta_survives_a_kill_at_every_boundary(victim):
+    def prepare() -> Victim:
+        one = victim()
+        one.rig.fill_old({"INBOX": MAIL["INBOX"]})
+        one.run()
+        one.rig.fill_old(LATE)
+        with one.rig.old.connect(one.rig.user) as connection:
+            connection.command(b"SELECT INBOX")
+            connection.command(b"UID STORE 1 +FLAGS (\\Flagged)")
+        return one
+
+    assert every_boundary(prepare, PassKind.DELTA, nothing_lost_or_doubled) > 40

@@ -206,3 +206,15 @@ def test_a_server_that_does_not_name_uids_is_read_back_by_content(rig, monkeypat
     assert not verdict.extra
     again = rig.run(kind)
     assert (again.copied, again.flags_changed, again.unaccounted) == (0, 0, 0)
+
+
+def test_a_source_folder_made_anew_does_not_bring_back_what_the_user_deleted(rig):
+    mail = [item("one"), item("two")]
+    rig.fill_old({"Work": mail})
+    rig.run()
+    command(rig.new, rig.user, "Work", "UID STORE 1 +FLAGS (\\Deleted)", "UID EXPUNGE 1")
+    with rig.old.connect(rig.user) as connection:
+        connection.command(b"DELETE Work")
+    rig.fill_old({"Work": [*mail, item("late")]})
+    assert rig.run(PassKind.CATCH_UP).copied == 1
+    assert subjects(rig.new, rig.user, "Work") == ["late", "two"]

@@ -1,0 +1,106 @@
+"""Two workspaces on one mailbox: the lease mailbox on the target lets one of them work at a time."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+
+from migrator.copier import TargetLeaseLost, TargetTaken
+from migrator.copier.lease import TargetLease
+from migrator.model.names import FolderName
+from migrator.model.wave import PassKind
+from tests.servers.copier_rig import Rig, item
+
+FOLDER = FolderName("migrator-lease")
+ROUNDS = 25
+
+
+@pytest.fixture
+def rig(pair, tmp_path) -> Rig:
+    return Rig(pair.old, pair.new, pair.user(), tmp_path / "one")
+
+
+def test_of_two_that_race_for_the_lease_one_has_it(rig):
+    start = Barrier(2)
+
+    def compete(name: str) -> bool:
+        with rig.session("target") as session:
+            lease = TargetLease(name, FOLDER, timedelta(seconds=60))
+            start.wait()
+            try:
+                lease.acquire(session)
+            except TargetTaken:
+                return False
+            finally:
+                start.wait()  # nobody gives it back before both have tried
+            lease.release(session)
+            return True
+
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(ROUNDS):
+            assert sorted(threads.map(compete, ("one", "two"))) == [False, True]
+
+
+def test_two_workspaces_that_copy_the_same_mailbox_double_nothing(pair, tmp_path):
+    taken = 0
+    for number in range(ROUNDS):
+        user = pair.user()
+        rigs = [Rig(pair.old, pair.new, user, tmp_path / f"{number}-{name}") for name in ("one", "two")]
+        rigs[0].fill_old({"INBOX": [item(f"m {n}") for n in range(20)], "Work": [item("twin"), item("twin")]})
+
+        def work(rig: Rig) -> bool:
+            try:
+                rig.run(PassKind.INITIAL)
+            except TargetTaken:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as threads:
+            won = list(threads.map(work, rigs))
+        taken += not all(won)
+        assert any(won)
+        verdict = rigs[0].compare()
+        assert verdict.clean, str(verdict)
+        assert not verdict.extra
+    assert taken > 0
+
+
+def test_the_lease_of_a_dead_workspace_ends_by_itself_and_what_it_left_is_not_doubled(rig, tmp_path):
+    rig.fill_old({"INBOX": [item("one"), item("two")]})
+    rig.run()
+    with rig.session("target") as session:
+        TargetLease("dead", FOLDER, timedelta(seconds=1.5)).acquire(session)
+    other = Rig(rig.old, rig.new, rig.user, tmp_path / "two")
+    with pytest.raises(TargetTaken):
+        other.run()
+    time.sleep(1.6)
+    report = other.run()
+    assert (report.present, report.copied) == (2, 0)
+
+
+def test_a_holder_that_was_overtaken_is_told_when_it_renews(rig):
+    with rig.session("target") as one, rig.session("target") as two:
+        slow = TargetLease("slow", FOLDER, timedelta(seconds=0.2))
+        slow.acquire(one)
+        slow.renew(one)
+        time.sleep(0.3)
+        quick = TargetLease("quick", FOLDER, timedelta(seconds=60))
+        quick.acquire(two)
+        with pytest.raises(TargetLeaseLost):
+            slow.renew(one)
+        slow.release(one)  # too late to delete what is another's
+        quick.renew(two)
+        one.unselect()
+        quick.release(two)
+
+
+def test_a_long_pass_keeps_its_lease(rig, make_proxy):
+    rig.fill_old({f"folder {n}": [item(f"m {n}")] for n in range(12)})
+    proxy = make_proxy((rig.new.host, rig.new.imap_port), delay_up=0.03)
+    rig.where["target"] = (proxy.host, proxy.port)
+    report = rig.run(target_lease=timedelta(seconds=1.5))
+    assert (report.copied, report.unaccounted) == (12, 0)
