@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from migrator.dispatch import Crew, LeaseKeeper
 from migrator.model.errors import Stopped
-from migrator.model.mailbox import Mailbox
+from migrator.model.mailbox import Mailbox, Tls
 from migrator.model.names import Address
 from migrator.model.progress import Progress, StopSignal
 from migrator.model.wave import Wave, WaveEvent, WaveState
@@ -84,6 +84,11 @@ def operate(
 ) -> Iterator[Operation]:
     """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it."""
     ttl = workspace.config.lease.ttl
+    for server in workspace.config.servers.values():
+        if server.imap.tls is Tls.NONE:
+            progress.note(
+                f"WARNING: passwords and mail of server {server.name} cross the network in the clear (tls: none)"
+            )
     with LeaseKeeper(store, actor, ttl) as keeper, keeper.hold(f"wave:{wave.name}") as lease:
         crew = Crew(workspace, store, keeper, progress, stop)
         yield Operation(workspace, store, wave, actor, progress, stop, crew, places(workspace), lease)
