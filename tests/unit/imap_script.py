@@ -10,6 +10,7 @@ from typing import Any
 
 from migrator.imap.channel import Channel
 from migrator.imap.parser import Parser
+from migrator.imap.records import Body
 from migrator.imap.session import Session
 from migrator.imap.wire import Wire
 from migrator.model.mailbox import Endpoint, Tls
@@ -111,3 +112,21 @@ class _PairSocket(socket.socket):
 
 def _tcp_less(ours: socket.socket, timeout: float) -> Wire:
     return Wire(_PairSocket(ours.family, ours.type, ours.proto, ours.detach()), timeout, "scripted")
+
+
+def say(*lines: bytes) -> Callable[[Peer], None]:
+    """Answer every command with these lines."""
+
+    def play(peer: Peer) -> None:
+        while peer.read():
+            peer.send(*lines)
+
+    return play
+
+
+def content(body: Body) -> bytes:
+    return b"".join(map(bytes, body.chunks))
+
+
+def bodies(connected: Session, *uids: int) -> list[tuple[int, bytes]]:
+    return [(body.uid, content(body)) for body in connected.bodies(uids)]
