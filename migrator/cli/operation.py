@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from migrator.cli.context import actor, open_store, open_workspace, settings
-from migrator.cli.output import emit, emit_one
+from migrator.cli.output import emit
 from migrator.model.names import WaveName
 from migrator.model.wave import PassKind
 
@@ -35,14 +35,14 @@ def operation(ctx: typer.Context, name: str) -> "Iterator[Operation]":
         yield op
 
 
-def say_result(ctx: typer.Context, op: "Operation") -> None:
-    """Where the wave is now, and the sums of its mailboxes, on stdout."""
+def result(op: "Operation") -> dict[str, object]:
+    """Where the wave is now, and the sums of its mailboxes: to be printed when the bars are gone."""
     from migrator import reports
     from migrator.cli.standing import summary
 
     shown = summary(reports.status(op.store, op.workspace, op.wave.name))
     shown.pop("run_by")  # this very run, which is over
-    emit_one(shown, settings(ctx).form)
+    return shown
 
 
 def say_plan(ctx: typer.Context, op: "Operation") -> None:

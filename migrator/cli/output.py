@@ -78,13 +78,13 @@ def _plain(value: object) -> object:
 
 
 def _cell(value: object) -> str:
-    """A value as text for people: nothing for None, yes/no, times to the second."""
+    """A value as text for people: nothing for None, yes/no, times to the second on the clock of this machine."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
+        return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
     if isinstance(value, Enum):
         return neutral(str(value.value))
     if isinstance(value, list | tuple | set | frozenset):
@@ -140,6 +140,6 @@ def _csv(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 def _no_formula(value: object) -> str:
     """Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers."""
-    text = _cell(value)
+    text = value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else _cell(value)
     formula = text.lstrip()[:1] in tuple("=+-@") and not isinstance(value, int | float)
     return f"'{text}" if formula else text

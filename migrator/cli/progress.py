@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.cli.logs import PROGRESS
 from migrator.cli.output import Format, neutral_lines, safe_json
+from migrator.model.errors import Stopped
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, neutral
 from migrator.model.progress import PassReport, Progress
@@ -89,9 +90,9 @@ class _Watcher:
             self._show_finished(mailbox, report)
 
     def failed(self, mailbox: Mailbox, error: Exception) -> None:
-        self._log.info("%s: failed: %s", mailbox.address, error)
+        self._log.info("%s: %s", mailbox.address, cause(error))
         with self._lock, suppress(OSError, ValueError):
-            self._failed += 1
+            self._failed += not isinstance(error, Stopped)
             self._at_work.pop(mailbox.address, None)
             self._show_failed(mailbox, error)
 
@@ -126,7 +127,7 @@ class Lines(_Watcher):
         self._show_note(f"{mailbox.address}: {summary(report)}")
 
     def _show_failed(self, mailbox: Mailbox, error: Exception) -> None:
-        self._show_note(f"{mailbox.address}: failed: {error}")
+        self._show_note(f"{mailbox.address}: {cause(error)}")
 
     def _show_note(self, text: str) -> None:
         print(f"{datetime.now():%H:%M:%S} {neutral_lines(text)}", file=sys.stderr, flush=True)
@@ -195,11 +196,11 @@ class Bars(_Watcher):
 
     def _show_started(self, mailbox: Mailbox, kind: PassKind) -> None:
         if self._total_bar is None:
-            self._total_bar = self._bar("0 done", 0)
+            self._total_bar = self._bar("passes: 0 done", 0)
         taken = {bar.pos for bar in self._bars.values()}
         free = next(place for place in range(1, len(taken) + 2) if -place not in taken)
         self._bars[mailbox.address] = self._bar(f"{neutral(mailbox.address)} {kind}", free)
-        self._count_mailboxes()
+        self._count_passes()
 
     def _show_counts(self, mailbox: Mailbox, tally: Tally) -> None:
         for bar, counted in ((self._bars.get(mailbox.address), tally), (self._total_bar, self._total)):
@@ -212,7 +213,7 @@ class Bars(_Watcher):
 
     def _show_failed(self, mailbox: Mailbox, error: Exception) -> None:
         self._close(mailbox)
-        self._show_note(f"{mailbox.address}: failed: {error}")
+        self._show_note(f"{mailbox.address}: {cause(error)}")
 
     def _show_note(self, text: str) -> None:
         self._tqdm.write(neutral_lines(text), file=sys.stderr)
@@ -220,12 +221,12 @@ class Bars(_Watcher):
     def _close(self, mailbox: Mailbox) -> None:
         if bar := self._bars.pop(mailbox.address, None):
             bar.close()
-        self._count_mailboxes()
+        self._count_passes()
 
-    def _count_mailboxes(self) -> None:
+    def _count_passes(self) -> None:
         failed = f", {self._failed} failed" if self._failed else ""
         if self._total_bar is not None:  # a bar is falsy while its total is 0
-            self._total_bar.set_description_str(_padded(f"{self._done} done{failed}"))
+            self._total_bar.set_description_str(_padded(f"passes: {self._done} done{failed}"))
 
     def close(self) -> None:
         with self._lock, suppress(OSError, ValueError):
@@ -249,6 +250,11 @@ def watching(settings: "Settings") -> Iterator[Progress]:
 
 def _padded(name: str) -> str:
     return name[:32].ljust(32)
+
+
+def cause(error: Exception) -> str:
+    """Why a pass ended early. A stop that the operator asked for is no failure."""
+    return str(error) if isinstance(error, Stopped) else f"failed: {error}"
 
 
 def summary(report: PassReport) -> str:

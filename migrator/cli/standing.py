@@ -1,9 +1,13 @@
-"""How a wave's status is printed: a summary, and a row a mailbox."""
+"""How a wave's status is printed: a summary, a row a mailbox, and its gates."""
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
+
+from migrator.model.names import neutral
 
 if TYPE_CHECKING:
     from migrator.reports import WaveStatus
+    from migrator.waves.gates import GateResult
 
 
 def summary(status: "WaveStatus") -> dict[str, object]:
@@ -40,3 +44,12 @@ def mailbox_rows(status: "WaveStatus") -> list[dict[str, object]]:
         }
         for mailbox in status.mailboxes
     ]
+
+
+def gate_lines(results: "Iterable[GateResult]") -> Iterator[str]:
+    """The gates for people: a line for each, and below a closed one what else was found, and the remedy."""
+    for result in results:
+        first, *more = neutral(result.text).split("; ")
+        yield f"{result.gate:<12}  {'open' if result.open else 'CLOSED':<6}  {first}"
+        if not result.open:
+            yield from (f"{'':22}{line}" for line in (*more, f"what to do: {neutral(result.remedy)}"))

@@ -52,7 +52,8 @@ class Signals:
 
 def _say(text: str) -> None:
     with suppress(OSError):  # nobody is there to read it
-        os.write(2, f"\n{text}\n".encode(errors="backslashreplace"))
+        clear = "\x1b[J" if os.isatty(2) else ""  # bars below; those still at work are drawn again
+        os.write(2, f"\n{clear}{text}\n".encode(errors="backslashreplace"))
 
 
 def this_command() -> str:

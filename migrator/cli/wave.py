@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from migrator.cli.confirm import confirm, require_answer
 from migrator.cli.context import open_store, open_workspace, settings
 from migrator.cli.noun import noun
 from migrator.cli.output import Format, emit, emit_one, safe_json
-
-if TYPE_CHECKING:
-    pass
 
 app = noun("wave", "Plan, run, watch and take back the move of a department.")
 
@@ -90,7 +87,7 @@ def run(
 
     Example: migrator wave run sales --until synced
     """
-    from migrator.cli.operation import operation, say_plan, say_result
+    from migrator.cli.operation import operation, result, say_plan
     from migrator.model.wave import WaveState
     from migrator.waves.run import run as run_wave
 
@@ -100,7 +97,8 @@ def run(
         if until is Until.COMPLETED:
             require_answer(f"cut over wave {wave}", yes)
         run_wave(op, lambda question: confirm(question, yes), WaveState(until))
-        say_result(ctx, op)
+        shown = result(op)
+    emit_one(shown, settings(ctx).form)
 
 
 @app.command()
@@ -109,13 +107,14 @@ def cutover(ctx: typer.Context, wave: Name, yes: Yes = False) -> None:
 
     Example: migrator wave cutover sales
     """
-    from migrator.cli.operation import operation, say_result
+    from migrator.cli.operation import operation, result
     from migrator.waves.run import cut_over
 
     with operation(ctx, wave) as op:
         require_answer(f"cut over wave {wave}", yes)
         cut_over(op, lambda question: confirm(question, yes))
-        say_result(ctx, op)
+        shown = result(op)
+    emit_one(shown, settings(ctx).form)
 
 
 @app.command()
@@ -125,13 +124,17 @@ def check(ctx: typer.Context, wave: Name) -> None:
     Example: migrator wave check sales
     """
     from migrator.cli.operation import operation
+    from migrator.cli.standing import gate_lines
     from migrator.model.errors import ExitCode
     from migrator.waves.gates import check_quietly
 
     with operation(ctx, wave) as op:
         results = check_quietly(op)
     rows = [{"gate": r.gate, "open": r.open, "found": r.text, "remedy": "" if r.open else r.remedy} for r in results]
-    emit(rows, settings(ctx).form)
+    if settings(ctx).form is Format.TABLE:
+        print("\n".join(gate_lines(results)))
+    else:
+        emit(rows, settings(ctx).form)
     if not all(result.open for result in results):
         raise typer.Exit(ExitCode.GATE_REFUSED)
 
@@ -147,11 +150,8 @@ def verify(ctx: typer.Context, wave: Name) -> None:
 
     with operation(ctx, wave) as op:
         proof = prove_again(op)
-        rows = [
-            {"mailbox": c.address, "ingress": c.ingress, "state": c.state, "where": c.detail} for c in proof.canaries
-        ]
-        emit(rows, settings(ctx).form)
-        op.progress.note(f"{proof.found} of {len(proof.canaries)} proven")
+    rows = [{"mailbox": c.address, "ingress": c.ingress, "state": c.state, "where": c.detail} for c in proof.canaries]
+    emit(rows, settings(ctx).form)
 
 
 @app.command()
@@ -160,7 +160,7 @@ def rollback(ctx: typer.Context, wave: Name, yes: Yes = False, dry_run: DryRun =
 
     Example: migrator wave rollback sales
     """
-    from migrator.cli.operation import operation, say_plan_back, say_result
+    from migrator.cli.operation import operation, result, say_plan_back
     from migrator.waves.run import roll_back
 
     with operation(ctx, wave) as op:
@@ -168,7 +168,8 @@ def rollback(ctx: typer.Context, wave: Name, yes: Yes = False, dry_run: DryRun =
             return say_plan_back(ctx, op)
         confirm(f"Roll back wave {wave} ({len(op.mailboxes)} mailboxes) to the old server?", yes)
         roll_back(op)
-        say_result(ctx, op)
+        shown = result(op)
+    emit_one(shown, settings(ctx).form)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,11 +20,29 @@ ROWS = [
 ]
 
 
+@pytest.fixture
+def _in_tokyo(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_tokyo")
+def test_people_read_the_time_of_their_own_clock_and_files_keep_the_offset(capsys):
+    emit_one({"at": ROWS[0]["at"]})
+    assert capsys.readouterr().out == "at  2026-12-05 22:00:00\n"
+    emit_one({"at": ROWS[0]["at"]}, Format.CSV)
+    assert capsys.readouterr().out == "at\n2026-12-05 13:00:00+00:00\n"
+
+
 def test_a_table_is_aligned_by_what_a_terminal_shows(capsys):
     emit(ROWS)
+    at = f"{ROWS[0]['at'].astimezone():%Y-%m-%d %H:%M:%S}"
     assert capsys.readouterr().out.split("\n") == [
         "NAME    COUNT  DONE  AT",
-        "営業部      7  yes   2026-12-05 13:00:00+00:00",
+        f"営業部      7  yes   {at}",
         "sales    1234  no",
         "",
     ]

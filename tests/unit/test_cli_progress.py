@@ -16,6 +16,7 @@ from migrator.cli import progress as module
 from migrator.cli.context import Settings
 from migrator.cli.output import Format
 from migrator.cli.progress import Bars, Lines, Tally, summary, watching
+from migrator.model.errors import Stopped
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName
 from migrator.model.progress import PassReport
@@ -110,12 +111,14 @@ def test_on_a_terminal_there_is_a_bar_for_all_and_one_for_each_at_work(terminal,
         progress.note("a step \x1b[31m")
         progress.finished(MAILBOXES[0], PassReport(PassKind.INITIAL))
         progress.failed(MAILBOXES[1], OSError("broken"))
+        progress.failed(MAILBOXES[2], Stopped("stopped as you asked"))
     shown = written()
     assert "u0@example.co.jp initial" in shown
     assert "u1@example.co.jp initial" in shown
     assert "500k/2.00M" in shown
     assert "a step \\x1b[31m" in shown
-    assert "1 done, 1 failed" in shown
+    assert "passes: 1 done, 1 failed" in shown
+    assert "u2@example.co.jp: stopped as you asked" in shown, "a stop is no failure"
 
 
 def test_two_threads_never_write_at_once(monkeypatch):
