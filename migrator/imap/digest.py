@@ -21,15 +21,12 @@ _HIGH_IS_X = bytes.maketrans(bytes([0, *range(128, 256)]), b"X" * 129)
 class Digester:
     """Digest of one message in its canonical form: every CR removed, trailing LFs stripped (grade L2)."""
 
-    __slots__ = ("_hash", "_header", "_held", "_l4", "_tail", "raw_size")
+    __slots__ = ("_hash", "_held", "raw_size")
 
     def __init__(self) -> None:
         self.raw_size = 0  # octets seen
         self._hash = blake2b(digest_size=SIZE)
-        self._l4: blake2b | None = None  # None while both forms are still the same
         self._held = 0  # LFs that are at the end so far
-        self._header = True
-        self._tail = b"\n"  # the last octet of the header: a message may begin with the empty line
 
     def update(self, data: Chunk) -> None:
         """The next part of the message."""
@@ -44,6 +41,21 @@ class Digester:
     def digest(self) -> bytes:
         """16 octets of BLAKE2b over the canonical form."""
         return self._hash.digest()
+
+    def _hash_text(self, text: bytes) -> None:
+        self._hash.update(text)
+
+
+class LadderDigester(Digester):
+    """A Digester that also knows the form of grade L4, which costs more."""
+
+    __slots__ = ("_header", "_l4", "_tail")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._l4: blake2b | None = None  # None while both forms are still the same
+        self._header = True
+        self._tail = b"\n"  # the last octet of the header: a message may begin with the empty line
 
     def l4(self) -> bytes:
         """16 octets over the canonical form with NUL as 0x80 and 8-bit header octets as "X" (grade L4)."""
@@ -109,7 +121,7 @@ def _one_line_end(text: bytes) -> bytes:
 
 def digests(chunks: Iterable[Chunk]) -> Digests:
     """All rungs for one message; for audits, not for the hot path."""
-    raw, l1, l2 = blake2b(digest_size=SIZE), _Stripped(_one_line_end), Digester()
+    raw, l1, l2 = blake2b(digest_size=SIZE), _Stripped(_one_line_end), LadderDigester()
     l3 = _Stripped(lambda text: text.replace(b"\r", b"").translate(_NUL_IS_80))
     for chunk in chunks:
         data = bytes(chunk)

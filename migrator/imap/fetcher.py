@@ -15,6 +15,7 @@ from migrator.imap.responses import number, pairs, tokens
 
 IN_MEMORY = 256 * 1024  # octets of a body that came too early, up to which it waits in memory; else on the disk
 _USUAL = re.compile(rb"\* \d+ FETCH \(UID (\d{1,10}) BODY\[\] \{", re.IGNORECASE)
+_WHOLE = re.compile(_USUAL.pattern + rb"(\d{1,10})\}\r\n", re.IGNORECASE)
 _ANY = re.compile(rb"\* \d+ FETCH \((?:[^\r\n]* )?BODY\[\] ", re.IGNORECASE)
 _UID = re.compile(rb"(?:\(| |^)UID (\d{1,10})(?: |\)|$)", re.IGNORECASE)
 
@@ -83,6 +84,8 @@ class Fetcher:
 
     def _next(self) -> Body | None:
         """The next response, when it is a body."""
+        if whole := self._channel.parser.take_whole(_WHOLE, b")\r\n"):
+            return Body(whole[0], len(whole[1]), iter(whole[1:]))
         line = self._channel.line()
         usual = _USUAL.match(line)
         if usual and self._channel.parser.literal >= 0:

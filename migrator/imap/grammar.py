@@ -8,7 +8,6 @@ through: it is rebuilt here from RFC 9051's grammar, or refused with UnsafeValue
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
 
 from imapclient import imap_utf7  # type: ignore[import-untyped]
 
@@ -23,7 +22,7 @@ _SYSTEM_BY_LOWER = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 _KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~\[]{1,255}")  # atom, RFC 9051 section 9
 _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")  # printable ASCII without " and \
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class LiteralText(bytes):
@@ -60,19 +59,13 @@ def date_fits(date: datetime) -> bool:
 
 def quoted_date(date: datetime) -> bytes:
     """`"09-May-2020 10:11:12 +0900"`. UnsafeValue for a date that `date_fits` denies."""
-    zone = date.utcoffset()
-    if zone is None or not date_fits(date):
+    if not date_fits(date):
         raise UnsafeValue(f"not a date that IMAP servers take: {date!r}", remedy="Append without a date.")
     if date.year < 1970:  # the last hours of 1969 in a western zone
-        date, zone = date.astimezone(UTC), timedelta()
-    day = b"%02d-%b-%04d" % (date.day, _MONTHS[date.month - 1], date.year)
-    return b'"%b %02d:%02d:%02d %b"' % (day, date.hour, date.minute, date.second, _zone(zone))
-
-
-@cache
-def _zone(offset: timedelta) -> bytes:
-    minutes = int(offset.total_seconds()) // 60
-    return b"%c%02d%02d" % (b"-" if minutes < 0 else b"+", abs(minutes) // 60, abs(minutes) % 60)
+        date = date.astimezone(UTC)
+    text = date.isoformat(" ", "seconds")  # 2020-05-09 10:11:12+09:00
+    day, time, zone_hours, zone_minutes = text[8:10], text[11:19], text[19:22], text[23:25]
+    return f'"{day}-{_MONTHS[date.month - 1]}-{text[:4]} {time} {zone_hours}{zone_minutes}"'.encode("ascii")
 
 
 def folder_octets(name: FolderName) -> bytes:

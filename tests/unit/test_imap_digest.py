@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from migrator.imap.digest import Digester, Digests, digests, grade
+from migrator.imap.digest import Digester, Digests, LadderDigester, digests, grade
 from migrator.model.message import Grade
 
 text = st.lists(
@@ -43,12 +43,13 @@ def l4_of(data: bytes) -> bytes:
 @given(text, cuts)
 @example(b"a\n\x80", [1])
 def test_any_chunking_gives_the_same_digests(data: bytes, where: list[int]) -> None:
-    digester = Digester()
+    digester, ladder = Digester(), LadderDigester()
     for piece in pieces(data, where):
         digester.update(memoryview(piece))
+        ladder.update(memoryview(piece))
     assert digester.raw_size == len(data)
-    assert digester.digest() == hashed(data.replace(b"\r", b"").rstrip(b"\n"))
-    assert digester.l4() == l4_of(data)
+    assert digester.digest() == ladder.digest() == hashed(data.replace(b"\r", b"").rstrip(b"\n"))
+    assert ladder.l4() == l4_of(data)
     assert digests(pieces(data, where)) == digests([data])
 
 

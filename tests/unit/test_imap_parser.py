@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import example, given, settings
@@ -122,3 +123,32 @@ def test_a_literal_is_handed_out_as_views_of_the_buffer_in_constant_memory() -> 
         assert len(space) <= 4096
         seen += len(chunk)
     assert seen == 1_000_000
+
+
+HEAD = re.compile(rb"\* (\d+) FETCH \(BODY\[\] \{(\d+)\}\r\n")
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=6), st.lists(st.integers(0, 1500), max_size=6))
+def test_a_response_taken_whole_is_what_its_lines_and_chunks_would_have_been(
+    literals: list[bytes], cuts: list[int]
+) -> None:
+    data = b"".join(b"* 7 FETCH (BODY[] {%d}\r\n%b)\r\n" % (len(each), each) for each in literals)
+    parser, found = Parser(64), list[bytes]()
+    edges = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    for start, end in itertools.pairwise(edges):
+        for at in range(start, end, 16):
+            parser.feed(data[at : min(end, at + 16)])
+            while whole := parser.take_whole(HEAD, b")\r\n"):
+                assert whole[0] == 7
+                found.append(bytes(whole[1]))
+    assert found == literals
+
+
+@pytest.mark.parametrize("rest", [b"", b" UID 3)\r\n", b")", b"abcdefgh"])
+def test_a_response_that_is_not_all_there_or_ends_otherwise_is_left_to_the_lines(rest: bytes) -> None:
+    parser = Parser()
+    parser.feed(b"* 7 FETCH (BODY[] {3}\r\nabc" + rest)
+    assert parser.take_whole(HEAD, b")\r\n") is None
+    assert parser.line() == b"* 7 FETCH (BODY[] {3}"
+    assert parser.take_whole(HEAD, b")\r\n") is None
+    assert bytes(parser.chunk() or b"") == b"abc"
