@@ -11,7 +11,9 @@ app = noun("config", "Check the workspace's files, and show what is in force.")
 
 @app.command()
 def check(ctx: typer.Context) -> None:
-    """Read every file of the workspace and name each mistake by file, line and column. Exit code 5 if there is one.
+    """Name each mistake in the files by file, line and column.
+
+    Exit code 5 if there is one.
 
     No secret is read and no server is asked. "not obeyed yet" lists keys that this version checks but does not act on.
 
@@ -35,7 +37,9 @@ def check(ctx: typer.Context) -> None:
 
 @app.command()
 def show(ctx: typer.Context) -> None:
-    """Print migrator.yaml as it is in force: with every default, absolute paths, secrets as references only.
+    """Print migrator.yaml as it is in force, with every default.
+
+    Secrets are shown as references only.
 
     Example: migrator config show -o json
     """

@@ -14,7 +14,9 @@ app = noun("db", "Check and upgrade the schema of the state's database.")
 
 @app.command()
 def check(ctx: typer.Context) -> None:
-    """Show which revision of the schema the database has, and what an upgrade would run. Exit code 5 if it is older.
+    """Show the database's revision, and what an upgrade would run.
+
+    Exit code 5 if it is older.
 
     Example: migrator db check
     """
@@ -32,7 +34,9 @@ def upgrade(
     ctx: typer.Context,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Bring the database to this program's revision, all or nothing. Keep a copy of it: there is no way back.
+    """Bring the database to this program's revision.
+
+    All or nothing. Keep a copy of it: there is no way back.
 
     Example: cp state/migrator.db state/before.db && migrator db upgrade --yes
     """

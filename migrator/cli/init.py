@@ -19,7 +19,9 @@ def init(
     ctx: typer.Context,
     where: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where (default: the workspace, -C).")] = None,
 ) -> None:
-    """Write a new workspace: commented files that are valid as they stand. Nothing there is overwritten.
+    """Write a new workspace: commented files to be filled in.
+
+    They are valid as they stand. Nothing there is overwritten.
 
     Example: migrator init ~/moving-to-new-mail
     """

@@ -1,5 +1,6 @@
 """`migrator mailbox`: who is moved, how far each is, and what the operator decides about one."""
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from migrator.cli.context import actor, open_store, open_workspace, settings
 from migrator.cli.noun import noun
 from migrator.cli.output import emit, emit_one
+from migrator.model.names import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from migrator.state import Store
     from migrator.workspace import Workspace
 
-app = noun("mailbox", "List the mailboxes and how far each is; take one out, accept what could not be copied.")
+app = noun("mailbox", "See how far each mailbox is; take one out, accept failures.")
 
 
 @app.command("list")
@@ -26,7 +28,9 @@ def list_mailboxes(
     wave: Annotated[str | None, typer.Option("--wave", "-w", help="Only the mailboxes of this wave.")] = None,
     department: Annotated[str | None, typer.Option("--department", "-d", help="Only this department.")] = None,
 ) -> None:
-    """List the mailboxes in the order of mailboxes.csv, with the wave, the last pass and its outcome.
+    """List the mailboxes with the wave, the last pass, its outcome.
+
+    In the order of mailboxes.csv.
 
     Example: migrator mailbox list --wave sales -o csv
     """
@@ -41,7 +45,7 @@ def list_mailboxes(
 
 @app.command()
 def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADDRESS")]) -> None:
-    """Show one mailbox: where it is and goes, as whom it is entered, what was copied, what was not and why.
+    """Show one mailbox: logins, what was copied, what not and why.
 
     Example: migrator mailbox show u0042@example.co.jp
     """
@@ -50,8 +54,12 @@ def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADD
     with _store(workspace) as store:
         [row] = _rows([found], workspace, store)
         failures = store.ledger.failures([found.address]) if store else ()
-    left = [f"{one.folder} {one.uid}: {one.reason}" for one in failures]
-    emit_one(row | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
+        decided = {
+            "left out": store and store.mailboxes.skipped(found.address),
+            "accepted": store and store.mailboxes.accepted(found.address),
+        }
+    left = [f"{one.folder} UID {one.uid}: {one.reason}" for one in failures]
+    emit_one(row | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
 
 
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the report and in the audit log.")]
@@ -60,32 +68,41 @@ Who = Annotated[str, typer.Argument(metavar="ADDRESS")]
 
 @app.command()
 def skip(ctx: typer.Context, mailbox: Who, reason: Reason) -> None:
-    """Take a mailbox out of its wave: it stays on its source, and no pass, gate or flip touches it.
+    """Take a mailbox out of its wave: it stays on its source.
+
+    No pass, gate or flip touches it, until `mailbox retry`.
 
     Example: migrator mailbox skip u0042@example.co.jp --reason "left the company"
     """
-    _decide(ctx, mailbox, lambda store, address: store.mailboxes.skip(address, reason, actor()))
+    found = _decide(ctx, mailbox, lambda store, address: store.mailboxes.skip(address, reason, actor()))
+    _say(f"{found} is left out and stays on its source; `migrator mailbox retry {found}` takes it in again")
 
 
 @app.command()
 def accept(ctx: typer.Context, mailbox: Who, reason: Reason) -> None:
-    """Accept what could not be copied, or was altered, so far in a mailbox; the gate "failures" lets it pass.
+    """Accept what so far could not be copied, or was altered.
+
+    The gate "failures" then lets that mailbox pass; a message that fails later closes it again.
 
     Example: migrator mailbox accept u0042@example.co.jp --reason "three empty messages, seen by the owner"
     """
-    _decide(ctx, mailbox, lambda store, address: store.mailboxes.accept_failure(address, reason, actor()))
+    found = _decide(ctx, mailbox, lambda store, address: store.mailboxes.accept_failure(address, reason, actor()))
+    _say(f"what has failed in {found} so far is accepted; `migrator mailbox show {found}` lists it")
 
 
 @app.command()
 def retry(ctx: typer.Context, mailbox: Who) -> None:
-    """Take back what `skip` and `accept` said: the next run works this mailbox like any other.
+    """Take back what `skip` and `accept` said.
+
+    The next run works this mailbox like any other.
 
     Example: migrator mailbox retry u0042@example.co.jp
     """
-    _decide(ctx, mailbox, lambda store, address: store.mailboxes.retry(address, actor()))
+    found = _decide(ctx, mailbox, lambda store, address: store.mailboxes.retry(address, actor()))
+    _say(f"{found} is worked like any other by the next `migrator wave run`")
 
 
-def _decide(ctx: typer.Context, text: str, decision: "Callable[[Store, Address], None]") -> None:
+def _decide(ctx: typer.Context, text: str, decision: "Callable[[Store, Address], None]") -> "Address":
     """Write a decision on one mailbox; refused while its wave is being cut over or is on the target."""
     from migrator.waves.decisions import refuse_in_cutover
 
@@ -94,6 +111,11 @@ def _decide(ctx: typer.Context, text: str, decision: "Callable[[Store, Address],
     with open_store(workspace) as store:
         refuse_in_cutover(store, found.address)
         decision(store, found.address)
+    return found.address
+
+
+def _say(text: str) -> None:
+    print(neutral(text), file=sys.stderr)
 
 
 def _known(workspace: "Workspace", text: str) -> "Mailbox":

@@ -45,15 +45,16 @@ def emit(rows: Iterable[Row], form: Format = Format.TABLE, columns: Sequence[str
 
 
 def emit_one(row: Row, form: Format = Format.TABLE) -> None:
-    """Print one thing: a line a key, a JSON object, or a CSV of one row."""
+    """Print one thing: a line a key (those without a value are left out), a JSON object, or a CSV of one row."""
     if form is Format.JSON:
         print(safe_json(row, indent=2))
     elif form is not Format.TABLE:
         emit([row], form)
     else:
-        wide = max((width(name) for name in row), default=0)
-        for name, value in row.items():
-            print(f"{name.replace('_', ' ')}{' ' * (wide - width(name))}  {_cell(value)}".rstrip())
+        texts = {name: text for name, value in row.items() if (text := _cell(value))}
+        wide = max((width(name) for name in texts), default=0)
+        for name, text in texts.items():
+            print(f"{name.replace('_', ' ')}{' ' * (wide - width(name))}  {text}".rstrip())
 
 
 def safe_json(value: object, indent: int | None = None) -> str:

@@ -17,7 +17,9 @@ def show(
     addresses: Annotated[list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="Only these.")] = None,
     wave: Annotated[str | None, typer.Option("--wave", "-w", help="Only the mailboxes of this wave.")] = None,
 ) -> None:
-    """Show what every place of `routing:` says of each address now, and which server that is.
+    """Show where mail goes now: each address at each place.
+
+    The entry that every place of `routing:` has, and which server that is.
 
     Example: migrator route show u0042@example.co.jp
     """
@@ -36,7 +38,9 @@ def show(
 
 @app.command()
 def diff(ctx: typer.Context, wave: Annotated[str, typer.Argument(metavar="WAVE")]) -> None:
-    """Show what the cutover of a wave would change at every place, as unified diffs. Changes nothing.
+    """Show what the cutover of a wave would change at each place.
+
+    As unified diffs. Changes nothing.
 
     Example: migrator route diff sales
     """

@@ -11,7 +11,9 @@ app = noun("version", "")
 
 @app.command()
 def version(ctx: typer.Context) -> None:
-    """Print the versions of this program and of Python, as a report of a fault needs them.
+    """Print the versions of this program, of Python and the system.
+
+    As a report of a fault needs them.
 
     Example: migrator version -o json
     """

@@ -1,5 +1,6 @@
 """`migrator wave`: plan, run, watch and take back the move of a department."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,9 @@ class Until(StrEnum):
 
 @app.command()
 def plan(ctx: typer.Context, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Divide the mailboxes into waves by department, show what changes in waves/, and write it when you agree.
+    """Divide the mailboxes into waves by department.
+
+    Shows what changes in waves/, and writes it when you agree.
 
     Example: migrator wave plan --dry-run
     """
@@ -45,6 +48,7 @@ def plan(ctx: typer.Context, yes: Yes = False, dry_run: DryRun = False) -> None:
         confirm(f"Write {len(changed)} files in {workspace.root / 'waves'}?", yes)
         for wave in changed:
             save_wave(workspace.root, wave)
+        print("next: review waves/*.yaml, then: migrator wave run WAVE --until synced", file=sys.stderr)
 
 
 @app.command("list")
@@ -81,7 +85,9 @@ def run(
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Move a wave: copy, bring in step, look at the gates, ask, cut over, prove delivery, catch up.
+    """Move a wave: copy, ask, cut over, prove delivery, catch up.
+
+    In full: copies and brings in step, looks at the gates, asks, cuts over, proves delivery, carries late mail over.
 
     It may be stopped (Ctrl-C), killed and run again at any moment: it goes on where it was, and copies nothing twice.
 
@@ -103,7 +109,9 @@ def run(
 
 @app.command()
 def cutover(ctx: typer.Context, wave: Name, yes: Yes = False) -> None:
-    """Cut a wave over that is in step: a last delta, the gates, freeze, flip, proof, catch-up.
+    """Cut over a wave that is in step.
+
+    A last delta, the gates, freeze, flip, proof, catch-up: what `wave run` does when it need not copy any more.
 
     Example: migrator wave cutover sales
     """
@@ -119,7 +127,9 @@ def cutover(ctx: typer.Context, wave: Name, yes: Yes = False) -> None:
 
 @app.command()
 def check(ctx: typer.Context, wave: Name) -> None:
-    """Look at all gates before the cutover, without a canary, and say what to do about those that are closed.
+    """Look at the gates before the cutover; no canary is sent.
+
+    Says what to do about those that are closed. Exit code 6 if one is.
 
     Example: migrator wave check sales
     """
@@ -141,7 +151,9 @@ def check(ctx: typer.Context, wave: Name) -> None:
 
 @app.command()
 def verify(ctx: typer.Context, wave: Name) -> None:
-    """Send a canary to every mailbox of a wave through every ingress, and prove where each arrives.
+    """Prove delivery anew, with fresh canaries to every mailbox.
+
+    One through every ingress; shows where each arrived.
 
     Example: migrator wave verify sales
     """
@@ -156,7 +168,9 @@ def verify(ctx: typer.Context, wave: Name) -> None:
 
 @app.command()
 def rollback(ctx: typer.Context, wave: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Take a wave back to the old server, with the mail that has arrived on the new one. Nothing is deleted there.
+    """Take a wave back to the old server, new mail included.
+
+    Mail that has arrived on the new server is carried back. Nothing is deleted there.
 
     Example: migrator wave rollback sales
     """
@@ -174,7 +188,7 @@ def rollback(ctx: typer.Context, wave: Name, yes: Yes = False, dry_run: DryRun =
 
 @app.command()
 def status(ctx: typer.Context, wave: Name) -> None:
-    """Say where a wave is: its state, how much is copied, which mailboxes are at work or failed, and why.
+    """Say where a wave is, how much is copied, what failed and why.
 
     Example: migrator wave status sales
     """
@@ -199,7 +213,9 @@ def report(
     wave: Name,
     out: Annotated[Path | None, typer.Option("--out", help="Write into this file instead of stdout.")] = None,
 ) -> None:
-    """Report on a wave from the state alone: Markdown, or JSON with -o json.
+    """Report on a wave: Markdown, or JSON with -o json.
+
+    It is made from the state alone; no server is asked.
 
     Example: migrator wave report sales --out sales.md
     """

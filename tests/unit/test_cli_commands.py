@@ -50,6 +50,13 @@ def test_every_command_has_an_example_and_the_global_options():
     assert [path for path, one in found.items() if not {"output", "workspace"} <= {p.name for p in one.params}] == []
 
 
+@pytest.mark.parametrize("noun", [(), *((noun,) for noun in NOUNS)])
+def test_no_line_of_a_list_of_commands_is_cut_at_80_columns(noun, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = run(*noun, "--help").stdout.partition("Commands:\n")[2]
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
 def test_a_workspace_that_is_right_is_summed_up(ws):
     told = json.loads(run("-C", ws, "config", "check", "-o", "json").stdout)
     assert (told["mailboxes"], told["waves"], told["in no wave"]) == (3, 1, 1)
@@ -158,3 +165,11 @@ def test_an_older_database_is_upgraded_only_when_confirmed(ws, monkeypatch):
     assert json.loads(run("-C", ws, "db", "check", "-o", "json", code=5).stdout)["pending"] == ["0002"]
     assert "give --yes" in run("-C", ws, "db", "upgrade", code=2).stderr
     assert json.loads(run("-C", ws, "db", "upgrade", "--yes", "-o", "json").stdout)["ran"] == ["0002"]
+
+
+def test_a_decision_on_a_mailbox_is_said_and_shown_until_it_is_taken_back(ws):
+    told = run("-C", ws, "mailbox", "skip", "a@example.co.jp", "--reason", "休職中")
+    assert "`migrator mailbox retry a@example.co.jp` takes it in again" in told.stderr
+    assert json.loads(run("-C", ws, "mailbox", "show", "a@example.co.jp", "-o", "json").stdout)["left out"] == "休職中"
+    run("-C", ws, "mailbox", "retry", "a@example.co.jp")
+    assert "left out" not in run("-C", ws, "mailbox", "show", "a@example.co.jp").stdout
