@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from migrator.copier.job import TargetLeaseLost, TargetTaken
+from migrator.copier.job import FolderChanged, TargetLeaseLost, TargetTaken
 from migrator.imap import Session
 from migrator.imap.errors import CommandRefused, OverQuota, Unsupported
 from migrator.model.errors import MigratorError, Transient
@@ -46,7 +46,7 @@ class TargetLease:
     def acquire(self, session: Session) -> None:
         """Take it, also from a dead run of our own workspace; nothing is selected before, nor after.
 
-        Raises TargetTaken, naming the other workspace.
+        Raises TargetTaken, naming the other workspace; FolderChanged when that one lets go while we give way.
         """
         notes: list[Note] = []
         for _ in range(ATTEMPTS):  # the mailbox may go away under us, when its holder releases it
@@ -119,10 +119,14 @@ class TargetLease:
         return next((note for note in notes if note.expires > now), None)
 
     def _delete(self, session: Session, uids: list[int]) -> None:
-        if uids:
+        if not uids:
+            return
+        try:
             session.store(uids, frozenset({"\\Deleted"}), "+")
             with suppress(Unsupported):  # they expire
                 session.expunge(uids)
+        except CommandRefused as error:  # Dovecot: "Mailbox was deleted under us", and it hangs up
+            raise FolderChanged(f"{self._folder!r} on the target went away: its holder released it") from error
 
     def _taken(self, holder: Note | None) -> TargetTaken:
         who = f"workspace {neutral(holder.workspace)} until {holder.expires:%H:%M:%S} UTC" if holder else "another run"

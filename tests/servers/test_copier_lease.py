@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from migrator.copier import TargetLeaseLost, TargetTaken
+from migrator.copier.job import FolderChanged
 from migrator.copier.lease import TargetLease
 from migrator.model.names import FolderName
 from migrator.model.wave import PassKind
@@ -96,6 +97,18 @@ def test_a_holder_that_was_overtaken_is_told_when_it_renews(rig):
         quick.renew(two)
         one.unselect()
         quick.release(two)
+
+
+def test_a_candidate_whose_holder_lets_go_while_it_gives_way_may_try_again(rig, monkeypatch):
+    with rig.session("target") as one, rig.session("target") as two:
+        holder = TargetLease("holder", FOLDER, timedelta(seconds=60))
+        holder.acquire(one)
+        store = two.store
+        monkeypatch.setattr(two, "store", lambda *arguments: (holder.release(one), store(*arguments)))
+        with pytest.raises(FolderChanged):
+            TargetLease("candidate", FOLDER, timedelta(seconds=60)).acquire(two)
+    with rig.session("target") as again:
+        TargetLease("candidate", FOLDER, timedelta(seconds=60)).acquire(again)
 
 
 def test_a_long_pass_keeps_its_lease(rig, make_proxy):
