@@ -94,8 +94,8 @@ def _cell(value: object) -> str:
 
 
 def neutral_lines(text: str) -> str:
-    """`text` with its line breaks kept, and every other control character made visible."""
-    return "\n".join(neutral(line) for line in text.split("\n"))
+    """`text` with its line breaks kept, tabs as spaces, and every other control character made visible."""
+    return "\n".join(neutral(line.expandtabs()) for line in text.split("\n"))
 
 
 def table(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:

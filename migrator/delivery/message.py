@@ -17,10 +17,10 @@ from migrator.model.names import Address, Ingress, ServerName
 SUBJECT = "Mail delivery test / メール配送テスト"
 BODY = """\
 This message tests the delivery of mail while the mail server is being changed.
-You need not do anything. It is removed by itself; you may also delete it.
+You need not do anything. If it is still here tomorrow, you may delete it.
 
 このメールは、メールサーバーの移行にともなう配送テストです。
-ご対応は必要ありません。自動的に削除されますが、ご自身で削除してもかまいません。
+ご対応は必要ありません。翌日になっても残っている場合は、削除してかまいません。
 
 Ingress / 入口: {ingress}
 Test number / テスト番号: {token}

@@ -27,8 +27,10 @@ def neutral(text: str) -> str:
 
 
 def address(text: str) -> Address:
-    """The address in `text`, trimmed and lower-cased. ValueError when it is not one local@domain."""
+    """The address in `text`, trimmed and lower-cased. ValueError when it is not one local@domain, or is full-width."""
     trimmed = text.strip()
+    if (plain := unicodedata.normalize("NFKC", trimmed)) != trimmed and plain.isascii():
+        raise ValueError(f"not a mail address: {neutral(trimmed)!r} has full-width letters; is {neutral(plain)} meant?")
     if has_control(trimmed) or not _ADDRESS.fullmatch(trimmed):
         raise ValueError(f"not a mail address: {neutral(text)!r}")
     return Address(trimmed.lower())

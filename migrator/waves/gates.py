@@ -133,12 +133,12 @@ def all_accounted(op: Operation) -> GateResult:
         for address, record in last.items()
         if record is not None and record.report is not None and record.report.unaccounted
     ]
-    missing = [a for a, record in last.items() if record is None or record.report is None]
+    missing = [f"{a}: no pass has finished" for a, record in last.items() if record is None or record.report is None]
     return GateResult(
         "accounted",
         not wrong and not missing,
         _list("mailboxes whose messages do not add up", [*wrong, *missing]),
-        f"Run `migrator wave run {op.wave.name} --until synced` again.",
+        f"Run `migrator wave run {op.wave.name} --until synced` first.",
     )
 
 

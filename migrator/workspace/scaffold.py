@@ -35,7 +35,7 @@ servers:
 mailboxes: mailboxes.csv    # address,department,source,target[,source_login,target_login,source_secret,target_secret]
 
 # Every place that decides where an address's mail goes. They are flipped in this order, and rolled back together.
-# Forget the old server's own MTA and mail that enters there is lost to the new server.
+# Forget the old server's own MTA and mail that enters there stays in the old mailboxes.
 routing:
   - name: gateway
     kind: postfix-map
@@ -48,6 +48,13 @@ routing:
     smtp: {host: gateway.example.co.jp, port: 25}    # where canaries enter
     # queue: {list: postqueue -j, flush: postqueue -f}
     # freeze: "retry:4.7.0 mailbox is being moved, try again"     # null: this place cannot hold mail
+  # - name: old-mta                    # the old server's own Postfix, with its map on this machine
+  #   kind: postfix-map
+  #   file: /srv/old/etc/postfix/transport
+  #   type: hash
+  #   reload: postfix -c /srv/old/etc/postfix reload
+  #   nexthop: {old: null, new: "lmtp:inet:[new.example.co.jp]:24"}    # null: no entry, delivered at home
+  #   smtp: {host: mail.example.co.jp, port: 25}
 
 # One test message a mailbox and place must arrive on the new server, and only there, within the deadline.
 canary: {sender: "", deadline: 2m}

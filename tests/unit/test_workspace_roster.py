@@ -45,6 +45,10 @@ def test_empty_lines_are_passed_over_and_lines_are_still_counted(tmp_path):
         ("x@example.co.jp,sales,older,new", "mailboxes.csv:5:3: unknown server `older`; did you mean `old`?"),
         ("x@example.co.jp,sales,old,old", "mailboxes.csv:5:4: source and target are the same server"),
         ("x.example.co.jp,sales,old,new", "mailboxes.csv:5:1: not a mail address: 'x.example.co.jp'"),
+        (
+            "ｘ１@example.co.jp,sales,old,new",
+            "mailboxes.csv:5:1: not a mail address: 'ｘ１@example.co.jp' has full-width",
+        ),
         ("x@example.co.jp,,old,new", "mailboxes.csv:5:2: `department` is empty"),
         ("x@example.co.jp,sales,old", "mailboxes.csv:5:4: `target` is empty"),
         ("x@example.co.jp,sales,tokyo,old,new", "mailboxes.csv:5:5: 5 fields under 4 columns"),
