@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from migrator.copier.lanes import Lane
-from migrator.copier.plan import FOLDER_SKIPPED
 from migrator.copier.work import Pass
 from migrator.imap.errors import CommandRefused
-from migrator.model.message import MessageMeta, Outcome
+from migrator.model.message import Meant, MessageMeta, Outcome
 from migrator.model.names import FolderName
 from migrator.state.records import FolderRecord, LedgerRow
 
@@ -57,7 +56,7 @@ class LeftOutFolder:
 
 def skipped(shared: Pass, record: FolderRecord) -> LeftOutFolder:
     """Left out by the operator's wish."""
-    return LeftOutFolder(shared, replace(record, target_name=NOWHERE), Outcome.SKIPPED, FOLDER_SKIPPED)
+    return LeftOutFolder(shared, replace(record, target_name=NOWHERE), Outcome.SKIPPED, Meant.FOLDER)
 
 
 def refused(shared: Pass, record: FolderRecord, why: str) -> LeftOutFolder:

@@ -7,16 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migrator.copier.folders import DeletedPolicy, FolderPair
-from migrator.model.message import Flags, MessageMeta, Outcome
+from migrator.model.message import Flags, Meant, MessageMeta, Outcome
 
 BATCH_MESSAGES = 100  # measured: batches of 10 cost the target twice as much, of 1,000 nothing less
 BATCH_OCTETS = 4 * 1024 * 1024
 
 SYSTEM_FLAGS: Flags = frozenset({"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"})  # RFC 9051, 2.3.2
 _SYSTEM = {flag.lower(): flag for flag in SYSTEM_FLAGS}
-CANARY = "canary"
-FOLDER_SKIPPED = "folder listed under folders.skip"
-DELETED = "marked \\Deleted on the source (folders.deleted: skip)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +174,13 @@ def without(flags: Flags, others: Flags) -> Flags:
 def _is_open(message: MessageMeta, known: Known | None) -> bool:
     if known is None or known.outcome is Outcome.FAILED:
         return True
-    return known.reason == FOLDER_SKIPPED or (known.reason == DELETED and "\\Deleted" not in message.flags)
+    return known.reason == Meant.FOLDER or (known.reason == Meant.DELETED and "\\Deleted" not in message.flags)
 
 
 def _unwanted(message: MessageMeta, policy: CopyPolicy, canaries: frozenset[int]) -> str:
     if message.uid in canaries:
-        return CANARY
-    return DELETED if policy.deleted is DeletedPolicy.SKIP and "\\Deleted" in message.flags else ""
+        return Meant.CANARY
+    return Meant.DELETED if policy.deleted is DeletedPolicy.SKIP and "\\Deleted" in message.flags else ""
 
 
 def _with_kept_flags(messages: Sequence[MessageMeta], target: KeptFlags) -> list[MessageMeta]:

@@ -6,9 +6,7 @@ from migrator.copier.plan import Batch
 from migrator.copier.refusals import WriteOff
 from migrator.imap import Appender, Body, Digester, Fetcher
 from migrator.imap.errors import CommandRefused, UnsafeValue
-from migrator.model.message import MessageMeta, Outcome
-
-EMPTY = "empty message: IMAP cannot append zero octets (RFC 3502: it means cancel)"
+from migrator.model.message import Meant, MessageMeta, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def stream(fetcher: Fetcher, appender: Appender, batch: Batch, into: SentBatch) 
         for body in fetcher.replies():
             message = wanted.pop(body.uid)
             if not body.size:
-                into.written_off.append(WriteOff(message, Outcome.SKIPPED, EMPTY))
+                into.written_off.append(WriteOff(message, Outcome.SKIPPED, Meant.EMPTY))
             else:
                 _forward(message, body, appender, into)
     except CommandRefused as error:

@@ -27,6 +27,7 @@ from migrator.workspace import Workspace
 
 T = TypeVar("T")
 
+LONGEST_WAIT = 300.0  # seconds that a server may ask for; beyond that the mailbox is for the next run
 ATTEMPTS = 4  # of one pass; each begins by looking at what the one before left open
 
 
@@ -163,7 +164,7 @@ def _wait(call: RetryCallState) -> float:
     """The pause that the server asked for, else an exponential one."""
     error = call.outcome.exception() if call.outcome else None
     asked = error.retry_after if isinstance(error, Transient) else None
-    return asked if asked is not None else _BACK_OFF(call)
+    return min(asked, LONGEST_WAIT) if asked is not None else _BACK_OFF(call)
 
 
 _BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=30)

@@ -31,6 +31,15 @@ class Outcome(StrEnum):
     FAILED = "failed"  # the reason gives the class
 
 
+class Meant(StrEnum):
+    """Reasons for skipping a message that nobody misses. Any other one needs somebody's consent before the cutover."""
+
+    CANARY = "canary"
+    FOLDER = "folder listed under folders.skip"
+    DELETED = "marked \\Deleted on the source (folders.deleted: skip)"
+    EMPTY = "empty message: IMAP cannot append zero octets (RFC 3502: it means cancel)"
+
+
 class Grade(StrEnum):
     """How much a target changed a message's bytes (the ladder of content comparison)."""
 
@@ -39,3 +48,12 @@ class Grade(StrEnum):
     L2 = "L2"  # every CR removed
     L3 = "L3"  # NUL became 0x80
     L4 = "L4"  # 8-bit header bytes became X
+
+
+ALTERED = frozenset({Grade.L3, Grade.L4})  # the content is not the same any more
+
+
+def needs_consent(outcome: Outcome, reason: str, grade: Grade | None) -> bool:
+    """Whether a person must accept this before the cutover: not on the target, against the will, or altered there."""
+    missing = outcome is Outcome.FAILED or (outcome is Outcome.SKIPPED and reason not in frozenset(Meant))
+    return missing or grade in ALTERED

@@ -6,13 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from migrator.model.canary import Canary
-from migrator.model.message import Grade, Outcome
+from migrator.model.message import Grade, Outcome, needs_consent
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.tally import IngressTally
 from migrator.model.wave import PassKind, WaveState, Window
 from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
-
-_MEANT = ("canary", "(folders.deleted: skip)", "(folders.skip)")  # how the ledger's reasons end
 
 
 class Light(StrEnum):
@@ -102,8 +100,7 @@ class NotCarriedClass:
     @property
     def meant(self) -> bool:
         """Whether nobody misses them: our own test messages, and what the configuration leaves out."""
-        refused = self.outcome is not Outcome.SKIPPED or self.reason.startswith("refused")
-        return not refused and self.reason.endswith(_MEANT)
+        return not needs_consent(self.outcome, self.reason, None)
 
 
 @dataclass(frozen=True, slots=True)

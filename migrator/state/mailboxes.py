@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from migrator.model.message import Outcome
+from migrator.model.message import needs_consent
 from migrator.model.names import Address, WaveName
 from migrator.model.progress import PassReport
 from migrator.model.wave import PassKind
@@ -113,11 +113,11 @@ def _decision(session: Session, address: Address) -> DecisionRow | None:
 
 
 def _objectionable(session: Session, address: Address) -> list[tuple[str, int, str]]:
-    """The messages that need consent: (folder, UID, what is wrong). Skipped ones are only reported."""
+    """The messages that need consent: (folder, UID, what is wrong)."""
     return [
         (one.folder, one.uid, one.reason or str(one.grade))
         for one in not_carried(session, [address])
-        if one.outcome is not Outcome.SKIPPED
+        if needs_consent(one.outcome, one.reason, one.grade)
     ]
 
 

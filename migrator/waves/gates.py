@@ -8,7 +8,7 @@ from migrator.copier import SweepReport, sweep
 from migrator.model.canary import CanaryState
 from migrator.model.errors import GateRefused, MigratorError
 from migrator.model.mailbox import Mailbox
-from migrator.model.message import Grade, Outcome
+from migrator.model.message import needs_consent
 from migrator.model.names import neutral
 from migrator.model.wave import OUTSIDE_CUTOVER, PassKind
 from migrator.routing import Severity, shown
@@ -26,8 +26,6 @@ class GateResult:
     text: str
     remedy: str = ""
 
-
-ALTERED = (Grade.L3, Grade.L4)  # the content is not the same any more
 
 Gate = Callable[[Operation], GateResult]
 
@@ -111,15 +109,16 @@ def sweep_is_clean(op: Operation) -> GateResult:
 
 
 def nothing_failed(op: Operation) -> GateResult:
-    """Failed and altered messages block until accepted, mailbox by mailbox; skipped ones are in the report."""
-    failures = [f for f in op.store.ledger.failures(op.addresses) if f.outcome is Outcome.FAILED or f.grade in ALTERED]
+    """What failed, was refused or altered blocks until accepted, mailbox by mailbox; skips on purpose do not."""
+    found = op.store.ledger.failures(op.addresses)
+    failures = [f for f in found if needs_consent(f.outcome, f.reason, f.grade)]
     accepted = {a for a in {f.address for f in failures} if op.store.mailboxes.accepted(a) is not None}
     open_ones = [f for f in failures if f.address not in accepted]
     texts = [f"{f.address} {neutral(f.folder)} UID {f.uid}: {neutral(f.reason) or f.grade}" for f in open_ones]
     return GateResult(
         "failures",
         not texts,
-        _list("messages failed or altered, and nobody accepted that", texts),
+        _list("messages failed, refused or altered, and nobody accepted that", texts),
         "Look at `migrator mailbox show ADDRESS`; then mend the cause and run again, or take it as it is: "
         "`migrator mailbox accept ADDRESS --reason TEXT`.",
     )

@@ -8,7 +8,7 @@ from migrator.copier.folders import FolderPair
 from migrator.copier.plan import FolderPlan
 from migrator.model.errors import MigratorError
 from migrator.model.mailbox import Mailbox
-from migrator.model.names import Address, Ingress
+from migrator.model.names import Address, Ingress, Nexthop, ServerName
 from migrator.model.wave import PassKind
 from migrator.routing import shown
 from migrator.waves.operation import Operation
@@ -44,11 +44,13 @@ def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> list[Row]:
     rows: list[Row] = []
     for place in places(workspace):
         found = place.routing.read([m.address for m in chosen])
-        servers = {nexthop: server for server, nexthop in place.nexthops.items()}
+        servers: dict[Nexthop | None, list[ServerName]] = {}
+        for server, nexthop in place.nexthops.items():
+            servers.setdefault(nexthop, []).append(server)
         for mailbox in chosen:
             value = found[mailbox.address]
             held = value is not None and value == place.routing.freeze_value
-            goes = "(held back)" if held else servers.get(value, "?")
+            goes = "(held back)" if held else " or ".join(servers.get(value, ["?"]))
             rows.append({"address": mailbox.address, "ingress": place.name, "entry": shown(value), "server": goes})
     return sorted(rows, key=lambda row: str(row["address"]))
 

@@ -110,17 +110,16 @@ def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> 
         try:
             if state not in SHORT:
                 op.checkpoint()
-            event = steps[state](op)
+            state = op.advance(state, steps[state](op), "done")
         except (LeaseLost, WaveMoved):
             raise  # another runner has the wave now: whatever is to be made safe is for that one to do
-        except MigratorError as error:
-            _give_up(op, state, error)
+        except Exception as error:  # a fault of this program leaves no mail waiting either
+            _give_up(op, op.record().state, error)
             raise
-        state = op.advance(state, event, "done")
     op.store.waves.set_error(op.wave.name, "")
 
 
-def _give_up(op: Operation, state: WaveState, error: MigratorError) -> None:
+def _give_up(op: Operation, state: WaveState, error: Exception) -> None:
     """Make safe what can be, and keep for `wave status` what stopped the run, also when that fails too."""
     try:
         _make_safe(op.heeding(Unstoppable()), state, error)
@@ -132,11 +131,12 @@ def _give_up(op: Operation, state: WaveState, error: MigratorError) -> None:
     op.store.waves.set_error(op.wave.name, _words(error))
 
 
-def _words(error: MigratorError) -> str:
-    return f"{error}. {error.remedy}".strip()
+def _words(error: Exception) -> str:
+    remedy = error.remedy if isinstance(error, MigratorError) else "See the log; running again is safe."
+    return f"{error}. {remedy}".strip()
 
 
-def _make_safe(op: Operation, state: WaveState, error: MigratorError) -> None:
+def _make_safe(op: Operation, state: WaveState, error: Exception) -> None:
     """A cutover or rollback that cannot go on leaves no mail waiting, and no routes half flipped, that can be helped.
 
     (I5, I8. In the middle of the flip back only the same command can: each place that took its flip is back already.)

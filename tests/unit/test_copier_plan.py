@@ -9,8 +9,6 @@ from migrator.copier.folders import DeletedPolicy
 from migrator.copier.plan import (
     BATCH_MESSAGES,
     BATCH_OCTETS,
-    CANARY,
-    DELETED,
     CopyPolicy,
     KeptFlags,
     Known,
@@ -19,7 +17,7 @@ from migrator.copier.plan import (
     plan_copy,
     same_flags,
 )
-from migrator.model.message import MessageMeta, Outcome
+from migrator.model.message import Meant, MessageMeta, Outcome
 
 DATE = datetime(2026, 1, 2, tzinfo=UTC)
 ALL = KeptFlags()
@@ -65,7 +63,7 @@ def test_flags_that_the_target_does_not_keep_are_left_out_and_named_and_the_mess
 def test_canaries_are_skipped_and_never_copied():
     plan = plan_copy([message(1), message(2)], ALL, {}, CopyPolicy(), canaries=frozenset({1}))
     assert uids(plan) == [2]
-    assert [(skip.message.uid, skip.reason) for skip in plan.skips] == [(1, CANARY)]
+    assert [(skip.message.uid, skip.reason) for skip in plan.skips] == [(1, Meant.CANARY)]
 
 
 def test_deleted_messages_are_copied_with_the_flag_unless_the_policy_says_skip():
@@ -73,8 +71,8 @@ def test_deleted_messages_are_copied_with_the_flag_unless_the_policy_says_skip()
     kept = plan_copy(source, ALL, {}, CopyPolicy())
     assert kept.batches[0].messages[0].flags == {"\\Deleted"}
     skip = CopyPolicy(deleted=DeletedPolicy.SKIP)
-    assert [s.reason for s in plan_copy(source, ALL, {}, skip).skips] == [DELETED]
-    undeleted = {1: Known(None, Outcome.SKIPPED, frozenset(), DELETED)}
+    assert [s.reason for s in plan_copy(source, ALL, {}, skip).skips] == [Meant.DELETED]
+    undeleted = {1: Known(None, Outcome.SKIPPED, frozenset(), Meant.DELETED)}
     assert uids(plan_copy([message(1)], ALL, undeleted, skip)) == [1]
 
 

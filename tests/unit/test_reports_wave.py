@@ -9,7 +9,7 @@ import pytest
 
 from migrator import state
 from migrator.model.canary import Canary, CanaryState
-from migrator.model.message import Grade, Outcome
+from migrator.model.message import Grade, Meant, Outcome
 from migrator.model.names import Address, FolderName, Ingress, Nexthop, ServerName, WaveName
 from migrator.model.progress import PassReport
 from migrator.model.route import Flip, Flips
@@ -214,7 +214,7 @@ def test_messages_that_did_not_come_across_are_classed_by_the_words_of_the_serve
 
 
 def test_our_own_canaries_and_what_was_to_be_left_out_do_not_colour_the_light(completed, workspace):
-    out = [{"outcome": Outcome.SKIPPED, "target_uid": None, "reason": r} for r in ("canary", "x (folders.skip)")]
+    out = [{"outcome": Outcome.SKIPPED, "target_uid": None, "reason": r} for r in (Meant.CANARY, Meant.FOLDER)]
     write(completed, U1, *out, folder="迷惑メール")
     assert light(completed, workspace).light is Light.GREEN
     assert render_markdown(wave_report(completed, workspace, SALES)).count("(as it should be)") == 2
