@@ -28,6 +28,8 @@ class _Request:
 
     @property
     def ended(self) -> bool:
+        if self.exchanges and not self.exchanges[-1].status:  # the usual answer, once a message
+            return False
         return all(exchange.status for exchange in self.exchanges)
 
 

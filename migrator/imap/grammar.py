@@ -7,7 +7,7 @@ through: it is rebuilt here from RFC 9051's grammar, or refused with UnsafeValue
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from imapclient import imap_utf7  # type: ignore[import-untyped]
 
@@ -54,7 +54,9 @@ def date_fits(date: datetime) -> bool:
     Instants before 1970 are BAD on Cyrus and become 2036 to 2038 on Dovecot.
     """
     zone = date.utcoffset()
-    return zone is not None and not zone % timedelta(minutes=1) and (date.year > 1970 or date >= _EPOCH)
+    if zone is None or zone.seconds % 60 or zone.microseconds:
+        return False
+    return date.year > 1970 or date >= _EPOCH
 
 
 def quoted_date(date: datetime) -> bytes:

@@ -69,7 +69,8 @@ def scan(channel: Channel, uids: str | Sequence[int], condition: bytes, limit: i
         elif (attributes := _attributes(channel, line)) and b"RFC822.SIZE" in attributes:
             meta = message_meta(attributes)
             found[meta.uid] = meta
-    return [found[uid] for uid in sorted(found) if _asked(uid, uids)]
+    least = _least(uids)
+    return [found[uid] for uid in sorted(found) if uid >= least]
 
 
 def scan_header(channel: Channel, uids: str | Sequence[int], field: str, limit: int) -> dict[int, str]:
@@ -83,7 +84,7 @@ def scan_header(channel: Channel, uids: str | Sequence[int], field: str, limit: 
         text = next((text for name, text in attributes.items() if name.startswith(b"BODY[HEADER.FIELDS")), None)
         header = re.sub(rb"\r?\n(?=[ \t])|\r", b"", text) if isinstance(text, bytes) else b""
         uid = number(attributes.get(b"UID"))
-        if (match := value.search(header)) and _asked(uid, uids):
+        if (match := value.search(header)) and uid >= _least(uids):
             found[uid] = match[1].strip().decode("utf-8", "replace")
     return found
 
@@ -140,6 +141,6 @@ def _range(uids: str) -> bytes:
     return uids.encode("ascii")
 
 
-def _asked(uid: int, uids: str | Sequence[int]) -> bool:
-    """`17:*` also answers with the last message when its UID is below 17 (RFC 3501, 6.4.8)."""
-    return uid > 0 and (not isinstance(uids, str) or not uids.endswith("*") or uid >= int(uids.partition(":")[0]))
+def _least(uids: str | Sequence[int]) -> int:
+    """The first UID asked for: `17:*` is also answered with the last message, be its UID below 17 (RFC 3501, 6.4.8)."""
+    return int(uids.partition(":")[0]) if isinstance(uids, str) and uids.endswith("*") else 1

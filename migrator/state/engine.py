@@ -47,6 +47,14 @@ class Database:
             session.commit()
 
     @contextmanager
+    def write_text(self, durable: bool = False) -> Iterator[Connection]:
+        """The same for statements in SQL text: without an ORM session, which costs as much as what a batch writes."""
+        with remedied(self.where), self._writer.connect() as connection:
+            connection.execution_options(durable=durable)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Session]:
         """One consistent view; takes no lock and refuses to write."""
         with remedied(self.where), Session(self._reader) as session:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, Connection, update
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
@@ -62,8 +62,14 @@ class Leases:
 
 def require(session: Session, lease: Lease) -> None:
     """Refuse (LeaseLost) unless the lease is still ours; nobody can take it before this transaction ends."""
-    if not journal.holds(session.connection(), lease):
-        raise _lost(session, lease)
+    require_here(session.connection(), lease)
+
+
+def require_here(connection: Connection, lease: Lease) -> None:
+    """The same, for a transaction without an ORM session."""
+    if not journal.holds(connection, lease):
+        with Session(connection) as session:
+            raise _lost(session, lease)
 
 
 def _ours(lease: Lease) -> tuple[ColumnElement[bool], ...]:

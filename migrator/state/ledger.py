@@ -7,7 +7,7 @@ from migrator.model.names import Address
 from migrator.state import folders, intents, journal, tallies
 from migrator.state.codes import flags_text
 from migrator.state.engine import Database
-from migrator.state.leases import require
+from migrator.state.leases import require, require_here
 from migrator.state.records import (
     Counts,
     FolderRecord,
@@ -60,9 +60,8 @@ class Ledger:
 
         `rows` are (folder id, row) without an intent; a row replaces an earlier one of the same folder and source UID.
         """
-        with self._database.write(durable=True) as session:
-            require(session, lease)
-            connection = session.connection()
+        with self._database.write_text(durable=True) as connection:
+            require_here(connection, lease)
             journal.put_rows(connection, rows)
             for one in settled:
                 journal.settle(connection, one)
