@@ -14,7 +14,7 @@ from migrator.copier.left_out import refused, skipped
 from migrator.copier.plan import CopyPolicy
 from migrator.copier.resolve import resolve_direct
 from migrator.copier.reverse import reverse_folders
-from migrator.copier.snapshot import list_both
+from migrator.copier.snapshot import lease_name, list_both
 from migrator.copier.staged import remove_staging, resume_staged
 from migrator.copier.sweep import SweepReport, sweep_folders
 from migrator.copier.tally import Tally
@@ -60,14 +60,16 @@ def sweep(job: CopyJob) -> SweepReport:
 
 @contextmanager
 def _holding(job: CopyJob) -> Iterator[Pass]:
-    """Both sides listed and the target's lease held; all connections are dropped on error, else logged out."""
+    """The target's lease held, and then both sides listed: what another workspace did before is seen.
+
+    All connections are dropped on error, else logged out.
+    """
     lanes = Lanes(job)
     try:
-        snapshot = list_both(lanes.first)
-        lease = TargetLease(job.workspace_id, snapshot.target.lease, job.target_lease)
+        lease = TargetLease(job.workspace_id, lease_name(lanes.first.target), job.target_lease)
         lease.acquire(lanes.first.target)
         with _kept(job, lease, lanes):
-            yield Pass(job, lanes, Tally(job), snapshot)
+            yield Pass(job, lanes, Tally(job), list_both(lanes.first))
         lease.release(lanes.first.target)
     except BaseException as error:
         lanes.first.abort()

@@ -17,7 +17,7 @@ from typing import Self
 
 from migrator.copier.job import FolderChanged, TargetLeaseLost, TargetTaken
 from migrator.imap import Session
-from migrator.imap.errors import CommandRefused, OverQuota, Unsupported
+from migrator.imap.errors import CommandRefused, FolderNameChanged, OverQuota, Unsupported
 from migrator.model.errors import MigratorError, Transient
 from migrator.model.names import FolderName, neutral
 
@@ -79,7 +79,8 @@ class TargetLease:
                 session.delete(self._folder)
 
     def _create(self, session: Session) -> None:
-        with suppress(CommandRefused):  # it exists: somebody's, or left behind; the notes in it decide
+        """It may exist: somebody's, or left behind; the notes in it decide. Or its holder deletes it as we look."""
+        with suppress(CommandRefused, FolderNameChanged):
             session.create(self._folder)
 
     def _write_note(self, session: Session) -> bool:

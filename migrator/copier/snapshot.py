@@ -27,11 +27,6 @@ class SideView:
         return name_of((STAGING_FOLDER,), self.namespace)
 
     @property
-    def lease(self) -> FolderName:
-        """The name of our lease mailbox here."""
-        return name_of((LEASE_FOLDER,), self.namespace)
-
-    @property
     def listed(self) -> Sequence[Folder]:
         return tuple(self.folders.values())
 
@@ -51,6 +46,11 @@ def view(session: Session) -> SideView:
     staging = name_of((STAGING_FOLDER,), namespace)
     mail = {folder.name: folder for folder in listed if not is_own(folder.name, namespace)}
     return SideView(namespace, mail, any(folder.name == staging for folder in listed))
+
+
+def lease_name(session: Session) -> FolderName:
+    """The name of our lease mailbox on this server."""
+    return name_of((LEASE_FOLDER,), session.namespace())
 
 
 def list_both(lane: Lane) -> Snapshot:

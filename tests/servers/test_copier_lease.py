@@ -12,6 +12,7 @@ import pytest
 from migrator.copier import TargetLeaseLost, TargetTaken
 from migrator.copier.job import FolderChanged
 from migrator.copier.lease import TargetLease
+from migrator.imap.errors import FolderNameChanged
 from migrator.model.names import FolderName
 from migrator.model.wave import PassKind
 from tests.servers.copier_rig import Rig, item
@@ -109,6 +110,46 @@ def test_a_candidate_whose_holder_lets_go_while_it_gives_way_may_try_again(rig, 
             TargetLease("candidate", FOLDER, timedelta(seconds=60)).acquire(two)
     with rig.session("target") as again:
         TargetLease("candidate", FOLDER, timedelta(seconds=60)).acquire(again)
+
+
+def test_a_lease_mailbox_that_goes_away_as_it_is_made_is_made_again(rig, monkeypatch):
+    with rig.session("target") as session:
+        create, refusals = session.create, [FolderNameChanged(FOLDER, ())]
+
+        def made_and_gone(name):
+            if refusals:
+                raise refusals.pop()
+            create(name)
+
+        monkeypatch.setattr(session, "create", made_and_gone)
+        lease = TargetLease("one", FOLDER, timedelta(seconds=60))
+        lease.acquire(session)
+        lease.release(session)
+
+
+def test_what_another_workspace_copied_while_we_waited_for_the_lease_is_not_doubled(rig, tmp_path, monkeypatch):
+    rig.fill_old({"Work": [item("one"), item("two")]})
+    other, acquire = Rig(rig.old, rig.new, rig.user, tmp_path / "two"), TargetLease.acquire
+
+    def acquire_late(lease, session):
+        monkeypatch.setattr(TargetLease, "acquire", acquire)
+        other.run()
+        acquire(lease, session)
+
+    monkeypatch.setattr(TargetLease, "acquire", acquire_late)
+    report = rig.run()
+    assert (report.present, report.copied) == (2, 0)
+
+
+def test_two_workspaces_that_carry_new_mail_in_turn_double_nothing(rig, tmp_path):
+    other = Rig(rig.old, rig.new, rig.user, tmp_path / "two")
+    for number in range(3):
+        rig.fill_old({"INBOX": [item(f"m {number}")]})
+        for one in (rig, other):
+            one.run(PassKind.DELTA)
+    verdict = rig.compare()
+    assert verdict.clean, str(verdict)
+    assert other.counts().present == 3
 
 
 def test_a_long_pass_keeps_its_lease(rig, make_proxy):
