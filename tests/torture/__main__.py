@@ -112,8 +112,8 @@ def at_random(ground: Ground, work: Work, seconds: float, kills: int, chance: ra
     """Up to three kills a mailbox, at random moments of the run, with an immediate restart after each."""
     goal = ground.tally.kills + kills
     while ground.tally.kills < goal:
-        moments = [chance.uniform(0.01, seconds) for _ in range(min(3, goal - ground.tally.kills))]
-        ground.trial(work).kill_randomly(moments)
+        moments = [chance.uniform(0.01, 0.8 * seconds) for _ in range(min(3, goal - ground.tally.kills))]
+        seconds = ground.trial(work).kill_randomly(moments) or seconds
         progress(ground.tally, f"{work}: {ground.tally.kills} kills")
 
 

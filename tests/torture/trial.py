@@ -152,16 +152,20 @@ class Trial:
             ended = self.ground.runner.run(*self.again, kill_at=point)
         self.resume(ended, f"{self.work} killed at {', then at '.join(story)}")
 
-    def kill_randomly(self, moments: Sequence[float]) -> None:
-        """Killed again and again, each time after so many seconds, and restarted at once."""
+    def kill_randomly(self, moments: Sequence[float]) -> float | None:
+        """Killed again and again, each time after so many seconds, and restarted at once.
+
+        How long the first run took, where it ended before it could be killed.
+        """
         story = f"{self.work} killed after {', '.join(f'{moment:.3f}' for moment in moments)} s"
-        ended = self.ground.runner.run(*self.command, kill_after=moments[0])
+        first = ended = self.ground.runner.run(*self.command, kill_after=moments[0])
         for moment in moments[1:]:
             if not ended.killed:
                 break
             self.ground.tally.kills += 1
             ended = self.ground.runner.run(*self.again, kill_after=moment)
         self.resume(ended, story)
+        return None if first.killed else first.seconds
 
     def kill_slowly(self, point: int) -> None:
         """Killed while the wire to the target is slow, so that what was sent lands after the run that resumes looks."""
