@@ -79,7 +79,10 @@ def _plain(value: object) -> object:
 
 
 def _cell(value: object) -> str:
-    """A value as text for people: nothing for None, yes/no, times to the second on the clock of this machine."""
+    """A value as text for people: nothing for None, yes/no, times to the second on the clock of this machine.
+
+    An error of several lines (the others begin with two spaces) becomes one.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -90,7 +93,7 @@ def _cell(value: object) -> str:
         return neutral(str(value.value))
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(_cell(one) for one in value)
-    return neutral(str(value))
+    return neutral(str(value).replace("\n  ", " "))
 
 
 def neutral_lines(text: str) -> str:

@@ -13,6 +13,7 @@ from migrator.model.canary import CanaryState
 from migrator.model.errors import GateRefused, Refused
 from migrator.model.mailbox import Endpoint, Mailbox
 from migrator.model.names import Address, Ingress, ServerName
+from migrator.model.wave import WaveState
 from migrator.waves.operation import Operation
 
 GATE, CUTOVER, RETURN = "gate", "cutover", "rollback"  # phases under which canaries are journalled
@@ -68,12 +69,20 @@ def refuse_unproven(op: Operation, proof: Proof) -> None:
     if proof.proven:
         return
     bad = [c for c in proof.canaries if c.state is not CanaryState.PROVEN]
+    listed = [f"{c.address} through {c.ingress}: {c.state}, {c.detail}" for c in bad[:10]]
+    listed += [f"and {len(bad) - 10} more"] if len(bad) > 10 else []
     raise DeliveryUnproven(
-        f"delivery of wave {op.wave.name} is not proven for {len(bad)} of {len(proof.canaries)} canaries: "
-        + "; ".join(f"{c.address} through {c.ingress}: {c.state}, {c.detail}" for c in bad[:10]),
-        remedy=f"If mail is only late, `migrator wave run {op.wave.name}` proves again; "
+        f"delivery of wave {op.wave.name} is not proven for {len(bad)} of {len(proof.canaries)} canaries:"
+        + "".join(f"\n  {one}" for one in listed),
+        remedy=f"If mail is only late, `migrator wave {_prover(op)} {op.wave.name}` proves again; "
         f"if it goes astray, `migrator wave rollback {op.wave.name}`.",
     )
+
+
+def _prover(op: Operation) -> str:
+    """The command that proves delivery again: the one that is still on its way to the proof, else `verify`."""
+    again = {WaveState.VERIFYING: "run", WaveState.VERIFYING_BACK: "rollback"}
+    return again.get(op.record().state, "verify")
 
 
 def _prove(

@@ -65,7 +65,7 @@ def test_after_a_kill_the_report_and_the_status_say_where_it_stopped(make_scene)
     assert (stopped["state"], stopped["light"]) == ("syncing", "amber")
     assert stopped["totals"]["copied"] < filled
     standing = json.loads(scene.migrator("wave", "status", "sales", "-o", "json").stdout)
-    assert "interrupted" in {box["standing"] for box in standing["by mailbox"]}
+    assert "interrupted" in {box["standing"] for box in standing["by_mailbox"]}
     run(scene, "run", "sales", "--until", "synced")
     resumed = report(scene)
     assert resumed["light"] == "green", resumed["findings"]

@@ -71,6 +71,8 @@ def test_one_thing_is_a_line_a_key_or_an_object(capsys):
     one = {"wave": "sales", "名前": ["a", "b"], "took": timedelta(minutes=2), "kind": PassKind.DELTA}
     emit_one({**one, "a value that is missing": None, "error": "", "left": []})
     assert capsys.readouterr().out == "wave  sales\n名前  a, b\ntook  0:02:00\nkind  delta\n"
+    emit_one({"error": "1 mailbox failed:\n  a@example.co.jp: full"})
+    assert capsys.readouterr().out == "error  1 mailbox failed: a@example.co.jp: full\n"
     emit_one(one, Format.JSON)
     assert json.loads(capsys.readouterr().out) == {**one, "took": 120.0}
 
