@@ -54,7 +54,7 @@ def unchanged(job: CopyJob, snapshot: Snapshot, pair: FolderPair, record: Folder
     seen = (record.source_uidvalidity, record.source_uidnext, record.source_messages)
     if seen != (source.uidvalidity, source.uidnext, source.messages):
         return False
-    if job.staged:
+    if job.after_cutover:
         return True
     flags_same = bool(source.highestmodseq) and source.highestmodseq == record.source_modseq
     return flags_same and target is not None and target.uidvalidity == record.target_uidvalidity

@@ -66,7 +66,9 @@ def _holding(job: CopyJob) -> Iterator[Pass]:
     """
     lanes = Lanes(job)
     try:
-        lease = TargetLease(job.workspace_id, lease_name(lanes.first.target), job.target_lease)
+        run = job.lease.holder
+        holder = f"{run.user} on {run.host} (pid {run.pid})"
+        lease = TargetLease(job.workspace_id, lease_name(lanes.first.target), job.target_lease, holder)
         lease.acquire(lanes.first.target)
         with _kept(job, lease, lanes):
             yield Pass(job, lanes, Tally(job), list_both(lanes.first))
@@ -100,7 +102,7 @@ def _settle_the_past(shared: Pass) -> None:
     _refuse_empty_source(shared)
     resolve_direct(shared, lane)
     resume_staged(shared, lane)
-    if not job.staged:
+    if not job.after_cutover:
         sweep_folders(shared, lane)
     _remove_staging(shared)
 
@@ -114,11 +116,18 @@ def _remove_staging(shared: Pass) -> None:
 
 
 def _refuse_empty_source(shared: Pass) -> None:
-    counts = shared.job.ledger.counts(shared.job.mailbox.address)
-    known = counts.copied + counts.present + counts.skipped + counts.failed
+    """A side that suddenly shows no mail is not copied as empty. On the way back it is only told: a user may have
+    emptied the target, and a rollback must not hang on that."""
+    job, counts = shared.job, shared.job.ledger.counts(shared.job.mailbox.address)
+    across = counts.copied + counts.present
+    if job.kind is PassKind.REVERSE:
+        if across >= SUSPICIOUS and not shared.snapshot.target.messages:
+            shared.tally.warn(f"the target shows no mail at all, and {across} messages were across: look at it")
+        return
+    known = across + counts.skipped + counts.failed
     if known >= SUSPICIOUS and not shared.snapshot.source.messages:
         raise SourceLooksEmpty(
-            f"{shared.job.mailbox.address}: the source shows no mail at all, and the ledger knows of {known} messages",
+            f"{job.mailbox.address}: the source shows no mail at all, and the ledger knows of {known} messages",
             remedy="Look at the source mailbox. Mail that is across is safe; nothing has been changed.",
         )
 
@@ -135,14 +144,14 @@ def _work(shared: Pass, records: Records) -> Iterator[Work]:
     """What there is to do; folders without changes are only counted."""
     job, made = shared.job, set[FolderName]()
     places, failing = map_mailbox(job, shared.snapshot, records), failing_folders(job)
-    policy = CopyPolicy(flags=not job.staged, deleted=job.folder_policy.deleted)
+    policy = CopyPolicy(flags=not job.after_cutover, deleted=job.folder_policy.deleted)
     for pair in places.pairs:
         record = record_of(job, records, pair.source, pair.target)
         if pair.note:
             shared.tally.warn(pair.note)
         if pair.source not in failing and unchanged(job, shared.snapshot, pair, record):
             shared.tally.folder(record.source_messages)
-        elif job.staged or not (why := _make(shared, pair, made)):
+        elif job.after_cutover or not (why := _make(shared, pair, made)):
             yield ForwardFolder(shared, pair, record, policy)
         else:
             yield refused(shared, record, why)

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from migrator.copier.lanes import Lane
-from migrator.copier.plan import SYSTEM_FLAGS, KeptFlags, SetFlags, same_flags, without
+from migrator.copier.plan import KeptFlags, SetFlags, same_flags, without
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap import Session
 from migrator.imap.errors import CommandRefused
+from migrator.model.flags import SYSTEM_FLAGS
 from migrator.model.message import Flags, MessageMeta
 from migrator.state.records import FolderRecord, LedgerRow
 

@@ -58,13 +58,13 @@ class ForwardFolder:
         if not self._record.source_uidnext:
             return True
         known = max((row.target_uid or 0 for row in rows.values()), default=0)
-        return not self._shared.job.staged and target.uidnext > known + 1
+        return not self._shared.job.after_cutover and target.uidnext > known + 1
 
     def _reconcile(self, lane: Lane, selected: Selected, target: Receiving) -> dict[int, LedgerRow]:
         """Bring the record in line with what the folders are now; the rows that still hold, by source UID."""
         ledger, lease, record = self._shared.job.ledger, self._shared.job.lease, self._record
         if record.id and record.target_uidvalidity not in (0, target.uidvalidity) and target.uidvalidity:
-            forget = forget_places if self._shared.job.staged else forget_target
+            forget = forget_places if self._shared.job.after_cutover else forget_target
             record = forget(self._shared, record)
         if record.id and record.source_uidvalidity != selected.uidvalidity:
             record = rematch_source(self._shared, lane, record, selected.uidvalidity)
@@ -164,7 +164,7 @@ class Slice:
 
 def receiving(shared: Pass, lane: Lane, pair: FolderPair) -> Receiving:
     """Before the cutover the folder is there and gets selected; later it has a user, and is only looked at."""
-    if not shared.job.staged:
+    if not shared.job.after_cutover:
         found = lane.target.select(pair.target)
         lane.target.unselect()  # appending to the selected folder would make the server announce each message
         kept = KeptFlags(frozenset(f.lower() for f in found.permanent_flags), found.any_keyword)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Side = Literal["source", "target"]
 
-AFTER_CUTOVER = frozenset({PassKind.CATCH_UP, PassKind.REVERSE})  # the receiving folder has a user: staged commits
+AFTER_CUTOVER = frozenset({PassKind.CATCH_UP, PassKind.REVERSE})  # the receiving folder has a user
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,15 @@ class CopyJob:
 
     @property
     def staged(self) -> bool:
-        """Whether messages go through the private staging mailbox (after the cutover), or straight in."""
+        """Whether messages go through the private staging mailbox, or straight in.
+
+        The final pass does too: no sweep comes after it, so a late append must not land in a folder.
+        """
+        return self.after_cutover or self.kind is PassKind.FINAL
+
+    @property
+    def after_cutover(self) -> bool:
+        """Whether the receiving folders belong to their user (I4)."""
         return self.kind in AFTER_CUTOVER
 
     def checkpoint(self) -> None:

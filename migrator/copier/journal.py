@@ -44,6 +44,11 @@ class Journal:
         """Take up what of the batch was not even sent."""
         for one in batch.written_off:
             self.write_off(one)
+        if batch.undated:
+            uids = ", ".join(map(str, batch.undated))
+            self._shared.tally.warn(
+                f"{self._work.origin_name} UID {uids}: a date that cannot be read or written; they are dated today"
+            )
         if not batch.unreadable:
             self._missing.extend(batch.missing)
         elif len(batch.missing) > 1:

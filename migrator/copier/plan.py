@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migrator.copier.folders import DeletedPolicy, FolderPair
+from migrator.model.flags import SYSTEM_BY_LOWER, SYSTEM_FLAGS, keep_safe_flags
 from migrator.model.message import Flags, Meant, MessageMeta, Outcome
 
 BATCH_MESSAGES = 100  # measured: batches of 10 cost the target twice as much, of 1,000 nothing less
 BATCH_OCTETS = 4 * 1024 * 1024
-
-SYSTEM_FLAGS: Flags = frozenset({"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"})  # RFC 9051, 2.3.2
-_SYSTEM = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +23,11 @@ class KeptFlags:
 
     def of(self, flags: Flags) -> Flags:
         """Those of `flags` that the folder stores; never \\Recent, which is the server's own."""
-        return frozenset(_SYSTEM.get(flag.lower(), flag) for flag in flags if self._keeps(flag.lower()))
+        return frozenset(SYSTEM_BY_LOWER.get(f.lower(), f) for f in keep_safe_flags(flags)[0] if self._keeps(f.lower()))
 
     def _keeps(self, flag: str) -> bool:
         if flag.startswith("\\"):
-            return flag in _SYSTEM and flag in self.permanent
+            return flag in SYSTEM_BY_LOWER and flag in self.permanent
         return self.any_keyword or flag in self.permanent
 
 

@@ -1,21 +1,23 @@
-"""The dry run: what a forward pass would copy, folder by folder. Writes nothing anywhere."""
+"""The dry run: what a pass would copy, folder by folder. Writes nothing anywhere."""
 
 from migrator.copier.changes import failing_folders, map_mailbox, record_of, records_of, unchanged
-from migrator.copier.folders import FolderPair
+from migrator.copier.folders import FolderPair, Rule
 from migrator.copier.job import CopyJob
 from migrator.copier.lanes import Lane
 from migrator.copier.plan import CopyPlan, CopyPolicy, FolderPlan, KeptFlags, plan_copy
 from migrator.copier.scan import canaries, known, scan
 from migrator.copier.snapshot import list_both
+from migrator.model.wave import PassKind
 from migrator.state.records import FolderRecord
 
 
 def preview(job: CopyJob) -> CopyPlan:
     """What `copy_mailbox` would copy now. Only the source is looked into: a message that is on a target which is not
-    empty counts as one to copy, and flags that the target does not keep count as changed."""
+    empty counts as one to copy, and flags that the target does not keep count as changed. Of a reverse pass: messages
+    on the target that the ledger has not paired, those included that their user only moved."""
     lane = Lane(job)
     try:
-        plan = _plan(job, lane)
+        plan = _plan_back(job, lane) if job.kind is PassKind.REVERSE else _plan(job, lane)
     except BaseException:
         lane.abort()
         raise
@@ -36,7 +38,7 @@ def _plan(job: CopyJob, lane: Lane) -> CopyPlan:
 
 
 def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) -> FolderPlan:
-    policy = CopyPolicy(flags=not job.staged, deleted=job.folder_policy.deleted)
+    policy = CopyPolicy(flags=not job.after_cutover, deleted=job.folder_policy.deleted)
     selected = lane.source.examine(pair.source)
     same = bool(record.id) and record.source_uidvalidity == selected.uidvalidity
     record = record if same else FolderRecord(0, job.mailbox.address, pair.source, pair.target)
@@ -45,3 +47,25 @@ def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) ->
     fresh = tuple(message for message in found.messages if message.uid not in rows)
     left_out = canaries(lane.source, fresh, job.canary_tokens)
     return plan_copy(found.messages, KeptFlags(), known(rows), policy, left_out)
+
+
+def _plan_back(job: CopyJob, lane: Lane) -> CopyPlan:
+    """Folder pairs are from the target to the source."""
+    snapshot, records = list_both(lane), {record.target_name: record for record in records_of(job).values()}
+    folders = []
+    for folder in snapshot.target.listed:
+        if folder.status is not None and folder.status.messages:
+            record = records.get(folder.name, FolderRecord(0, job.mailbox.address, folder.name, folder.name))
+            exists = record.source_name in snapshot.source.folders
+            pair = FolderPair(folder.name, record.source_name, Rule.KNOWN, exists, folder.subscribed)
+            folders.append((pair, _unpaired(job, lane, pair, record)))
+    return CopyPlan(tuple(folders))
+
+
+def _unpaired(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) -> FolderPlan:
+    selected = lane.target.examine(pair.source)
+    same = bool(record.id) and record.target_uidvalidity == selected.uidvalidity
+    paired = {row.target_uid for row in job.ledger.rows(record.id)} if same else set()
+    fresh = tuple(message for message in lane.target.scan("1:*") if message.uid not in paired)
+    left_out = canaries(lane.target, fresh, job.canary_tokens)
+    return plan_copy(fresh, KeptFlags(), {}, CopyPolicy(flags=False), left_out)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from migrator.copier.plan import SYSTEM_FLAGS, Batch
+from migrator.copier.plan import Batch
+from migrator.model.flags import SYSTEM_FLAGS
 from migrator.model.message import MessageMeta, Outcome
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from migrator.copier.plan import Batch
 from migrator.copier.refusals import WriteOff
 from migrator.imap import Appender, Body, Digester, Fetcher
-from migrator.imap.errors import CommandRefused, UnsafeValue
+from migrator.imap.errors import CommandRefused
+from migrator.imap.grammar import date_fits
+from migrator.imap.responses import UNKNOWN_DATE
 from migrator.model.message import Meant, MessageMeta, Outcome
 
 
@@ -26,6 +28,7 @@ class SentBatch:
     sent: list[Sent] = field(default_factory=list)
     written_off: list[WriteOff] = field(default_factory=list)
     missing: list[MessageMeta] = field(default_factory=list)
+    undated: list[int] = field(default_factory=list)  # sent without their date, which no server takes
     unreadable: str = ""  # the source's words, when it refused to go on; `missing` are then those it did not send
 
 
@@ -49,11 +52,10 @@ def stream(fetcher: Fetcher, appender: Appender, batch: Batch, into: SentBatch) 
 def _forward(message: MessageMeta, body: Body, appender: Appender, into: SentBatch) -> None:
     if not into.sent:
         appender.begin()
-    try:
-        appender.message(message.flags, message.internaldate, body.size)
-    except UnsafeValue as error:
-        into.written_off.append(WriteOff(message, Outcome.SKIPPED, f"cannot be appended: {error}"))
-        return
+    dated = message.internaldate != UNKNOWN_DATE and date_fits(message.internaldate)
+    if not dated:
+        into.undated.append(message.uid)
+    appender.message(message.flags, message.internaldate if dated else None, body.size)
     digester = Digester()
     for chunk in body.chunks:
         digester.update(chunk)

@@ -41,7 +41,7 @@ def _may_be_swept(intent: IntentRecord) -> bool:
 def _sweep(shared: Pass, lane: Lane, work: FolderWork, intents: Sequence[IntentRecord]) -> SweepReport:
     if not open_if_same(lane.target, work.destination_name, work.destination_uidvalidity):
         return SweepReport()  # made anew: it will be matched by content as a whole
-    there = lane.target.uids()
+    there = set(lane.target.uids())
     suspects = unknown(lane.target, shared.known(work), work.uidnext)
     if not suspects:
         return SweepReport()
@@ -49,9 +49,12 @@ def _sweep(shared: Pass, lane: Lane, work: FolderWork, intents: Sequence[IntentR
     uids = sorted(uid for intent in intents for uid in intent.uids)
     rows = {row.source_uid: row for row in shared.job.ledger.rows(work.record.id)}
     wanted = _source_digests(lane, work, uids)
-    found = _take_in(shared, lane, work, arrived, _homeless(wanted, rows, set(there)))
-    known = {rows[uid].digest for uid in uids if uid in rows and rows[uid].digest}
-    surplus = [u for u, d in arrived.items() if u not in found and (d.l2 in known or same_message(d, wanted.values()))]
+    homeless = _homeless(wanted, rows, there)
+    taken_in = _take_in(shared, lane, work, arrived, homeless)
+    found = {row.target_uid for row in taken_in.values()}
+    known = {rows[uid].digest for uid in uids if uid in rows and rows[uid].digest and rows[uid].target_uid in there}
+    at_home = [digests for uid, digests in wanted.items() if uid not in homeless or uid in taken_in]
+    surplus = [u for u, d in arrived.items() if u not in found and (d.l2 in known or same_message(d, at_home))]
     return _remove(shared, lane, work, surplus) + SweepReport(found=len(found))
 
 
@@ -68,13 +71,13 @@ def _homeless(wanted: Mapping[int, Digests], rows: Mapping[int, LedgerRow], ther
 
 def _take_in(
     shared: Pass, lane: Lane, work: FolderWork, arrived: Mapping[int, Digests], homeless: Mapping[int, Digests]
-) -> set[int]:
-    """Late copies of messages that have no other: they get their rows; returns their target UIDs."""
+) -> dict[int, LedgerRow]:
+    """Late copies of messages that have no other get their rows; returned by source UID."""
     pairs = match(homeless, arrived)
     rows = rows_of(work, lane.source, lane.target, homeless, pairs)
     shared.job.ledger.commit(shared.job.lease, rows=[(work.record.id, row) for row in rows.values()])
     shared.tally.settled(rows.values())
-    return {row.target_uid for row in rows.values() if row.target_uid is not None}
+    return rows
 
 
 def _remove(shared: Pass, lane: Lane, work: FolderWork, surplus: Sequence[int]) -> SweepReport:

@@ -12,14 +12,10 @@ from datetime import UTC, datetime
 from imapclient import imap_utf7  # type: ignore[import-untyped]
 
 from migrator.imap.errors import UnsafeValue
-from migrator.model.message import Flags
+from migrator.model.flags import FLAGS_LIMIT, SYSTEM_BY_LOWER, flag_fits
 from migrator.model.names import FolderName, has_control, neutral
 
-SYSTEM_FLAGS = frozenset({"\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"})
 LINE_LIMIT = 7_500  # octets of a UID set: the whole command stays under the 8,192 of RFC 7162, section 4
-FLAGS_LIMIT = 6_000  # octets of a flag list: Dovecot takes the rest of a line that is too long for commands
-_SYSTEM_BY_LOWER = {flag.lower(): flag for flag in SYSTEM_FLAGS}
-_KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~\[]{1,255}")  # atom, RFC 9051 section 9
 _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")  # printable ASCII without " and \
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -27,11 +23,6 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 class LiteralText(bytes):
     """A part of a command that is sent as a literal."""
-
-
-def flag_fits(flag: str) -> bool:
-    r"""Whether `flag` may be sent: one of the five system flags, or a keyword that is an atom (`\Recent` is not)."""
-    return flag.lower() in _SYSTEM_BY_LOWER or _KEYWORD.fullmatch(flag) is not None
 
 
 def flag_list(flags: Iterable[str]) -> bytes:
@@ -45,7 +36,7 @@ def flag_list(flags: Iterable[str]) -> bytes:
 def _flag(flag: str) -> bytes:
     if not flag_fits(flag):
         raise UnsafeValue(f"not a flag that IMAP allows: {neutral(flag)!r}", remedy="Leave this flag out.")
-    return _SYSTEM_BY_LOWER.get(flag.lower(), flag).encode("ascii")
+    return SYSTEM_BY_LOWER.get(flag.lower(), flag).encode("ascii")
 
 
 def date_fits(date: datetime) -> bool:
@@ -114,13 +105,3 @@ def uid_sets(uids: Sequence[int], limit: int = LINE_LIMIT) -> list[bytes]:
         parts.append(part)
         length += len(part) + 1
     return [*sets, b",".join(parts)] if parts else sets
-
-
-def keep_safe_flags(flags: Flags) -> tuple[Flags, Flags]:
-    """(flags that may be sent together, the others). Of too many, those that sort first are kept."""
-    safe, octets = set[str](), 0
-    for flag in sorted(filter(flag_fits, flags)):
-        octets += len(flag) + 1
-        if octets <= FLAGS_LIMIT:
-            safe.add(flag)
-    return frozenset(safe), flags - safe

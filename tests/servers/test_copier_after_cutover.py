@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.copier import FolderPolicy
+from migrator.copier import FolderPolicy, preview
 from migrator.model.wave import PassKind
 from tests.lab import corpus
 from tests.lab.checker import compare, snapshot
@@ -218,3 +218,27 @@ def test_a_source_folder_made_anew_does_not_bring_back_what_the_user_deleted(rig
     rig.fill_old({"Work": [*mail, item("late")]})
     assert rig.run(PassKind.CATCH_UP).copied == 1
     assert subjects(rig.new, rig.user, "Work") == ["late", "two"]
+
+
+def test_the_final_pass_already_goes_through_staging_and_still_carries_flags(rig):
+    rig.fill_old({"INBOX": [item("before")]})
+    rig.run()
+    rig.fill_old({"INBOX": [item("last")]})
+    command(rig.old, rig.user, "INBOX", "UID STORE 1 +FLAGS (\\Flagged)")
+    rig.new.record_commands()
+    report = rig.run(PassKind.FINAL)
+    rig.new.record_commands(on=False)
+    assert (report.copied, report.flags_changed, report.unaccounted) == (1, 1, 0)
+    assert "MOVE" in {one.verb.upper().removeprefix("UID ") for one in rig.new.commands(rig.user)}
+    assert rig.compare().clean
+    assert folders(rig.new, rig.user) == {"INBOX"}
+
+
+def test_the_dry_run_of_the_way_back_lists_what_has_arrived_since(rig):
+    rig.fill_old({"INBOX": [item("old")], "Work": [item("old too")]})
+    rig.run()
+    rig.fill_new({"INBOX": [item("new"), item("newer")], "Mine": [item("own")]})
+    with rig.job(PassKind.REVERSE) as job:
+        plan = preview(job)
+    assert {pair.source: folder.messages for pair, folder in plan.folders if folder.messages} == {"INBOX": 2, "Mine": 1}
+    assert subjects(rig.old, rig.user, "INBOX") == ["old"]

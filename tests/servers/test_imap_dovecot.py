@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from migrator.imap import AppendResult, Digester, Session, connect, grammar
+from migrator.imap import AppendResult, Digester, Session, connect
 from migrator.imap.errors import CertificateRefused, ConnectionLost, PlaintextRefused, UnsafeValue
 from migrator.model.errors import LoginRefused
+from migrator.model.flags import flag_fits, keep_safe_flags
 from migrator.model.mailbox import Endpoint, Login, Secret, Tls
 from migrator.model.message import Flags
 from migrator.model.names import FolderName
@@ -191,7 +192,7 @@ def test_more_flags_than_a_command_line_may_hold_are_never_sent(session: Session
     appender.begin()
     with pytest.raises(UnsafeValue, match="octets of flags"):
         appender.message(flags, None, 3)
-    kept, left = grammar.keep_safe_flags(flags)
+    kept, left = keep_safe_flags(flags)
     assert kept | left == flags
     assert append(session, COMMANDS, flags=kept).refusal is None
 
@@ -221,7 +222,7 @@ def test_130_keywords_are_kept(session: Session) -> None:
     append(session, b"hello\r\n", flags=keywords)
     session.examine(INBOX)
     assert session.scan("2")[0].flags == keywords
-    assert grammar.flag_fits("keyword0")
+    assert flag_fits("keyword0")
 
 
 @pytest.mark.parametrize("size", [300_000, 3_000_000])
@@ -312,7 +313,8 @@ COPY = textwrap.dedent(
     """
     import resource, sys
     from migrator.imap import Digester, connect
-    from migrator.model.mailbox import Endpoint, Login, Secret, Tls
+    from migrator.model.flags import flag_fits, keep_safe_flags
+from migrator.model.mailbox import Endpoint, Login, Secret, Tls
     host, port, to_host, to_port, user, password, to_password = sys.argv[1:]
     source = connect(Endpoint(host, int(port), Tls.NONE), Login(user, Secret(password)), allow_plaintext=True)
     target = connect(Endpoint(to_host, int(to_port), Tls.NONE), Login(user, Secret(to_password)), allow_plaintext=True)

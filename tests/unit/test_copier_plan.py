@@ -109,3 +109,10 @@ def test_each_message_is_copied_skipped_or_already_known_and_only_one_of_them(en
     assert sorted(uids(plan) + [s.message.uid for s in plan.skips] + settled) == [m.uid for m in source]
     assert not canaries & set(uids(plan))
     assert all(not same_flags(change.flags, ledger[change.source_uid].flags) for change in plan.flags)
+
+
+def test_a_flag_that_no_grammar_allows_is_left_out_and_named() -> None:
+    odd = MessageMeta(1, 10, frozenset({"\\Seen", "two words", "$Ok"}), DATE)
+    plan = plan_copy([odd], ALL, {}, CopyPolicy())
+    assert plan.batches[0].messages[0].flags == {"\\Seen", "$Ok"}
+    assert plan.lost_flags == {"two words"}

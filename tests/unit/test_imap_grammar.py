@@ -13,6 +13,7 @@ from migrator.imap import grammar
 from migrator.imap.errors import UnsafeValue
 from migrator.imap.grammar import LiteralText
 from migrator.imap.responses import expand, folder_name, internal_date
+from migrator.model.flags import flag_fits, keep_safe_flags
 from migrator.model.names import FolderName
 
 FLAG_LIST = re.compile(rb"\((?:\\?[!#-'+,\-.-\[^-z|}~]+ ?)*\)")
@@ -22,7 +23,7 @@ zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=
 @settings(deadline=None)
 @given(st.text(max_size=20))
 def test_a_flag_is_refused_or_is_one_atom(flag: str) -> None:
-    if grammar.flag_fits(flag):
+    if flag_fits(flag):
         assert FLAG_LIST.fullmatch(grammar.flag_list([flag]))
         assert grammar.flag_list([flag]).count(b" ") == 0
     else:
@@ -51,13 +52,13 @@ def test_a_flag_is_refused_or_is_one_atom(flag: str) -> None:
     ],
 )
 def test_flags_that_a_server_could_refuse_before_the_text_are_never_sent(flag: str) -> None:
-    assert not grammar.flag_fits(flag)
-    assert grammar.keep_safe_flags(frozenset({flag, "$Ok"})) == (frozenset({"$Ok"}), frozenset({flag}))
+    assert not flag_fits(flag)
+    assert keep_safe_flags(frozenset({flag, "$Ok"})) == (frozenset({"$Ok"}), frozenset({flag}))
 
 
 def test_flags_beyond_what_a_line_may_hold_are_left_out_in_a_stable_order() -> None:
     flags = frozenset(f"keyword{number:05d}" for number in range(900))
-    kept, left = grammar.keep_safe_flags(flags)
+    kept, left = keep_safe_flags(flags)
     assert (kept | left, kept & left) == (flags, frozenset())
     assert max(kept) < min(left)
     assert 5_900 < len(grammar.flag_list(kept)) <= 6_002
