@@ -23,6 +23,7 @@ from migrator.model.names import FolderName, neutral
 
 ATTEMPTS = 3
 _WORKSPACE, _NONCE, _EXPIRES = "X-Migrator-Workspace", "X-Migrator-Nonce", "X-Migrator-Expires"
+_HOLDER = "X-Migrator-Holder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,18 @@ class Note:
     workspace: str
     nonce: str
     expires: datetime
+    holder: str
 
 
 class TargetLease:
-    """The lease of one mailbox's target for one workspace; `folder` is its name there."""
+    """The lease of one mailbox's target for one workspace; `folder` is its name there.
 
-    def __init__(self, workspace_id: str, folder: FolderName, ttl: timedelta) -> None:
+    `holder` tells people at another workspace who has it.
+    """
+
+    def __init__(self, workspace_id: str, folder: FolderName, ttl: timedelta, holder: str = "a run") -> None:
         self._workspace, self._folder, self._ttl = workspace_id, folder, ttl
+        self._name = neutral(holder).encode("ascii", "backslashreplace").decode()
         self._nonce = secrets.token_hex(8)
         self._expires = datetime.min.replace(tzinfo=UTC)
 
@@ -88,7 +94,8 @@ class TargetLease:
         self._expires = datetime.now(UTC) + self._ttl
         text = (
             f"Subject: migrator is copying mail into this mailbox\r\n{_WORKSPACE}: {self._workspace}\r\n"
-            f"{_NONCE}: {self._nonce}\r\n{_EXPIRES}: {self._expires.isoformat()}\r\n\r\n"
+            f"{_NONCE}: {self._nonce}\r\n{_EXPIRES}: {self._expires.isoformat()}\r\n"
+            f"{_HOLDER}: {self._name}\r\n\r\n"
             "This folder goes away when the copy is finished.\r\n"
         ).encode()
         appender = session.appender(self._folder)
@@ -130,7 +137,12 @@ class TargetLease:
             raise FolderChanged(f"{self._folder!r} on the target went away: its holder released it") from error
 
     def _taken(self, holder: Note | None) -> TargetTaken:
-        who = f"workspace {neutral(holder.workspace)} until {holder.expires:%H:%M:%S} UTC" if holder else "another run"
+        if holder is None:
+            who = "another run"
+        else:
+            who = (
+                f"{neutral(holder.holder)} of workspace {neutral(holder.workspace)} until {holder.expires:%H:%M:%S} UTC"
+            )
         return TargetTaken(
             f"{self._folder!r} on the target is held by {who}",
             remedy="Only one workspace may move a mailbox. A dead run's hold ends by itself at that time.",
@@ -143,7 +155,7 @@ def _parse(uid: int, text: bytes) -> Note | None:
         expires = datetime.fromisoformat(found.get(_EXPIRES, ""))
     except ValueError:
         return None
-    return Note(uid, found.get(_WORKSPACE, ""), found.get(_NONCE, ""), expires)
+    return Note(uid, found.get(_WORKSPACE, ""), found.get(_NONCE, ""), expires, found.get(_HOLDER, "a run"))
 
 
 class Keeper:
