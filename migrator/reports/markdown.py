@@ -4,13 +4,15 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from migrator.model.message import Grade
 from migrator.model.names import neutral
 from migrator.reports.light import findings
 from migrator.reports.report import MailboxRow, Report
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 EXAMPLES = 10  # messages shown of each class; the JSON form has them all
 MEANING = {
@@ -48,7 +50,9 @@ def escape(text: str) -> str:
     return _LINK.sub(lambda m: f"{m[1] or m[3]}\\{m[2] or m[4]}", shown)
 
 
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # a `status` needs no templates
+
     environment = Environment(
         loader=PackageLoader("migrator.reports", ""),
         undefined=StrictUndefined,
