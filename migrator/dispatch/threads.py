@@ -138,7 +138,7 @@ class Crew:
         try:
             report = copy_mailbox(job)
         except MigratorError as error:
-            note(finished=datetime.now(UTC), report=None, error=f"{error}. {error.remedy}".strip())
+            note(finished=datetime.now(UTC), report=None, error=f"{str(error).rstrip('.')}. {error.remedy}".strip())
             raise
         note(finished=datetime.now(UTC), report=report, error="")
         return report

@@ -154,7 +154,7 @@ def routes_are_expected(op: Operation) -> GateResult:
         findings = place.routing.check()
         wrong += [f"{place.name}: {f.text}" for f in findings if f.severity is Severity.ERROR]
         for finding in (f for f in findings if f.severity is Severity.WARNING):
-            op.progress.note(f"{place.name}: warning: {finding.text}. {finding.remedy}")
+            op.progress.note(f"{place.name}: warning: {finding.text.rstrip('.')}. {finding.remedy}")
     return GateResult(
         "routes",
         not wrong and bool(op.places),

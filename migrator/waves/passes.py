@@ -1,13 +1,16 @@
 """Rounds of passes: how a wave's mailboxes come, and stay, in step."""
 
+from collections.abc import Mapping
 from time import monotonic, sleep
 
 from migrator.dispatch import PassResults
-from migrator.model.errors import ExitCode, Locked, Refused, Stopped
+from migrator.model.errors import ExitCode, MigratorError, Refused, Stopped
+from migrator.model.names import Address
 from migrator.model.wave import PassKind
 from migrator.waves.lifecycle import GOING_BACK, ON_TARGET
 from migrator.waves.operation import Operation
 
+WAIT = "Wait until that run has finished; if it has died, its hold ends by itself. Then run again."
 POLL = 0.25  # seconds between two looks at the operator's wish to stop
 MAX_ROUNDS = 10  # deltas before giving up: a mailbox that gains more than the limit each round is never in step
 
@@ -26,6 +29,28 @@ class MailboxesLocked(MailboxesFailed):
     runbook = "locked"
 
 
+class LoginsRefused(MailboxesFailed):
+    """None of the mailboxes could be entered."""
+
+    exit_code = ExitCode.AUTH
+    runbook = "login-refused"
+
+
+class ServerUnreachable(MailboxesFailed):
+    """None of the mailboxes could be reached."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class SettingsInvalid(MailboxesFailed):
+    """None of the mailboxes could be worked with what the workspace says."""
+
+    exit_code = ExitCode.CONFIG
+
+
+_COMMON = {one.exit_code: one for one in (MailboxesLocked, LoginsRefused, ServerUnreachable, SettingsInvalid)}
+
+
 def one_round(op: Operation, kind: PassKind) -> PassResults:
     """One pass over every mailbox of the wave. Raises MailboxesFailed, or Stopped when the operator asked to stop."""
     op.checkpoint()
@@ -41,20 +66,29 @@ def one_round(op: Operation, kind: PassKind) -> PassResults:
 
 
 def refuse_failures(op: Operation, results: PassResults) -> None:
-    """Raise MailboxesFailed, naming each with its error, when any mailbox of the round failed.
+    """Raise MailboxesFailed, telling each error with its mailboxes, when any mailbox of the round failed.
 
-    MailboxesLocked when each of them is another runner's.
+    When all failed for causes of one kind (locked, login, ...), the error is of that kind, and so is the exit code.
     """
     errors = results.errors
     if not errors:
         return
-    listed = "\n".join(f"  {address}: {error}" for address, error in sorted(errors.items()))
-    if len(errors) == len(op.mailboxes) and all(isinstance(error, Locked) for error in errors.values()):
-        raise MailboxesLocked(
-            f"every mailbox of wave {op.wave.name} is being worked on by another runner:\n{listed}",
-            remedy="Wait until it has finished; if it has died, its hold ends by itself at that time. Then run again.",
-        )
-    raise MailboxesFailed(f"{len(errors)} of {len(op.mailboxes)} mailboxes failed:\n{listed}", remedy=_mend(op))
+    codes = {error.exit_code for error in errors.values()}
+    kind = _COMMON.get(codes.pop(), MailboxesFailed) if len(errors) == len(op.mailboxes) and len(codes) == 1 else None
+    text = f"{len(errors)} of {len(op.mailboxes)} mailboxes failed:\n{_listed(errors)}"
+    raise (kind or MailboxesFailed)(text, remedy=WAIT if kind is MailboxesLocked else _mend(op))
+
+
+def _listed(errors: Mapping[Address, MigratorError], most: int = 20) -> str:
+    """A line an error, with the mailboxes that share it."""
+    shared: dict[str, list[Address]] = {}
+    for address, error in sorted(errors.items()):
+        shared.setdefault(str(error).replace(address, "ADDRESS"), []).append(address)
+    lines = [
+        f"  {them[0]}: {errors[them[0]]}" if len(them) == 1 else f"  {len(them)} mailboxes, first {them[0]}: {words}"
+        for words, them in shared.items()
+    ]
+    return "\n".join(lines[:most] + ([f"  and {len(lines) - most} more"] if len(lines) > most else []))
 
 
 def _mend(op: Operation) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from migrator.delivery import Proof
-from migrator.model.errors import GateRefused, MigratorError
+from migrator.model.errors import GateRefused, MigratorError, Stopped
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.state.errors import LeaseLost, WaveMoved
 from migrator.waves import cutover, rollback
@@ -108,8 +108,7 @@ def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> 
     state = op.record().state
     while state is not until:
         try:
-            if state not in SHORT:
-                op.checkpoint()
+            _heed(op, state)
             state = op.advance(state, steps[state](op), "done")
         except (LeaseLost, WaveMoved):
             raise  # another runner has the wave now: whatever is to be made safe is for that one to do
@@ -117,6 +116,14 @@ def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> 
             _give_up(op, op.record().state, error)
             raise
     op.store.waves.set_error(op.wave.name, "")
+
+
+def _heed(op: Operation, state: WaveState) -> None:
+    """Stop here if the operator wishes: before the first flip at the first Ctrl-C, later at the second."""
+    if state in FROZEN and op.stop.draining():
+        raise Stopped(f"stopped: wave {op.wave.name} was {state}", remedy="Run the same command again.")
+    if state not in SHORT:
+        op.checkpoint()
 
 
 def _give_up(op: Operation, state: WaveState, error: Exception) -> None:
@@ -133,7 +140,7 @@ def _give_up(op: Operation, state: WaveState, error: Exception) -> None:
 
 def _words(error: Exception) -> str:
     remedy = error.remedy if isinstance(error, MigratorError) else "See the log; running again is safe."
-    return f"{error}. {remedy}".strip()
+    return f"{str(error).rstrip('.')}. {remedy}".strip()
 
 
 def _make_safe(op: Operation, state: WaveState, error: Exception) -> None:
