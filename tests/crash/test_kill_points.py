@@ -8,6 +8,8 @@ from tests.lab.scene import Scene
 from tests.torture.points import chosen
 from tests.torture.trial import Ground, Trial
 
+pytestmark = pytest.mark.timeout(900)  # on a machine that is busy with other things
+
 # Each test has servers of its own, so that they run side by side.
 POINTS_OF_A_PASS = 14
 POINTS_THERE_AND_BACK = 16

@@ -13,13 +13,13 @@ SEED = 4
 def test_random_kills_with_immediate_restart_lose_and_double_nothing(make_scene: Callable[..., Scene]) -> None:
     chance = random.Random(SEED)
     with Ground(make_scene({"victims": 10})) as ground:
-        first = ground.trial("cutover")
+        first = ground.trial("cutover", mailboxes=2)
         there = first.reference().seconds
         first.turn_back()
         back = first.reference().seconds
         kill(ground.trial("pass"), there / 2, chance)
         for _ in range(2):
-            trial = ground.trial("cutover")
+            trial = ground.trial("cutover", mailboxes=2)
             kill(trial, there, chance)
             trial.turn_back()
             kill(trial, back, chance)

@@ -24,6 +24,7 @@ from tests.torture.trial import Ground
 WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass",), "cutover": ("cutover", "rollback", "retreat")}
 SLOW_POINTS = ("imap APPEND", "imap literal")
 TAKEOVERS = 5
+MAILBOXES = 3  # of a wave that is killed at random moments: worked side by side
 FIRST_FLIP = "before rename to transport"  # before it a cutover cannot be rolled back
 
 
@@ -58,7 +59,7 @@ def kill(options: argparse.Namespace) -> dict[str, Any]:
     tally = Tally()
     for work in works:
         with (
-            Scene({"torture": 50 + options.kills + 600 * bool(options.every)}) as scene,
+            Scene({"torture": MAILBOXES * (20 + options.kills) + 600 * bool(options.every)}) as scene,
             Ground(scene, tally, slow=options.slow) as ground,
         ):
             torture(ground, work, options)
@@ -80,7 +81,7 @@ def race(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def torture(ground: Ground, work: Work, options: argparse.Namespace) -> None:
-    reference = ground.trial(work).reference()
+    reference = ground.trial(work, 1 if options.every else MAILBOXES).reference()
     say(f"{work}: {len(reference.points)} points, {reference.seconds:.1f} s")
     chance = random.Random(options.seed)
     if options.every:
@@ -109,11 +110,11 @@ def _wanted(label: str, options: argparse.Namespace) -> bool:
 
 
 def at_random(ground: Ground, work: Work, seconds: float, kills: int, chance: random.Random) -> None:
-    """Up to three kills a mailbox, at random moments of the run, with an immediate restart after each."""
+    """Up to three kills a wave, at random moments of the run, with an immediate restart after each."""
     goal = ground.tally.kills + kills
     while ground.tally.kills < goal:
         moments = [chance.uniform(0.01, 0.8 * seconds) for _ in range(min(3, goal - ground.tally.kills))]
-        seconds = ground.trial(work).kill_randomly(moments) or seconds
+        seconds = ground.trial(work, MAILBOXES).kill_randomly(moments) or seconds
         progress(ground.tally, f"{work}: {ground.tally.kills} kills")
 
 

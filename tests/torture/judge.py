@@ -65,12 +65,13 @@ class Tally:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One mailbox on both servers, where every router sends it, and the texts of the maps."""
+    """One mailbox on both servers, where every router sends it, the texts of the maps, and its wave's mailboxes."""
 
     old: Snapshot
     new: Snapshot
     routes: dict[str, str]
     maps: dict[str, dict[str, str]]
+    wave: tuple[str, ...]
 
     @property
     def sides(self) -> dict[str, Snapshot]:
@@ -83,15 +84,15 @@ class Evidence:
 
     @property
     def other_entries(self) -> object:
-        """The entries of all other mailboxes."""
-        return {name: {a: v for a, v in text.items() if a != self.old.user} for name, text in self.maps.items()}
+        """The entries of the mailboxes of other waves."""
+        return {name: {a: v for a, v in text.items() if a not in self.wave} for name, text in self.maps.items()}
 
 
-def gather(scene: Scene, address: str) -> Evidence:
-    """What there is now."""
+def gather(scene: Scene, address: str, wave: tuple[str, ...]) -> Evidence:
+    """What there is now of one mailbox."""
     routes = {router: scene.destination(router, address) for router in scene.routers}
     maps = {name: router.read_map() for name, router in scene.routers.items()}
-    return Evidence(snapshot(scene.old, address), snapshot(scene.new, address), routes, maps)
+    return Evidence(snapshot(scene.old, address), snapshot(scene.new, address), routes, maps, wave)
 
 
 def judge(tally: Tally, where: str, work: Work, before: Evidence, now: Evidence, tokens: Sequence[str]) -> None:

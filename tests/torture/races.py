@@ -38,7 +38,7 @@ class Track:
     def race(self) -> None:
         """Both start at once: one works, the other is refused and says by whom; later it finds all done."""
         trial, ended = self._until_they_meet()
-        story = f"{trial.address}: race {self.kind}"
+        story = f"{trial.wave}: race {self.kind}"
         loser = next((one for one in ended if one.code == LOCKED), None)
         winner = next((one for one in ended if one.code == 0), None)
         if winner is None or loser is None or not self._names_holder(loser, winner):
@@ -57,7 +57,7 @@ class Track:
         died = time.monotonic()
         self.tally.kills += killed.killed
         trial.send()
-        story, waited = f"{trial.address}: takeover {self.kind}", 0.0
+        story, waited = f"{trial.wave}: takeover {self.kind}", 0.0
         while (ended := self._runners[1].run(*trial.command)).code == LOCKED and waited < PATIENCE:
             waited = time.monotonic() - died
         if ended.code:

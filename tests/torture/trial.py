@@ -1,11 +1,12 @@
-"""One mailbox moved, killed, resumed and judged. Trials share the servers; each has a mailbox and wave of its own."""
+"""A wave moved, killed, resumed and judged. Trials share the servers; each has a wave and mailboxes of its own."""
 
 from __future__ import annotations
 
+import itertools
 import smtplib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.lab import corpus
 from tests.lab.proxy import DelayProxy
@@ -44,8 +45,8 @@ class Ground:
         self._addresses: Iterator[str] = iter(scene.addresses)
         self.tally = tally or Tally()
 
-    def trial(self, work: Work) -> Trial:
-        return Trial(self, work, next(self._addresses))
+    def trial(self, work: Work, mailboxes: int = 1) -> Trial:
+        return Trial(self, work, tuple(itertools.islice(self._addresses, mailboxes)))
 
     def close(self) -> None:
         self.runner.close()
@@ -60,16 +61,16 @@ class Ground:
 
 
 class Trial:
-    """`work` on one fresh mailbox. Use `reference` for a run without a kill, or one of the `kill_` methods.
+    """`work` on a wave of fresh mailboxes. Use `reference` for a run without a kill, or one of the `kill_` methods.
 
     pass: until the mailbox is in step. cutover: all the way. rollback: of a mailbox that was cut over before.
     retreat: a cutover is killed, and instead of being resumed it is rolled back.
     """
 
-    def __init__(self, ground: Ground, work: Work, address: str) -> None:
-        self.ground, self.scene, self.work, self.address = ground, ground.scene, work, address
-        self.wave = address.partition("@")[0]
-        self.tokens: list[str] = []
+    def __init__(self, ground: Ground, work: Work, addresses: tuple[str, ...]) -> None:
+        self.ground, self.scene, self.work, self.addresses = ground, ground.scene, work, addresses
+        self.wave = addresses[0].partition("@")[0]
+        self.tokens: dict[str, list[str]] = {address: [] for address in addresses}
         self._run, self._roll_back = (("wave", verb, self.wave, "--yes") for verb in ("run", "rollback"))
         self._prepare()
 
@@ -85,9 +86,10 @@ class Trial:
         return self._roll_back if self.work in GOING_BACK else self.command
 
     def _prepare(self) -> None:
-        with self.scene.old.connect(self.address) as connection:
-            corpus.fill(connection, corpus.plan(hash_of(self.address), FOLDERS, PER_FOLDER))
-        self.scene.write_wave(self.wave, [self.address])
+        for address in self.addresses:
+            with self.scene.old.connect(address) as connection:
+                corpus.fill(connection, corpus.plan(hash_of(address), FOLDERS, PER_FOLDER))
+        self.scene.write_wave(self.wave, self.addresses)
         self.send()
         self.settle()
         self.before = self.gather()
@@ -105,25 +107,25 @@ class Trial:
         self.before = self.gather()
 
     def _use_target(self) -> None:
-        """What a user does on the new server: files a mail of their own, and flags one that was copied."""
-        token = self._token()
-        with self.scene.new.connect(self.address) as connection:
-            own = Literal(f"Subject: note to self\r\n\r\n{token}\r\n".encode())
-            connection.command(b"APPEND", b"INBOX", b"(\\Seen)", own)
-            connection.command(b"SELECT", b"INBOX")
-            connection.command(b"UID STORE", b"1", b"+FLAGS (\\Answered work)")
+        """What users do on the new server: file a mail of their own, and flag one that was copied."""
+        for address in self.addresses:
+            own = Literal(f"Subject: note to self\r\n\r\n{self._token(address)}\r\n".encode())
+            with self.scene.new.connect(address) as connection:
+                connection.command(b"APPEND", b"INBOX", b"(\\Seen)", own)
+                connection.command(b"SELECT", b"INBOX")
+                connection.command(b"UID STORE", b"1", b"+FLAGS (\\Answered work)")
 
     def send(self) -> None:
-        """One mail through every ingress; each is accepted, and so may be neither lost nor doubled."""
-        for router in self.scene.routers.values():
-            token = self._token()
+        """A mail to each mailbox through every ingress; each is accepted, and so may be neither lost nor doubled."""
+        for router, address in itertools.product(self.scene.routers.values(), self.addresses):
+            token = self._token(address)
             message = f"Subject: late mail\r\nMessage-ID: <{token}@outside.test>\r\n\r\n{token}\r\n"
             with smtplib.SMTP(router.host, router.port, timeout=20) as server:
-                server.sendmail("sender@outside.test", [self.address], message)
+                server.sendmail("sender@outside.test", [address], message)
 
-    def _token(self) -> str:
-        self.tokens.append(f"lab-token-{uuid.uuid4().hex}")
-        return self.tokens[-1]
+    def _token(self, address: str) -> str:
+        self.tokens[address].append(f"lab-token-{uuid.uuid4().hex}")
+        return self.tokens[address][-1]
 
     def settle(self) -> None:
         """All queues empty, and whatever a killed run had sent executed by the server."""
@@ -131,8 +133,8 @@ class Trial:
             time.sleep(0.05)
         self.scene.wait_until_delivered()
 
-    def gather(self) -> Evidence:
-        return gather(self.scene, self.address)
+    def gather(self) -> dict[str, Evidence]:
+        return {address: gather(self.scene, address, self.addresses) for address in self.addresses}
 
     def reference(self) -> Ended:
         """The run without a kill, judged like the others; its points are those at which others can be killed."""
@@ -187,14 +189,14 @@ class Trial:
             if ended.code == 0:
                 return self.judge(story)
             ended = self._run_again(self.ground.tally.stumbled, story)
-        self.ground.tally.stuck.append(f"{self.address}: {story}: never ended well")
+        self.ground.tally.stuck.append(f"{self.wave}: {story}: never ended well")
 
     def _run_again(self, faults: list[str], story: str) -> Ended:
         ended = self.ground.runner.run(*self.again)
         if self.work == "retreat" and ended.code == NOTHING_TO_TAKE_BACK:
             self.work = "cutover"  # as its remedy says: run on
         elif ended.code:
-            faults.append(f"{self.address}: {story}: exit {ended.code} after {ended.seconds:.1f} s: {ended.output}")
+            faults.append(f"{self.wave}: {story}: exit {ended.code} after {ended.seconds:.1f} s: {ended.output}")
         return ended
 
     def judge(self, story: str) -> None:
@@ -206,8 +208,14 @@ class Trial:
             before = found
             self._run_again(tally.stuck, f"{story}: a further run")
             found = self.gather()
-            if found.shape == before.shape:
+            if _shapes(found) == _shapes(before):
                 break
-            restless.append(f"{self.address}: {story}: a further run changed something")
+            restless.append(f"{self.wave}: {story}: a further run changed something")
         tally.trials += 1
-        judge(tally, f"{self.address}: {story}: ", self.work, self.before, found, self.tokens)
+        for address in self.addresses:
+            where = f"{address}: {story}: "
+            judge(tally, where, self.work, self.before[address], found[address], self.tokens[address])
+
+
+def _shapes(evidence: Mapping[str, Evidence]) -> list[object]:
+    return [one.shape for one in evidence.values()]

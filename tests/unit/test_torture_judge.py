@@ -26,7 +26,7 @@ def snap(*messages: Message, **folders: tuple[Message, ...]) -> Snapshot:
 
 
 def evidence(old: Snapshot, new: Snapshot, place: str = "old") -> Evidence:
-    return Evidence(old, new, {"gateway": place, "old-mta": place}, {"gateway": {USER: place, "other": "old"}})
+    return Evidence(old, new, {"gateway": place, "old-mta": place}, {"gateway": {USER: place, "other": "old"}}, (USER,))
 
 
 BEFORE = evidence(snap(*OLD_MAIL), snap())
