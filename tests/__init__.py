@@ -1,1 +1,1 @@
-"""The tests: unit, contract, crash, servers, scenarios; `lab` starts real servers for them and judges what they hold."""
+"""The tests: unit, contract, crash, servers, scenarios; `lab` starts real servers and judges what they hold."""

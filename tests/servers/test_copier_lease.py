@@ -105,7 +105,12 @@ def test_a_candidate_whose_holder_lets_go_while_it_gives_way_may_try_again(rig, 
         holder = TargetLease("holder", FOLDER, timedelta(seconds=60))
         holder.acquire(one)
         store = two.store
-        monkeypatch.setattr(two, "store", lambda *arguments: (holder.release(one), store(*arguments)))
+
+        def let_go_first(*arguments):
+            holder.release(one)
+            store(*arguments)
+
+        monkeypatch.setattr(two, "store", let_go_first)
         with pytest.raises(FolderChanged):
             TargetLease("candidate", FOLDER, timedelta(seconds=60)).acquire(two)
     with rig.session("target") as again:

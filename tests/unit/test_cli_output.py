@@ -14,8 +14,9 @@ from migrator.cli.output import Format, emit, emit_one, safe_json, width
 from migrator.model.names import has_control
 from migrator.model.wave import PassKind
 
+AT = datetime(2026, 12, 5, 13, 0, tzinfo=UTC)
 ROWS = [
-    {"name": "営業部", "count": 7, "done": True, "at": datetime(2026, 12, 5, 13, 0, tzinfo=UTC)},
+    {"name": "営業部", "count": 7, "done": True, "at": AT},
     {"name": "sales", "count": 1234, "done": False, "at": None},
 ]
 
@@ -39,7 +40,7 @@ def test_people_read_the_time_of_their_own_clock_and_files_keep_the_offset(capsy
 
 def test_a_table_is_aligned_by_what_a_terminal_shows(capsys):
     emit(ROWS)
-    at = f"{ROWS[0]['at'].astimezone():%Y-%m-%d %H:%M:%S}"
+    at = f"{AT.astimezone():%Y-%m-%d %H:%M:%S}"
     assert capsys.readouterr().out.split("\n") == [
         "NAME    COUNT  DONE  AT",
         f"営業部      7  yes   {at}",
