@@ -25,9 +25,12 @@ ASKING_COMMANDS = {"postconf", "postqueue -c", "postqueue -j", "postmap -q", "po
 
 
 class Points:
-    """Counts the points; at point number `kill_at` (from 1) the process kills itself. Labels go to the file `log`."""
+    """Counts the points and writes their labels to the file `log`.
 
-    def __init__(self, log: str, kill_at: int) -> None:
+    At point number `kill_at` (from 1), or at the first that has this label, the process kills itself.
+    """
+
+    def __init__(self, log: str, kill_at: int | str) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._kill_at, self._count = kill_at, 0
         self._lock = threading.Lock()
@@ -37,7 +40,7 @@ class Points:
         with self._lock:
             self._count += 1
             os.write(self._log, f"{label}\n".encode())
-            if self._count == self._kill_at:
+            if self._kill_at in (self._count, label):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def around(

@@ -48,12 +48,12 @@ class Runner:
         self._output = directory / f"output-{self._process.pid}.log"
         self._began = 0.0
 
-    def run(self, *arguments: str, kill_at: int = 0, kill_after: float = 0.0) -> Ended:
-        """`migrator ARGUMENTS`, killed at its point number `kill_at`, or `kill_after` seconds after its start."""
+    def run(self, *arguments: str, kill_at: int | str = 0, kill_after: float = 0.0) -> Ended:
+        """`migrator ARGUMENTS`, killed at a point (see Points), or `kill_after` seconds after its start."""
         self.begin(*arguments, kill_at=kill_at, kill_after=kill_after)
         return self.end()
 
-    def begin(self, *arguments: str, kill_at: int = 0, kill_after: float = 0.0) -> None:
+    def begin(self, *arguments: str, kill_at: int | str = 0, kill_after: float = 0.0) -> None:
         """Start it, and do not wait."""
         assert self._process.stdin is not None
         order = {"argv": arguments, "kill_at": kill_at, "kill_after": kill_after or PATIENCE}

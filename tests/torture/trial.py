@@ -143,7 +143,7 @@ class Trial:
         self.resume(ended, f"{self.work}, no kill")
         return ended
 
-    def kill_at(self, *points: int) -> None:
+    def kill_at(self, *points: int | str) -> None:
         """Killed at the first point, run again and killed at the next, ...; mail sent, resumed, judged."""
         ended, story = self.ground.runner.run(*self.command, kill_at=points[0]), []
         for point in (*points[1:], 0):
