@@ -13,13 +13,15 @@ app = noun("config", "Check the workspace's files, and show what is in force.")
 def check(ctx: typer.Context) -> None:
     """Name each mistake in the files by file, line and column.
 
-    Exit code 5 if there is one.
+    Exit code 5 if there is one, or if a secret is not where it should be.
 
-    No secret is read and no server is asked. "not obeyed yet" lists keys that this version checks but does not act on.
+    No secret is read, no `command:` is run and no server is asked. "not obeyed yet" lists keys that this version
+    checks but does not act on.
 
     Example: migrator -C ~/moving-to-new-mail config check
     """
     loaded = open_workspace(ctx)
+    unseen = loaded.look_for_secrets()
     emit_one(
         {
             "workspace": str(loaded.root),
@@ -29,6 +31,8 @@ def check(ctx: typer.Context) -> None:
             "waves": len(loaded.waves),
             "in no wave": len(loaded.mailboxes) - sum(len(wave.mailboxes) for wave in loaded.waves.values()),
             "state": loaded.state_url,
+            "secrets found": len(loaded.mentions) - len(unseen),
+            "seen only when used": list(map(str, unseen)),
             "not obeyed yet": list(loaded.not_obeyed),
         },
         settings(ctx).form,

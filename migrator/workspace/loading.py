@@ -1,8 +1,8 @@
 """Reading a workspace: every file parsed, checked, and checked against the others, before anything uses it."""
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
@@ -11,7 +11,7 @@ from migrator.model.mailbox import Login, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
 from migrator.workspace.marks import Document, parse_yaml
-from migrator.workspace.problems import Problem, WorkspaceInvalid, guess, raise_if_any
+from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
 from migrator.workspace.roster import read_mailboxes
 from migrator.workspace.schema import Config, MasterUserAuth, RoutingEntry, Server, check_state_url
 from migrator.workspace.secrets import SecretRef, SecretUnavailable, Vault, parse_secret
@@ -28,15 +28,26 @@ class UnknownName(Refused):
     exit_code: ClassVar[ExitCode] = ExitCode.USAGE
 
 
+class SecretsMissing(WorkspaceInvalid):
+    """References that lead to no secret, each at its place, with what to do about each."""
+
+    runbook = "secret-unavailable"
+
+    def __init__(self, problems: Sequence[Problem], remedies: Iterable[str]) -> None:
+        super().__init__(problems)
+        self.remedy = "\n".join(list(dict.fromkeys(remedies))[:SHOWN])
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What the operator wrote, checked. `mailboxes` keeps the order of its file."""
+    """What the operator wrote, checked. `mailboxes` keeps the order of its file; `mentions`: first places of secrets."""
 
     root: Path
     config: Config
     mailboxes: Mapping[Address, Mailbox]
     waves: Mapping[WaveName, Wave]
     vault: Vault = field(repr=False, compare=False)
+    mentions: Mapping[SecretRef, Problem] = field(default_factory=dict, repr=False, compare=False)
 
     def server(self, name: ServerName) -> Server:
         """UnknownName for a name that is no key of `servers:`."""
@@ -66,6 +77,19 @@ class Workspace:
         if reference is None:  # refused when the workspace is loaded; here for mailboxes made by hand
             raise SecretUnavailable(f"{mailbox.address} has no {side}_secret, and server `{server.name}` no `secret`")
         return Login(user, self._secret(reference))
+
+    def look_for_secrets(self) -> tuple[SecretRef, ...]:
+        """The references that only their use can prove; nothing is read or run. SecretsMissing names all that fail."""
+        unseen, problems, remedies = [], [], []
+        for reference, place in self.mentions.items():
+            try:
+                unseen += [] if self.vault.look(reference) else [reference]
+            except SecretUnavailable as error:
+                problems.append(replace(place, text=str(error)))
+                remedies.append(error.remedy)
+        if problems:
+            raise SecretsMissing(problems, remedies)
+        return tuple(unseen)
 
     def _secret(self, reference: SecretRef) -> Secret:
         return self.vault.reveal(reference)
@@ -116,23 +140,29 @@ def load(directory: Path, state: str | None = None) -> Workspace:
             f"{root} is no workspace: there is no {CONFIG}",
             remedy="Go to the workspace, name it with -C DIR or MIGRATOR_WORKSPACE, or make one: `migrator init DIR`.",
         )
-    config = _config(root)
+    config, mentions = _config(root)
     problems: list[Problem] = []
-    mailboxes, servers = _mailboxes(root, config, problems), frozenset(config.servers)
+    mailboxes, servers = _mailboxes(root, config, problems, mentions), frozenset(config.servers)
     waves = read_waves(root, servers, mailboxes, problems) if not problems else {}
     raise_if_any(problems)
     if state is not None:
         config = config.model_copy(update={"state": _override(state)})
-    return Workspace(root, config, mailboxes, waves, Vault(root))
+    return Workspace(root, config, mailboxes, waves, Vault(root), mentions)
 
 
-def _config(root: Path) -> Config:
+def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem]]:
+    """migrator.yaml, and where it first mentions each secret."""
     document = parse_yaml(root / CONFIG, CONFIG)
     config, problems = check(document, Config, root)
     if config is None:
         raise WorkspaceInvalid(problems)
     raise_if_any([*_routing_problems(document, config), *_folder_problems(document, config)])
-    return config
+    mentions: dict[SecretRef, Problem] = {}
+    for name, server in config.servers.items():
+        if server.auth.secret:
+            place = document.problem(("servers", name, "auth", server.auth.kind, "secret"), "")
+            mentions.setdefault(server.auth.secret, place)
+    return config, mentions
 
 
 def _override(state: str) -> str:
@@ -142,7 +172,10 @@ def _override(state: str) -> str:
         raise ConfigInvalid(f"the state given by MIGRATOR_STATE or --state: {error}") from None
 
 
-def _mailboxes(root: Path, config: Config, problems: list[Problem]) -> dict[Address, Mailbox]:
+def _mailboxes(
+    root: Path, config: Config, problems: list[Problem], mentions: dict[SecretRef, Problem]
+) -> dict[Address, Mailbox]:
+    """The mailbox list; what is wrong is added to `problems`, and where it first mentions a secret to `mentions`."""
     path = config.mailboxes
     shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     mailboxes, lines = read_mailboxes(path, shown, frozenset(config.servers), problems)
@@ -153,6 +186,8 @@ def _mailboxes(root: Path, config: Config, problems: list[Problem]) -> dict[Addr
         ):
             if text := _secret_problem(side, own, config.servers[name]):
                 problems.append(Problem(shown, lines[owner], 0, text))
+            elif own:
+                mentions.setdefault(parse_secret(own), Problem(shown, lines[owner], 0, ""))
     return mailboxes
 
 

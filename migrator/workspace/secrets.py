@@ -1,18 +1,23 @@
 """Secrets by reference: what is written down says where a secret is kept, and only the moment of use reads it."""
 
 import os
+import re
 import shlex
 import stat
 import subprocess
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Secret
 from migrator.model.names import has_control
 
 HOW = "env:NAME, file:PATH, command:COMMAND or credential:NAME"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # what a shell can set (POSIX, XBD 8.1)
 COMMAND_TIMEOUT = 30.0  # seconds; a password store that asks a person on a terminal would wait for ever
 
 
@@ -46,6 +51,10 @@ def parse_secret(text: object) -> SecretRef:
         raise ValueError("a control character in the reference to a secret")
     if kind == "command":
         _words(name)
+    if kind == "env" and not _VARIABLE.fullmatch(name.strip()):
+        raise ValueError(
+            "a secret after env: is named as a shell can: letters, digits and _, no digit first; use another name"
+        )
     return SecretRef(kind, name.strip())
 
 
@@ -74,6 +83,22 @@ class Vault:
                 self._known[reference] = self._read(reference)
             return self._known[reference]
 
+    def look(self, reference: SecretRef) -> bool:
+        """Whether the place `reference` leads to was seen, with nothing read from it and nothing run.
+
+        False where only the use itself can tell: a command, a credential outside of its service. SecretUnavailable
+        when nothing is there, or when others can read it.
+        """
+        if reference.kind == "env":
+            return bool(_variable(reference))
+        if reference.kind == "command" or (reference.kind == "credential" and not os.environ.get(_CREDENTIALS)):
+            return False
+        path = _credential(reference) if reference.kind == "credential" else _file(reference, self._root)
+        with _private(path, reference) as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise SecretUnavailable(f"the secret {reference} is empty", remedy=f"Put it into {path}.")
+        return True
+
     def _read(self, reference: SecretRef) -> Secret:
         value = _READERS[reference.kind](reference, self._root)
         value = value.removesuffix("\n").removesuffix("\r")
@@ -83,32 +108,37 @@ class Vault:
         return Secret(value)
 
 
-def _from_env(reference: SecretRef, root: Path) -> str:
-    if (value := os.environ.get(reference.name)) is None:
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"  # set by systemd for a service with LoadCredential=
+
+
+def _variable(reference: SecretRef) -> str:
+    if not (value := os.environ.get(reference.name)):
         raise SecretUnavailable(
-            f"the secret {reference} is not set in the environment",
+            f"the secret {reference} is {'not set in the environment' if value is None else 'empty'}",
             remedy=f"Set it without leaving it in the shell's history: read -rs {reference.name}; "
             f"export {reference.name}",
         )
     return value
 
 
-def _from_file(reference: SecretRef, root: Path) -> str:
-    return _private_text(root / os.path.expanduser(reference.name), reference)
+def _file(reference: SecretRef, root: Path) -> Path:
+    return root / os.path.expanduser(reference.name)
 
 
-def _from_credential(reference: SecretRef, root: Path) -> str:
-    if not (directory := os.environ.get("CREDENTIALS_DIRECTORY")):
+def _credential(reference: SecretRef) -> Path:
+    if not (directory := os.environ.get(_CREDENTIALS)):
         raise SecretUnavailable(
-            f"the secret {reference}: $CREDENTIALS_DIRECTORY is not set",
+            f"the secret {reference}: ${_CREDENTIALS} is not set",
             remedy=f"Run as a systemd unit with LoadCredential={reference.name}:PATH, or use another kind.",
         )
     if "/" in reference.name or reference.name in (".", ".."):
         raise SecretUnavailable(f"the secret {reference}: a credential's name holds no path", remedy="Use file:PATH.")
-    return _private_text(Path(directory) / reference.name, reference)
+    return Path(directory) / reference.name
 
 
-def _private_text(path: Path, reference: SecretRef) -> str:
+@contextmanager
+def _private(path: Path, reference: SecretRef) -> Iterator[BinaryIO]:
+    """The file at `path`, open. SecretUnavailable when it is not there, or not for its owner alone."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode  # of the file that was opened, not of a name that may change hands
@@ -117,11 +147,19 @@ def _private_text(path: Path, reference: SecretRef) -> str:
                     f"the secret {reference}: others can read that file (mode {stat.S_IMODE(mode):04o})",
                     remedy=f"chmod 600 {shlex.quote(str(path))}, and change the secret if others may have seen it.",
                 )
-            return file.read(65536).decode()
+            yield file
     except OSError as error:
         raise SecretUnavailable(f"the secret {reference}: {error.strerror}", remedy=f"Put it into {path}.") from None
-    except UnicodeDecodeError:
-        raise SecretUnavailable(f"the secret {reference} is not UTF-8 text", remedy="A secret is one line.") from None
+
+
+def _private_text(path: Path, reference: SecretRef) -> str:
+    with _private(path, reference) as file:
+        try:
+            return file.read(65536).decode()
+        except UnicodeDecodeError:
+            raise SecretUnavailable(
+                f"the secret {reference} is not UTF-8 text", remedy="A secret is one line."
+            ) from None
 
 
 def _from_command(reference: SecretRef, root: Path) -> str:
@@ -148,4 +186,9 @@ def _from_command(reference: SecretRef, root: Path) -> str:
         raise SecretUnavailable(f"the secret {reference} is not UTF-8 text", remedy=remedy) from None
 
 
-_READERS = {"env": _from_env, "file": _from_file, "command": _from_command, "credential": _from_credential}
+_READERS: dict[str, Callable[[SecretRef, Path], str]] = {
+    "env": lambda reference, _root: _variable(reference),
+    "file": lambda reference, root: _private_text(_file(reference, root), reference),
+    "command": _from_command,
+    "credential": lambda reference, _root: _private_text(_credential(reference), reference),
+}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 import typer
@@ -23,8 +24,15 @@ def run(*args, code=0, **more):
 
 
 @pytest.fixture
-def ws(tmp_path):
-    return make(tmp_path)
+def ws(tmp_path, monkeypatch):
+    monkeypatch.setenv("OLD_MASTER", "hunter2")
+    return with_secret(make(tmp_path))
+
+
+def with_secret(place):
+    (place / "new-secret").write_text("hunter2")
+    (place / "new-secret").chmod(0o600)
+    return place
 
 
 def test_the_help_names_every_noun_and_verb_and_the_exit_codes():
@@ -60,6 +68,20 @@ def test_no_line_of_a_list_of_commands_is_cut_at_80_columns(noun, monkeypatch):
 def test_a_workspace_that_is_right_is_summed_up(ws):
     told = json.loads(run("-C", ws, "config", "check", "-o", "json").stdout)
     assert (told["mailboxes"], told["waves"], told["in no wave"]) == (3, 1, 1)
+    assert (told["secrets found"], told["seen only when used"]) == (2, [])
+
+
+def test_a_check_names_the_place_of_each_secret_that_is_missing_and_what_to_do(ws, monkeypatch):
+    monkeypatch.delenv("OLD_MASTER")
+    (ws / "new-secret").chmod(0o640)
+    told = run("-C", ws, "config", "check", code=5)
+    assert told.stdout == ""
+    assert re.search(r"migrator\.yaml:5:\d+: the secret env:OLD_MASTER is not set", told.stderr)
+    assert re.search(r"migrator\.yaml:9:\d+: the secret file:new-secret: others can read that file", told.stderr)
+    assert "read -rs OLD_MASTER" in told.stderr
+    assert "chmod 600" in told.stderr
+    assert "runbooks/secret-unavailable.md" in told.stderr
+    assert "hunter2" not in told.stderr
 
 
 def test_a_workspace_that_is_wrong_exits_with_5_and_says_where(ws):
@@ -117,7 +139,7 @@ def test_reading_makes_no_database(ws):
 
 
 def test_a_flag_goes_before_the_environment_and_the_environment_before_the_file(ws, tmp_path_factory):
-    other = make(tmp_path_factory.mktemp("other"))
+    other = with_secret(make(tmp_path_factory.mktemp("other")))
     env = {"MIGRATOR_WORKSPACE": str(other), "MIGRATOR_STATE": "sqlite:////srv/env.db", "MIGRATOR_OUTPUT": "json"}
     told = json.loads(run("config", "check", env=env).stdout)
     assert (told["workspace"], told["state"]) == (str(other), "sqlite:////srv/env.db")
@@ -133,7 +155,7 @@ def test_an_option_after_the_command_goes_before_one_in_front(ws):
 
 def test_init_then_check_is_right_and_init_again_is_refused(tmp_path):
     assert "next: edit" in run("init", tmp_path / "w").stderr
-    run("-C", tmp_path / "w", "config", "check")
+    run("-C", tmp_path / "w", "config", "check", env={"OLD_MASTER": "x", "NEW_MASTER": "y"})
     assert "nothing was written" in run("init", tmp_path / "w", code=1).stderr
 
 

@@ -1,5 +1,6 @@
 """Secrets: references only, read at the moment of use, never shown."""
 
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,14 +9,30 @@ import pytest
 from migrator import workspace
 from migrator.model.names import Address
 from migrator.workspace.secrets import SecretUnavailable, Vault, parse_secret
-from tests.unit.workspace_files import make
+from tests.unit.workspace_files import CONFIG, make
 
 
 def reveal(root, text):
     return Vault(root).reveal(parse_secret(text)).reveal()
 
 
-@pytest.mark.parametrize("text", ["hunter2", "", "env:", "ENV:X", "file: ", 42, None, "keyring:x", "command:'a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hunter2",
+        "",
+        "env:",
+        "ENV:X",
+        "file: ",
+        42,
+        None,
+        "keyring:x",
+        "command:'a",
+        "env:OLD-MASTER",
+        "env:hunter2 x",
+        "env:1X",
+    ],
+)
 def test_what_is_no_reference_is_refused_without_repeating_it(text):
     with pytest.raises(ValueError, match=r"secret|keyring: is not in this version") as caught:
         parse_secret(text)
@@ -127,3 +144,34 @@ def test_a_mailbox_enters_with_its_own_secret_before_the_servers(tmp_path, monke
     loaded = workspace.load(make(tmp_path, rows=rows))
     logins = [loaded.login(one, "target") for one in loaded.mailboxes.values()]
     assert [(one.user, one.secret.reveal()) for one in logins] == [("taro", "own"), ("b@example.co.jp", "all")]
+
+
+def test_looking_for_secrets_reads_none_and_runs_no_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("OLD_MASTER", "x")
+    (tmp_path / "new-secret").write_bytes(b"two\nlines\n")  # which only reading can tell
+    (tmp_path / "new-secret").chmod(0o600)
+    assert workspace.load(make(tmp_path)).look_for_secrets() == ()
+    spied = f'command:{sys.executable} -c \'open("{tmp_path}/ran", "w")\''
+    loaded = workspace.load(
+        make(
+            tmp_path,
+            CONFIG.replace('"file:new-secret"', "credential:c").replace('"env:OLD_MASTER"', f"{json.dumps(spied)}"),
+        )
+    )
+    assert [one.kind for one in loaded.look_for_secrets()] == ["command", "credential"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_secret_of_one_mailbox_is_named_by_its_line_in_the_list(tmp_path, monkeypatch):
+    monkeypatch.setenv("OLD_MASTER", "x")
+    rows = "address,department,source,target,target_secret\na@example.co.jp,sales,old,new,file:none\n" + (
+        "b@example.co.jp,sales,old,new,env:OLD_MASTER\nc@example.co.jp,x,old,new,file:empty\n"
+    )
+    (tmp_path / "empty").touch(0o600)
+    make(tmp_path, CONFIG.replace('{kind: password, secret: "file:new-secret"}', "{kind: password}"), rows)
+    with pytest.raises(workspace.WorkspaceInvalid) as caught:
+        workspace.load(tmp_path).look_for_secrets()
+    assert [str(problem).partition(";")[0] for problem in caught.value.problems] == [
+        "mailboxes.csv:2: the secret file:none: No such file or directory",
+        "mailboxes.csv:4: the secret file:empty is empty",
+    ]
