@@ -87,8 +87,11 @@ class ForwardFolder:
         """What must have an outcome at the end, and what has one already."""
         work.expected = set(found.live) | set(found.fresh)
         work.accounted = {uid for uid in work.expected if uid in rows}
+        job = self._shared.job
         if found.gone:
-            self._shared.job.ledger.mark_gone(work.record.id, found.gone, self._shared.job.lease)
+            job.ledger.mark_gone(work.record.id, found.gone, job.lease)
+        if found.back:
+            job.ledger.commit(job.lease, rows=[(work.record.id, replace(rows[uid], gone=False)) for uid in found.back])
 
     def _start(self, lane: Lane, work: FolderWork, selected: Selected, plan: FolderPlan) -> None:
         shared = self._shared

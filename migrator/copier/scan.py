@@ -16,14 +16,15 @@ CANARY_OCTETS = 64 * 1024  # a canary is far smaller than this, whatever header 
 class Scan:
     """`messages`: new ones, those that failed before, and those whose flags may have changed, by UID.
 
-    `fresh`: UIDs among them that have no row. `live`: UIDs that have a row and are still there. `gone`: UIDs that have
-    one and are not.
+    `fresh`: UIDs among them that have no row. `live`: UIDs that have a row and are there. `gone`: UIDs that have one
+    and are not there any more. `back`: UIDs that were gone, and are there again (a server had lost sight of them).
     """
 
     messages: tuple[MessageMeta, ...]
     fresh: tuple[int, ...]
     live: frozenset[int]
     gone: tuple[int, ...]
+    back: tuple[int, ...] = ()
 
 
 def scan(
@@ -32,23 +33,25 @@ def scan(
     """Scan the selected source folder against `rows` (by source UID)."""
     new = _from(source, record.source_uidnext) if selected.exists and selected.uidnext > record.source_uidnext else []
     metas = {message.uid: message for message in new}
-    below = {row.source_uid for row in rows.values() if not row.gone and row.source_uid < record.source_uidnext}
+    below = {uid for uid in rows if uid < record.source_uidnext}
     if policy.flags:
         metas |= {m.uid: m for m in _maybe_changed(source, selected, record) if m.uid in below}
     if failed := [uid for uid in below if rows[uid].outcome is Outcome.FAILED and uid not in metas]:
         metas |= {message.uid: message for message in source.scan(sorted(failed))}
     live = {row.source_uid for row in rows.values() if not row.gone}
     gone: set[int] = set()
+    back = {uid for uid in metas if uid in rows and rows[uid].gone}
     if selected.exists != len(live | {message.uid for message in new}):
         present = set(source.uids())
-        gone = live - present
+        gone, back = live - present, (rows.keys() - live) & present
         if unseen := present - rows.keys() - metas.keys():  # below the watermark, and yet without a row
             metas |= {message.uid: message for message in source.scan(sorted(unseen))}
     return Scan(
         messages=tuple(metas[uid] for uid in sorted(metas)),
         fresh=tuple(uid for uid in sorted(metas) if uid not in rows),
-        live=frozenset(live - gone),
+        live=frozenset((live | back) - gone),
         gone=tuple(sorted(gone)),
+        back=tuple(sorted(back)),
     )
 
 

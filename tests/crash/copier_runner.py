@@ -1,8 +1,9 @@
 """Runs passes of the copier in processes that kill themselves at the n-th boundary.
 
 Nothing in the product knows of this: the boundaries are put around `Wire.send` and the database driver's commit from
-outside. At each of them the process can die by SIGKILL: before a send (so after all that was received), in its middle,
-after it, before and after a commit. They count from the first CREATE on: before it nothing has been written anywhere.
+outside. At each of them the process can die by SIGKILL: before a send (so after all that was received), after it, in
+its middle when it holds message text, before and after a commit. They count from the first CREATE on: before it
+nothing has been written anywhere.
 
 With `pause` (a path), the process stops before the send after which it will die: it makes the file, and waits until
 somebody takes it away. That is the moment to make the wire slow.
@@ -100,9 +101,9 @@ def instrument(boundaries: Boundaries) -> None:
     def cut_send(self: Wire, data: Any) -> None:
         text = bytes(data)
         boundaries.counting |= b" CREATE " in text
-        boundaries.pause_before(3)
+        boundaries.pause_before(3 if MESSAGE in text else 2)
         boundaries.pass_or_die()
-        if boundaries.here():
+        if MESSAGE in text and boundaries.here():
             send(self, memoryview(data)[: len(data) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         send(self, data)
