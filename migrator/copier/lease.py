@@ -69,9 +69,16 @@ class TargetLease:
             raise self._taken(holder)
 
     def renew(self, session: Session) -> None:
-        """Extend it. Raises TargetLeaseLost when it had expired and another workspace has it now."""
+        """Extend it. Raises TargetLeaseLost when it has expired, or another has it.
+
+        A mailbox that is gone while the lease still holds fell to the late DELETE of a dead run of ours.
+        """
+        expired = datetime.now(UTC) >= self._expires
         notes = self._notes(session)
-        if not any(note.nonce == self._nonce for note in notes) or not self._write_note(session):
+        holder = self._holder(notes)
+        if not notes:
+            self._create(session)
+        if expired or (holder and holder.nonce != self._nonce) or not self._write_note(session):
             raise TargetLeaseLost(
                 f"another workspace took over {self._folder!r} on the target",
                 remedy="Only one workspace may move a mailbox: stop the other one, then run again.",

@@ -157,6 +157,16 @@ def test_two_workspaces_that_carry_new_mail_in_turn_double_nothing(rig, tmp_path
     assert other.counts().present == 3
 
 
+def test_a_lease_survives_the_late_delete_of_a_dead_run_of_ours(rig):
+    with rig.session("target") as session:
+        lease = TargetLease("ours", FOLDER, timedelta(seconds=60))
+        lease.acquire(session)
+        session.delete(FOLDER)
+        lease.renew(session)
+        with rig.session("target") as other, pytest.raises(TargetTaken):
+            TargetLease("other", FOLDER, timedelta(seconds=60)).acquire(other)
+
+
 def test_a_long_pass_keeps_its_lease(rig, make_proxy):
     rig.fill_old({f"folder {n}": [item(f"m {n}")] for n in range(12)})
     proxy = make_proxy((rig.new.host, rig.new.imap_port), delay_up=0.03)
