@@ -189,13 +189,13 @@ class Trial:
             if ended.code == 0:
                 return self.judge(story)
             ended = self._run_again(self.ground.tally.stumbled, story)
+            if self.work == "retreat" and ended.code == NOTHING_TO_TAKE_BACK:
+                self.work = "cutover"  # as its remedy says: run on
         self.ground.tally.stuck.append(f"{self.wave}: {story}: never ended well")
 
     def _run_again(self, faults: list[str], story: str) -> Ended:
         ended = self.ground.runner.run(*self.again)
-        if self.work == "retreat" and ended.code == NOTHING_TO_TAKE_BACK:
-            self.work = "cutover"  # as its remedy says: run on
-        elif ended.code:
+        if ended.code and not (self.work == "retreat" and ended.code == NOTHING_TO_TAKE_BACK):
             faults.append(f"{self.wave}: {story}: exit {ended.code} after {ended.seconds:.1f} s: {ended.output}")
         return ended
 
