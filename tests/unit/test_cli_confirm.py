@@ -44,7 +44,7 @@ def test_anything_else_at_the_terminal_changes_nothing(monkeypatch, answer):
 
 def test_control_c_at_the_question_ends_the_command_even_where_it_would_only_stop_work(monkeypatch):
     class Pressed(Terminal):
-        def readline(self, *_size):  # type: ignore[override]
+        def readline(self, *_size):
             signal.raise_signal(signal.SIGINT)
             return "y\n"
 
