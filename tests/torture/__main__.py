@@ -1,6 +1,6 @@
 """`./dev torture copy|cutover --kills N --seed S [-o json]`: kills, restarts, and counts what was lost.
 
-`--every 1` kills once at each point instead; `--every 4 --seed 0` to `--seed 3` are the same in four parts.
+`--every` kills once at each point instead; `--every 4 --seed 0` to `--seed 3` are the same in four parts.
 `./dev torture races`: two runners at once, on one database and on two workspaces.
 """
 
@@ -45,7 +45,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--races", type=int, default=50, help="of two runners, and as many on two workspaces")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=list(itertools.chain(*WORKS.values())), help="one kind of work alone")
-    parser.add_argument("--every", type=int, default=0, metavar="N", help="instead: a kill at every Nth point")
+    parser.add_argument(
+        "--every", type=int, nargs="?", const=1, default=0, metavar="N", help="instead: a kill at every Nth point"
+    )
     parser.add_argument("--twice", action="store_true", help="with --every: the run that resumes is killed as well")
     parser.add_argument("--slow", action="store_true", help="with --every: at the appends of a pass, over a slow wire")
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
