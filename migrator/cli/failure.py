@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from migrator.cli.output import Format, neutral_lines, safe_json
-from migrator.model.errors import ExitCode, MigratorError
+from migrator.model.errors import ExitCode, MigratorError, Stopped
 
 if TYPE_CHECKING:
     from migrator.cli.context import Settings
@@ -47,7 +47,10 @@ def print_failure(error: MigratorError, settings: "Settings") -> None:
         print(safe_json(as_mapping(error)), file=sys.stderr)
         return
     what = neutral_lines(str(error)).replace("\n", "\n  ")
-    print(f"{_red('error:', settings.no_color)} {what}", file=sys.stderr)
+    if isinstance(error, Stopped):  # what the operator asked for is no error
+        print(what, file=sys.stderr)
+    else:
+        print(f"{_red('error:', settings.no_color)} {what}", file=sys.stderr)
     if error.remedy:
         print(f"what to do: {neutral_lines(error.remedy)}", file=sys.stderr)
     if error.runbook:

@@ -28,7 +28,7 @@ def list_mailboxes(
     wave: Annotated[str | None, typer.Option("--wave", "-w", help="Only the mailboxes of this wave.")] = None,
     department: Annotated[str | None, typer.Option("--department", "-d", help="Only this department.")] = None,
 ) -> None:
-    """List the mailboxes with the wave, the last pass, its outcome.
+    """List the mailboxes: wave, last pass, outcome, who is left out.
 
     In the order of mailboxes.csv.
 
@@ -54,10 +54,7 @@ def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADD
     with _store(workspace) as store:
         [row] = _rows([found], workspace, store)
         failures = store.ledger.failures([found.address]) if store else ()
-        decided = {
-            "left out": store and store.mailboxes.skipped(found.address),
-            "accepted": store and store.mailboxes.accepted(found.address),
-        }
+        decided = {"accepted": store and store.mailboxes.accepted(found.address)}
     left = [f"{one.folder} UID {one.uid}: {one.reason}" for one in failures]
     emit_one(row | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
 
@@ -141,6 +138,7 @@ def _rows(wanted: "list[Mailbox]", workspace: "Workspace", store: "Store | None"
     waves = {owner: wave.name for wave in workspace.waves.values() for owner in wave.mailboxes}
     passes = store.mailboxes.all_last() if store else {}
     counts = store.ledger.counts_all() if store else {}
+    left_out = store.mailboxes.all_skipped() if store else {}
     return [
         {
             "address": one.address,
@@ -152,6 +150,7 @@ def _rows(wanted: "list[Mailbox]", workspace: "Workspace", store: "Store | None"
             "finished": last and last.finished,
             "copied": (count := counts.get(one.address)) and count.copied + count.present,
             "failed": count and count.failed,
+            "left_out": left_out.get(one.address),
             "error": last and last.error,
         }
         for one in wanted

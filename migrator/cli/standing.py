@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from migrator.model.names import neutral
+from migrator.model.wave import WaveState
 
 if TYPE_CHECKING:
     from migrator.reports import WaveStatus
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def summary(status: "WaveStatus") -> dict[str, object]:
-    """The wave in a few lines: state, who works on it, sums over its mailboxes, the last error."""
+    """The wave in a few lines: state, who works on it, sums over its mailboxes, the last error, and what comes next.
+
+    Our own test messages and what was carried back have lines of their own, where there are some.
+    """
     counts = [mailbox.counts for mailbox in status.mailboxes]
     holder = status.holder.holder if status.holder else None
     return {
@@ -22,11 +26,30 @@ def summary(status: "WaveStatus") -> dict[str, object]:
         "run_by": f"{holder.user}@{holder.host} pid {holder.pid}: {holder.command}" if holder else None,
         "mailboxes": ", ".join(f"{count} {standing}" for standing, count in status.standings.items() if count),
         "copied": sum(one.copied for one in counts),
+        "of_these_carried_back": sum(mailbox.carried_back for mailbox in status.mailboxes) or None,
         "present": sum(one.present for one in counts),
         "skipped": sum(one.skipped for one in counts),
+        "our_test_messages": sum(mailbox.canaries for mailbox in status.mailboxes) or None,
         "failed": sum(one.failed for one in counts),
+        "stopped": status.stopped,
         "error": status.error,
+        "next": None if status.holder else next_command(status.state, status.wave),
     }
+
+
+def next_command(state: WaveState, wave: str) -> str:
+    """The command that goes on from `state`."""
+    from migrator.waves.lifecycle import GOING_BACK
+
+    if state in (WaveState.PLANNED, WaveState.SYNCING):
+        return f"migrator wave run {wave} --until synced"
+    if state is WaveState.SYNCED:
+        return f"migrator wave check {wave}, then: migrator wave run {wave}"
+    if state is WaveState.COMPLETED:
+        return f"migrator wave report {wave}"
+    if state in GOING_BACK:
+        return f"migrator wave rollback {wave}"
+    return f"migrator wave run {wave}"
 
 
 def mailbox_rows(status: "WaveStatus") -> list[dict[str, object]]:

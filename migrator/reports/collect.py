@@ -1,10 +1,12 @@
 """Collects a wave's report from the state and the workspace; needs no server, so it can be made after a crash."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from migrator.model.canary import Canary, CanaryState
-from migrator.model.message import Grade, Outcome
+from migrator.model.message import Grade, Meant, Outcome
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.tally import tally
 from migrator.model.wave import PassKind, WaveState
@@ -43,7 +45,7 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
         target=planned.target if planned else ServerName(""),
         window=planned.window if planned else None,
         error=record.error if record else "",
-        mailboxes=_rows(store, workspace, addresses, passes),
+        mailboxes=_rows(store, workspace, addresses, passes, canaries_in(messages)),
         not_carried=_classes(messages),
         altered=_altered(messages),
         notes=_notes(passes, addresses),
@@ -59,16 +61,33 @@ def _audit(store: Store, wave: WaveName, addresses: Collection[Address]) -> tupl
     return tuple(r for r in store.audit.rows() if r.wave == wave or (r.wave is None and r.mailbox in addresses))
 
 
+def canaries_in(messages: Iterable[NotCarried]) -> Counter[Address]:
+    """How many of our own test messages each source holds: the ledger has them as skipped."""
+    return Counter(message.address for message in messages if message.reason == Meant.CANARY)
+
+
+def without_canaries(counts: Counts, canaries: int) -> Counts:
+    """`counts` with people's mail only."""
+    return replace(counts, skipped=counts.skipped - canaries)
+
+
 def _rows(
-    store: Store, workspace: Workspace, addresses: Iterable[Address], passes: Iterable[PassRecord]
+    store: Store,
+    workspace: Workspace,
+    addresses: Iterable[Address],
+    passes: Iterable[PassRecord],
+    canaries: Counter[Address],
 ) -> tuple[MailboxRow, ...]:
     counts, last = store.ledger.counts_all(), {record.address: record for record in passes}
     return tuple(
-        _row(store, workspace, address, counts.get(address, Counts()), last.get(address)) for address in addresses
+        _row(store, workspace, address, counts.get(address, Counts()), last.get(address), canaries[address])
+        for address in addresses
     )
 
 
-def _row(store: Store, workspace: Workspace, address: Address, counts: Counts, last: PassRecord | None) -> MailboxRow:
+def _row(
+    store: Store, workspace: Workspace, address: Address, counts: Counts, last: PassRecord | None, canaries: int
+) -> MailboxRow:
     mailbox = workspace.mailboxes.get(address)
     folders = store.ledger.folders(address)
     return MailboxRow(
@@ -76,7 +95,8 @@ def _row(store: Store, workspace: Workspace, address: Address, counts: Counts, l
         department=mailbox.department if mailbox else "",
         source=mailbox.source if mailbox else ServerName(""),
         target=mailbox.target if mailbox else ServerName(""),
-        counts=counts,
+        counts=without_canaries(counts, canaries),
+        canaries=canaries,
         source_messages=sum(folder.source_messages for folder in folders if not folder.gone),
         last=last,
         skipped=store.mailboxes.skipped(address) or "",

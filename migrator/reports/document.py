@@ -1,6 +1,7 @@
 """A report as a JSON object, version 1 of its schema.
 
-Keys are only ever added. Times are ISO 8601 in UTC, sizes octets.
+Keys are only ever added. Times are ISO 8601 in UTC, sizes octets. `messages` is copied, present, skipped, failed and
+`canaries` (our own test messages) together.
 """
 
 from collections.abc import Iterable
@@ -57,8 +58,10 @@ def _mailbox(row: MailboxRow) -> dict[str, object]:
         "messages": row.messages,
         "difference": row.difference,
         **asdict(row.counts),
+        "canaries": row.canaries,
         "last_pass": _pass(row.last) if row.last else None,
         "error": row.error,
+        "stopped": row.stopped,
         "left_out": row.skipped,
         "accepted": row.accepted,
     }

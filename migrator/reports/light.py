@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from migrator.model.message import Outcome
 from migrator.model.wave import WaveState as S
-from migrator.reports.report import CanaryPhase, Finding, Light, Report
+from migrator.reports.report import CanaryPhase, Finding, Light, Report, stopped
 
 _AT_REST = frozenset({S.PLANNED, S.SYNCED, S.CUTOVER_READY, S.COMPLETED, S.ROLLED_BACK})
 _BEFORE = frozenset({S.PLANNED, S.SYNCING, S.SYNCED, S.CUTOVER_READY})  # mail arrives on the source as ever
@@ -59,6 +59,9 @@ def findings(report: Report) -> tuple[Finding, ...]:
 def _stopped(report: Report) -> Iterator[Finding]:
     if report.error:
         light = Light.AMBER if report.state in _BEFORE else Light.RED
+        if stopped(report.error):
+            yield Finding(light, f"The operator stopped the last run; the wave is {report.state}. Run it again.")
+            return
         yield Finding(light, f"The last run stopped while the wave was {report.state}: {report.error}")
 
 
@@ -141,7 +144,7 @@ def _way_back(report: Report) -> Iterator[Finding]:
 def _all_well(report: Report) -> str:
     totals = report.totals
     boxes = _many(totals.mailboxes, "mailbox")
-    what = f"{boxes} with {_many(totals.messages, 'message')}"
+    what = f"{boxes} with {_many(totals.copied + totals.present, 'message')}"
     if report.state is S.COMPLETED:
         proof = _proof(report.phase("cutover"))
         return f"{what} moved to {report.target}; {proof} that mail arrives there and only there."

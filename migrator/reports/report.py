@@ -13,6 +13,11 @@ from migrator.model.wave import PassKind, WaveState, Window
 from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
 
 
+def stopped(error: str) -> bool:
+    """Whether an error that the state keeps is the operator's own stop (model.errors.Stopped; its texts begin so)."""
+    return error.startswith("stopped")
+
+
 class Light(StrEnum):
     """Red: somebody must act now. Amber: under way, or somebody must look. Green: nothing to do."""
 
@@ -33,6 +38,7 @@ class Finding:
 class MailboxRow:
     """One mailbox. `source_messages` is what the source's folders held when they were last in the ledger.
 
+    `counts.skipped` is without our own test messages: those are `canaries`.
     `skipped` and `accepted` are the operator's reasons ("" when there is none). A mailbox that is no longer in
     mailboxes.csv has no department and no servers.
     """
@@ -44,13 +50,14 @@ class MailboxRow:
     counts: Counts
     source_messages: int
     last: PassRecord | None
+    canaries: int = 0
     skipped: str = ""
     accepted: str = ""
 
     @property
     def messages(self) -> int:
         """Messages that have an outcome and are still on the source."""
-        return self.counts.copied + self.counts.present + self.counts.skipped + self.counts.failed
+        return self.counts.copied + self.counts.present + self.counts.skipped + self.canaries + self.counts.failed
 
     @property
     def counted(self) -> bool:
@@ -68,8 +75,14 @@ class MailboxRow:
         return self.last is not None and self.last.finished is None
 
     @property
+    def stopped(self) -> bool:
+        """Whether its last pass ended because the operator stopped it."""
+        return self.last is not None and stopped(self.last.error)
+
+    @property
     def error(self) -> str:
-        return self.last.error if self.last is not None else ""
+        """What its last pass failed for; a stop by the operator is no failure."""
+        return self.last.error if self.last is not None and not self.stopped else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,7 @@ class Totals:
     octets: int
     difference: int
     counted: bool
+    canaries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,4 +231,5 @@ def total(rows: Sequence[MailboxRow]) -> Totals:
         octets=sum(row.counts.octets for row in rows),
         difference=sum(abs(row.difference) for row in rows),
         counted=all(row.counted for row in rows),
+        canaries=sum(row.canaries for row in rows),
     )

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from migrator.model.names import Address, WaveName
 from migrator.model.wave import PassKind, WaveState
+from migrator.reports.collect import canaries_in, without_canaries
+from migrator.reports.report import stopped
 from migrator.state import Store
 from migrator.state.records import Counts, Lease, PassRecord
 from migrator.workspace import Workspace
@@ -19,14 +21,19 @@ class Standing(StrEnum):
     WAITING = "waiting"  # no pass yet
     AT_WORK = "at work"
     INTERRUPTED = "interrupted"  # its pass neither ended nor is anybody at it
-    DONE = "done"
+    IN_STEP = "in step"  # its last pass brought it all across; the next may find more
+    STOPPED = "stopped"  # by the operator
     FAILED = "failed"
     LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxStatus:
-    """One mailbox: its last pass, its counts so far, and its last error in words, with what to do."""
+    """One mailbox: its last pass, its counts so far, and its last error in words, with what to do.
+
+    `counts.skipped` is without our own test messages, which are `canaries`; `carried_back` tells how many of the copied
+    went to the source.
+    """
 
     address: Address
     standing: Standing
@@ -34,11 +41,16 @@ class MailboxStatus:
     since: datetime | None
     counts: Counts
     error: str
+    canaries: int = 0
+    carried_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class WaveStatus:
-    """`holder` is who works on the wave now; `error` what stopped its last run, in words, with what to do."""
+    """`holder` is who works on the wave now; `error` what its last run failed for, in words, with what to do.
+
+    `stopped`: the operator's own stop, which is no failure.
+    """
 
     wave: WaveName
     state: WaveState
@@ -46,6 +58,7 @@ class WaveStatus:
     deadline: datetime | None
     holder: Lease | None
     error: str
+    stopped: str
     mailboxes: tuple[MailboxStatus, ...]
 
     @property
@@ -59,34 +72,50 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
     """Where `wave` stands. UnknownName when neither the state nor the workspace knows it."""
     record = store.waves.get(wave)
     addresses = record.mailboxes if record else workspace.wave(wave).mailboxes
-    passes, counts = store.mailboxes.all_last(), store.ledger.counts_all()
+    last, counts, error = store.mailboxes.all_last(), store.ledger.counts_all(), record.error if record else ""
+    canaries, back, skipped = (
+        canaries_in(store.ledger.failures(addresses)),
+        _back(store, wave),
+        store.mailboxes.all_skipped(),
+    )
     return WaveStatus(
         wave,
         state=record.state if record else WaveState.PLANNED,
         since=record.since if record else None,
         deadline=record.deadline if record else None,
         holder=store.leases.holder(f"wave:{wave}"),
-        error=record.error if record else "",
-        mailboxes=tuple(_mailbox(store, a, passes.get(a), counts.get(a, Counts())) for a in addresses),
+        error="" if stopped(error) else error,
+        stopped=error if stopped(error) else "",
+        mailboxes=tuple(
+            MailboxStatus(
+                a,
+                Standing.LEFT_OUT if a in skipped else _standing(store, a, last.get(a)),
+                kind=one.kind if (one := last.get(a)) else None,
+                since=(one.finished or one.started) if one else None,
+                counts=without_canaries(counts.get(a, Counts()), canaries[a]),
+                error=one.error if one and not stopped(one.error) else "",
+                canaries=canaries[a],
+                carried_back=back[a],
+            )
+            for a in addresses
+        ),
     )
 
 
-def _mailbox(store: Store, address: Address, last: PassRecord | None, counts: Counts) -> MailboxStatus:
-    return MailboxStatus(
-        address,
-        _standing(store, address, last),
-        kind=last.kind if last else None,
-        since=(last.finished or last.started) if last else None,
-        counts=counts,
-        error=last.error if last else "",
-    )
+def _back(store: Store, wave: WaveName) -> Counter[Address]:
+    """Messages that reverse passes have carried to the source, by mailbox."""
+    back: Counter[Address] = Counter()
+    for record in store.mailboxes.passes(wave):
+        if record.kind is PassKind.REVERSE and record.report is not None:
+            back[record.address] += record.report.copied
+    return back
 
 
 def _standing(store: Store, address: Address, last: PassRecord | None) -> Standing:
-    if store.mailboxes.skipped(address) is not None:
-        return Standing.LEFT_OUT
     if last is None:
         return Standing.WAITING
     if last.finished is None:
         return Standing.AT_WORK if store.leases.holder(f"mailbox:{address}") else Standing.INTERRUPTED
-    return Standing.FAILED if last.error else Standing.DONE
+    if stopped(last.error):
+        return Standing.STOPPED
+    return Standing.FAILED if last.error else Standing.IN_STEP

@@ -107,6 +107,12 @@ class Mailboxes:
             decision = _decision(session, address)
             return None if decision is None else decision.skipped_reason
 
+    def all_skipped(self) -> Mapping[Address, str]:
+        """Every mailbox that is left out, and why."""
+        wanted = select(DecisionRow).where(col(DecisionRow.skipped_reason).is_not(None))
+        with self._database.read() as session:
+            return {Address(row.mailbox): row.skipped_reason or "" for row in session.scalars(wanted)}
+
 
 def _decision(session: Session, address: Address) -> DecisionRow | None:
     return session.scalars(select(DecisionRow).where(DecisionRow.mailbox == address)).first()

@@ -40,7 +40,7 @@ class SecretsMissing(WorkspaceInvalid):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What the operator wrote, checked. `mailboxes` keeps the order of its file; `mentions`: first places of secrets."""
+    """What the operator wrote, checked. `mailboxes` keeps the order of its file; `mentions`: places of secrets."""
 
     root: Path
     config: Config

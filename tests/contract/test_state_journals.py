@@ -134,6 +134,7 @@ def test_leaving_a_mailbox_out_is_remembered_with_its_reason(store: Store) -> No
     assert store.mailboxes.skipped(SAKURA) == "left the company"
     assert store.mailboxes.accepted(SAKURA) == "known"
     assert store.mailboxes.skipped(TARO) is None
+    assert store.mailboxes.all_skipped() == {SAKURA: "left the company"}
     assert [audited.what for audited in store.audit.rows()] == ["failures accepted", "mailbox skipped"]
 
 

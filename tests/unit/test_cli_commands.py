@@ -192,6 +192,8 @@ def test_an_older_database_is_upgraded_only_when_confirmed(ws, monkeypatch):
 def test_a_decision_on_a_mailbox_is_said_and_shown_until_it_is_taken_back(ws):
     told = run("-C", ws, "mailbox", "skip", "a@example.co.jp", "--reason", "休職中")
     assert "`migrator mailbox retry a@example.co.jp` takes it in again" in told.stderr
-    assert json.loads(run("-C", ws, "mailbox", "show", "a@example.co.jp", "-o", "json").stdout)["left out"] == "休職中"
+    assert json.loads(run("-C", ws, "mailbox", "show", "a@example.co.jp", "-o", "json").stdout)["left_out"] == "休職中"
+    listed = json.loads(run("-C", ws, "mailbox", "list", "-o", "json").stdout)
+    assert [row["left_out"] for row in listed] == ["休職中", None, None]
     run("-C", ws, "mailbox", "retry", "a@example.co.jp")
     assert "left out" not in run("-C", ws, "mailbox", "show", "a@example.co.jp").stdout

@@ -223,6 +223,37 @@ def test_our_own_canaries_and_what_was_to_be_left_out_do_not_colour_the_light(co
     assert light(completed, workspace).light is Light.AMBER
 
 
+def test_our_own_canaries_are_counted_apart_from_peoples_mail(completed, workspace):
+    canaries = [{"outcome": Outcome.SKIPPED, "target_uid": None, "reason": Meant.CANARY}] * 3
+    out = {"outcome": Outcome.SKIPPED, "target_uid": None, "reason": Meant.FOLDER}
+    write(completed, U1, *canaries, out, folder="受信")
+    report = wave_report(completed, workspace, SALES)
+    assert findings(report)[0].text.startswith("2 mailboxes with 5 messages moved to new")
+    assert (report.totals.canaries, report.totals.skipped, report.totals.difference) == (3, 1, 0)
+    document = report_json(report)
+    assert (document["mailboxes"][0]["canaries"], document["mailboxes"][0]["skipped"]) == (3, 1)
+    assert "3 of them are our own test messages" in render_markdown(report)
+    standing = status(completed, workspace, SALES).mailboxes[0]
+    assert (standing.canaries, standing.counts.skipped) == (3, 1)
+
+
+def test_a_stop_by_the_operator_is_no_error(store, workspace):
+    moved(store, WaveState.SYNCING, error="stopped: 1 mailboxes of wave sales not worked. Run the same command again.")
+    passed(store, U1, error=f"stopped in the initial pass of {U1}. Run the same command again.")
+    standing = status(store, workspace, SALES)
+    assert (standing.mailboxes[0].standing, standing.mailboxes[0].error) == (Standing.STOPPED, "")
+    assert (standing.error, standing.stopped.partition(":")[0]) == ("", "stopped")
+    texts = [finding.text for finding in findings(wave_report(store, workspace, SALES))]
+    assert texts[0] == "The operator stopped the last run; the wave is syncing. Run it again."
+    assert not [text for text in texts if "in error" in text]
+
+
+def test_status_counts_what_was_carried_back(completed, workspace):
+    passed(completed, U1, PassKind.REVERSE, T0 + timedelta(hours=1), copied=3)
+    passed(completed, U1, PassKind.REVERSE, T0 + timedelta(hours=2), copied=1)
+    assert [box.carried_back for box in status(completed, workspace, SALES).mailboxes] == [4, 0]
+
+
 def test_content_that_the_target_changed_is_listed_by_grade(completed, workspace):
     write(completed, U2, {"grade": Grade.L3}, {"grade": Grade.L4}, {"grade": Grade.L1}, folder="送信済みアイテム")
     report = wave_report(completed, workspace, SALES)
@@ -328,7 +359,7 @@ def test_the_json_form_has_the_same_figures_under_stable_keys(completed, workspa
 def test_status_tells_who_is_at_work_and_what_was_interrupted(completed, workspace):
     passed(completed, U1, PassKind.CATCH_UP, T0 + timedelta(hours=1), finished=False)
     standing = status(completed, workspace, SALES)
-    assert [(m.address, m.standing) for m in standing.mailboxes] == [(U1, Standing.INTERRUPTED), (U2, Standing.DONE)]
+    assert [(m.address, m.standing) for m in standing.mailboxes] == [(U1, Standing.INTERRUPTED), (U2, Standing.IN_STEP)]
     assert standing.holder is None
     here = state.here(["migrator", "wave", "run", "sales"])
     completed.leases.acquire(f"mailbox:{U1}", here, timedelta(minutes=1))
@@ -337,7 +368,7 @@ def test_status_tells_who_is_at_work_and_what_was_interrupted(completed, workspa
     assert standing.mailboxes[0].standing is Standing.AT_WORK
     assert standing.holder is not None
     assert standing.holder.holder == here
-    assert standing.standings[Standing.DONE] == 1
+    assert standing.standings[Standing.IN_STEP] == 1
 
 
 def test_status_repeats_the_last_error_with_its_remedy(store, workspace):
