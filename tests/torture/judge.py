@@ -105,15 +105,23 @@ def judge(tally: Tally, where: str, work: Work, before: Evidence, now: Evidence,
     changes = _changed(before.old, now.old, tokens, flags=not back)
     changes += _changed(before.new, now.new, tokens) if before.new.messages() else []
     tally.touched += [where + one for one in changes]
-    tally.left += [where + one for one in _left(before, now)]
+    tally.left += [f"{where}canary {one}" for one in _canaries(before, now)]
+    if work != "retreat":  # taking a freeze back needs no pass, which would clear away what a killed one left
+        tally.left += [where + one for one in _own_folders(now)]
 
 
 def _judge_copy(tally: Tally, where: str, source: Snapshot, target: Snapshot) -> None:
-    verdict = compare(source, target)
+    verdict = compare(_mail(source), _mail(target))
     tally.lost += [where + one for one in verdict.lost]
     tally.doubled += [where + one for one in verdict.doubled]
     faults = (*verdict.altered, *verdict.misplaced, *verdict.flag_differs, *verdict.date_differs)
     tally.altered += [where + one for one in faults]
+
+
+def _mail(shot: Snapshot) -> Snapshot:
+    """Without the program's own folders."""
+    folders = {name: messages for name, messages in shot.folders.items() if not name.startswith(OWN_FOLDERS)}
+    return Snapshot(shot.user, folders, shot.subscribed)
 
 
 def _judge_tokens(tally: Tally, where: str, now: Evidence, place: str, tokens: Sequence[str]) -> None:
@@ -144,12 +152,15 @@ def _changed(before: Snapshot, now: Snapshot, tokens: Sequence[str], flags: bool
     return [f"gone or changed: {one}" for one in was - present.keys()] + unknown
 
 
-def _left(before: Evidence, now: Evidence) -> list[str]:
+def _canaries(before: Evidence, now: Evidence) -> list[Message]:
     """Canaries where none may stay: on the target, and on the source those that came with the way back."""
-    folders = [f"folder {n} on {side}" for side, s in now.sides.items() for n in s.folders if n.startswith(OWN_FOLDERS)]
     known = {(canary.folder, canary.uid) for canary in before.old.canaries}
     came = [c for c in now.old.canaries if (c.folder, c.uid) not in known] if before.new.messages() else []
-    return folders + [f"canary {canary}" for canary in (*now.new.canaries, *came)]
+    return [*now.new.canaries, *came]
+
+
+def _own_folders(now: Evidence) -> list[str]:
+    return [f"folder {n} on {side}" for side, s in now.sides.items() for n in s.folders if n.startswith(OWN_FOLDERS)]
 
 
 def _shape(shot: Snapshot) -> Counter[object]:

@@ -187,11 +187,18 @@ class Trial:
             ended = self.ground.runner.run(*self.again)
         for _ in range(AGAIN):
             if ended.code == 0:
-                return self.judge(story)
+                return self._judge_all(story)
             ended = self._run_again(self.ground.tally.stumbled, story)
             if self.work == "retreat" and ended.code == NOTHING_TO_TAKE_BACK:
                 self.work = "cutover"  # as its remedy says: run on
         self.ground.tally.stuck.append(f"{self.wave}: {story}: never ended well")
+
+    def _judge_all(self, story: str) -> None:
+        """After a retreat, the wave can be brought in step again, and is judged once more."""
+        self.judge(story)
+        if self.work == "retreat":
+            self.work = "pass"
+            self.judge(f"{story}, then in step again")
 
     def _run_again(self, faults: list[str], story: str) -> Ended:
         ended = self.ground.runner.run(*self.again)
