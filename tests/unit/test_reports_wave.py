@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -230,7 +231,7 @@ def test_our_own_canaries_are_counted_apart_from_peoples_mail(completed, workspa
     report = wave_report(completed, workspace, SALES)
     assert findings(report)[0].text.startswith("2 mailboxes with 5 messages moved to new")
     assert (report.totals.canaries, report.totals.skipped, report.totals.difference) == (3, 1, 0)
-    document = report_json(report)
+    document: Any = report_json(report)
     assert (document["mailboxes"][0]["canaries"], document["mailboxes"][0]["skipped"]) == (3, 1)
     assert "3 of them are our own test messages" in render_markdown(report)
     standing = status(completed, workspace, SALES).mailboxes[0]
