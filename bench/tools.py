@@ -37,7 +37,18 @@ def migrator(ground: Ground) -> list[str]:
 
 
 def doveadm(ground: Ground) -> list[str]:
-    """`doveadm backup` from the old server by IMAP into the new server's own store, as Dovecot's manual tunes it."""
+    """`doveadm backup` from the old server by IMAP into the new server's own store, with Dovecot's defaults."""
+    return _doveadm(ground, [])
+
+
+def tuned_doveadm(ground: Ground) -> list[str]:
+    """The same as Dovecot's manual tunes it for a migration."""
+    # 2.4 does by itself what these features of 2.3 ask for
+    features = ["imapc_features = rfc822.size fetch-headers"] if dovecot_version().startswith("2.3") else []
+    return _doveadm(ground, ["mail_prefetch_count = 20", *features])
+
+
+def _doveadm(ground: Ground, tuning: list[str]) -> list[str]:
     old = ground.scene.old
     lines = [
         f"!include {ground.scene.new.directory}/dovecot.conf",
@@ -45,10 +56,10 @@ def doveadm(ground: Ground) -> list[str]:
         f"imapc_port = {old.imaps_port if ground.tls else old.imap_port}",
         f"imapc_master_user = {old.master_user}",
         f"imapc_password = {old.master_password}",
-        "mail_prefetch_count = 20",
+        *tuning,
     ]
     if dovecot_version().startswith("2.3"):
-        lines += ["imapc_user = %u", "imapc_features = rfc822.size fetch-headers"]
+        lines += ["imapc_user = %u"]
     if ground.tls and ground.scene.authority:
         lines += ["imapc_ssl = imaps", f"ssl_client_ca_file = {ground.scene.authority.ca_file}"]
     path = ground.scene.directory / "doveadm.conf"
@@ -100,6 +111,7 @@ PEERS = {
     tool.name: tool
     for tool in (
         Tool("doveadm", "doveadm", doveadm, "apt-get install dovecot-core"),
+        Tool("doveadm-tuned", "doveadm", tuned_doveadm, "apt-get install dovecot-core"),
         Tool("mbsync", "mbsync", mbsync, "apt-get install isync"),
     )
 }
