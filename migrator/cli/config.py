@@ -1,10 +1,15 @@
 """`migrator config`: is what the operator wrote right, and what does it come to?"""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from migrator.cli.context import open_workspace, settings
 from migrator.cli.noun import noun
-from migrator.cli.output import Format, emit, emit_one
+from migrator.cli.output import Format, emit, emit_one, neutral_lines
+
+if TYPE_CHECKING:
+    from migrator.workspace import Workspace
 
 app = noun("config", "Check the workspace's files, and show what is in force.")
 
@@ -13,7 +18,7 @@ app = noun("config", "Check the workspace's files, and show what is in force.")
 def check(ctx: typer.Context) -> None:
     """Name each mistake in the files by file, line and column.
 
-    Exit code 5 if there is one, or if a secret is not where it should be.
+    Exit code 5 if there is one. Secrets that are not where they should be are listed; they may come later.
 
     No secret is read, no `command:` is run and no server is asked. "not obeyed yet" lists keys that this version
     checks but does not act on.
@@ -21,7 +26,7 @@ def check(ctx: typer.Context) -> None:
     Example: migrator -C ~/moving-to-new-mail config check
     """
     loaded = open_workspace(ctx)
-    unseen = loaded.look_for_secrets()
+    unseen, missing = _secrets(loaded)
     emit_one(
         {
             "workspace": str(loaded.root),
@@ -31,12 +36,24 @@ def check(ctx: typer.Context) -> None:
             "waves": len(loaded.waves),
             "in no wave": len(loaded.mailboxes) - sum(len(wave.mailboxes) for wave in loaded.waves.values()),
             "state": loaded.state_url,
-            "secrets found": len(loaded.mentions) - len(unseen),
-            "seen only when used": list(map(str, unseen)),
+            "secrets found": len(loaded.mentions) - len(unseen) - len(missing),
+            "secrets missing": missing,
+            "seen only when used": unseen,
             "not obeyed yet": list(loaded.not_obeyed),
         },
         settings(ctx).form,
     )
+
+
+def _secrets(loaded: "Workspace") -> tuple[list[str], list[str]]:
+    """References that only their use can prove, and those that are not where they should be, told on stderr too."""
+    from migrator.workspace.loading import SecretsMissing
+
+    try:
+        return [str(one) for one in loaded.look_for_secrets()], []
+    except SecretsMissing as error:
+        typer.echo(f"warning: {neutral_lines(str(error))}\nwhat to do: {neutral_lines(error.remedy)}", err=True)
+        return [], [str(problem) for problem in error.problems]
 
 
 @app.command()

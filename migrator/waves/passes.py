@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from time import monotonic, sleep
+from typing import ClassVar
 
 from migrator.dispatch import PassResults
 from migrator.model.errors import ExitCode, MigratorError, Refused, Stopped
@@ -19,7 +20,7 @@ class MailboxesFailed(Refused):
     """Some mailboxes could not be worked; the others are done."""
 
     exit_code = ExitCode.FAILED_MAILBOXES
-    runbook = "mailboxes-failed"
+    runbook: ClassVar[str | None] = "mailboxes-failed"
 
 
 class MailboxesLocked(MailboxesFailed):
@@ -40,12 +41,14 @@ class ServerUnreachable(MailboxesFailed):
     """None of the mailboxes could be reached."""
 
     exit_code = ExitCode.UNREACHABLE
+    runbook = None
 
 
 class SettingsInvalid(MailboxesFailed):
     """None of the mailboxes could be worked with what the workspace says."""
 
     exit_code = ExitCode.CONFIG
+    runbook = "config-invalid"
 
 
 _COMMON = {one.exit_code: one for one in (MailboxesLocked, LoginsRefused, ServerUnreachable, SettingsInvalid)}

@@ -25,7 +25,7 @@ def migrator(*args, code=0, cwd=None, **env):
 def test_a_new_workspace_is_made_checked_and_shown_from_inside_it(tmp_path):
     migrator("init", "moving", cwd=tmp_path)
     inside = tmp_path / "moving"
-    assert "env:OLD_MASTER is not set" in migrator("config", "check", cwd=inside, code=5).stderr
+    assert "env:OLD_MASTER is not set" in migrator("config", "check", cwd=inside).stderr
     secrets = {"OLD_MASTER": MARKED, "NEW_MASTER": MARKED}
     assert "workspace" in migrator("config", "check", cwd=inside, **secrets).stdout
     assert "env:OLD_MASTER" in migrator("config", "show", cwd=inside, OLD_MASTER=MARKED).stdout
