@@ -9,9 +9,10 @@ from migrator.model.wave import PassKind
 
 @dataclass(frozen=True, slots=True)
 class PassReport:
-    """One pass over one mailbox: counts of messages, octets, and what it left.
+    """One pass over one mailbox: `copied` to `octets` are of this pass alone, the rest is of the whole mailbox.
 
-    `source_messages` is what the source's folders hold; the outcomes add up to it (I3), or `unaccounted` is not 0.
+    `source_messages` is what the source's folders hold; the ledger's outcomes add up to it (I3), or `unaccounted` is
+    not 0 (of a reverse pass: messages on the target that were not carried back).
     """
 
     kind: PassKind

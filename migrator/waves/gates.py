@@ -104,8 +104,11 @@ def sweep_is_clean(op: Operation) -> GateResult:
     outcomes = op.crew.each(op.mailboxes, lambda mailbox: _sweep(op, mailbox))
     failed = [f"{a}: {o}" for a, o in outcomes.items() if isinstance(o, MigratorError)]
     removed = sum(o.removed for o in outcomes.values() if not isinstance(o, MigratorError))
-    text = _list("sweeps failed", failed) if failed else f"{removed} surplus copies removed"
-    return GateResult("sweep", not failed, text, "Mend what the sweep met, then run again.")
+    left = [a for a, o in outcomes.items() if not isinstance(o, MigratorError) and o.doubtful]
+    text = f"{removed} surplus copies removed"
+    if failed or left:
+        text = _list("sweeps failed", failed) + "; " + _list("mailboxes with copies only marked \\Deleted", left)
+    return GateResult("sweep", not failed and not left, text, "Mend what the sweep met, then run again.")
 
 
 def nothing_failed(op: Operation) -> GateResult:

@@ -209,11 +209,15 @@ class CutoverSettings(Section):
 
 
 class FolderSettings(Section):
-    """Folder names that differ: `map` source to target, `skip` left out, `merge` targets that may take several."""
+    """Folder names that differ: `map` source to target, `skip` left out, `merge` targets that may take several.
+
+    `deleted`: messages marked \\Deleted on the source are copied with the mark, or left out.
+    """
 
     map: dict[str, Annotated[str, Field(min_length=1)]] = {}
     skip: tuple[str, ...] = ()
     merge: tuple[str, ...] = ()
+    deleted: Literal["keep", "skip"] = "keep"
 
 
 class Concurrency(Section):
