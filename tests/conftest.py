@@ -6,6 +6,7 @@ names what was skipped for want of a server, and how to get it.
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -119,7 +120,12 @@ def _map_requirements(*kinds: str) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of pytest-xdist, so that tests may carry it where xdist is not installed."""
+    """Register the marker of pytest-xdist, so that tests may carry it where xdist is not installed.
+
+    A shell starts what runs in its background with SIGINT ignored, which programs under test would inherit.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "xdist_group(name): run the tests of a group in one worker")
 
 

@@ -313,8 +313,7 @@ COPY = textwrap.dedent(
     """
     import resource, sys
     from migrator.imap import Digester, connect
-    from migrator.model.flags import flag_fits, keep_safe_flags
-from migrator.model.mailbox import Endpoint, Login, Secret, Tls
+    from migrator.model.mailbox import Endpoint, Login, Secret, Tls
     host, port, to_host, to_port, user, password, to_password = sys.argv[1:]
     source = connect(Endpoint(host, int(port), Tls.NONE), Login(user, Secret(password)), allow_plaintext=True)
     target = connect(Endpoint(to_host, int(to_port), Tls.NONE), Login(user, Secret(to_password)), allow_plaintext=True)
