@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from migrator.cli.context import open_store
 from migrator.model.wave import WaveState
+from migrator.reports.report import stopped
 from migrator.state.errors import StateMissing
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def standing(workspace: "Workspace") -> list[dict[str, object]]:
                 "state": record.state if record else WaveState.PLANNED,
                 "since": record.since if record else None,
                 "window": wave.window.start if wave.window else None,
-                "error": record.error.partition("\n")[0] if record else "",
+                "error": record.error.partition("\n")[0] if record and not stopped(record.error) else "",
             }
         )
     return rows

@@ -125,10 +125,6 @@ class Session:
         """DELETE."""
         self._channel.run(b"DELETE", astring(self._octets(name)))
 
-    def rename(self, name: FolderName, to: FolderName) -> None:
-        """RENAME."""
-        self._channel.run(b"RENAME", astring(self._octets(name)), astring(self._octets(to)))
-
     def subscribe(self, name: FolderName) -> None:
         """SUBSCRIBE."""
         self._channel.run(b"SUBSCRIBE", astring(self._octets(name)))
@@ -172,11 +168,19 @@ class Session:
         answers OK and does nothing. Unsupported where the server lacks MOVE.
         """
         self._need("MOVE")
-        return self._transfer(b"UID MOVE", uids, folder)
-
-    def copy(self, uids: Sequence[int], folder: FolderName) -> dict[int, int]:
-        """NOOP, then UID COPY: the same as `move`."""
-        return self._transfer(b"UID COPY", uids, folder)
+        self.noop()
+        moved: dict[int, int] = {}
+        for uid_set in uid_sets(uids):
+            done = self._channel.run(b"UID MOVE", uid_set, astring(self._octets(folder)))
+            lines = [parts[0] for parts in done.untagged]
+            if done.status and done.status.code == "COPYUID":
+                lines.append(b"[COPYUID " + done.status.args + b"]")
+            for found in filter(None, map(_COPYUID.search, lines)):
+                old, new = expand(found[1], len(uids)), expand(found[2], len(uids))
+                if len(old) != len(new):
+                    self._channel.violated("the server sent a COPYUID with two sets of different sizes")
+                moved.update(zip(old, new, strict=True))
+        return moved
 
     def store(self, uids: Sequence[int], flags: Flags, mode: Literal["+", "-", "="]) -> None:
         """Add, remove or set flags; returns when the server has said OK."""
@@ -215,21 +219,6 @@ class Session:
         if not chosen.uidvalidity:
             raise ProtocolViolation(f"{self._channel.peer}: the folder {name!r} has no UIDVALIDITY")
         return chosen if chosen.uidnext else scanning.with_uidnext(chosen, self.status(name))
-
-    def _transfer(self, command: bytes, uids: Sequence[int], folder: FolderName) -> dict[int, int]:
-        self.noop()
-        moved: dict[int, int] = {}
-        for uid_set in uid_sets(uids):
-            done = self._channel.run(command, uid_set, astring(self._octets(folder)))
-            lines = [parts[0] for parts in done.untagged]
-            if done.status and done.status.code == "COPYUID":
-                lines.append(b"[COPYUID " + done.status.args + b"]")
-            for found in filter(None, map(_COPYUID.search, lines)):
-                old, new = expand(found[1], len(uids)), expand(found[2], len(uids))
-                if len(old) != len(new):
-                    self._channel.violated("the server sent a COPYUID with two sets of different sizes")
-                moved.update(zip(old, new, strict=True))
-        return moved
 
 
 def _capabilities(done: Exchange) -> frozenset[str]:

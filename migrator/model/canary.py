@@ -9,6 +9,14 @@ from migrator.model.names import Address, Ingress, ServerName
 CANARY_HEADER = "X-Migrator-Canary"  # its value is the token; whoever copies or counts mail leaves these out
 
 
+class ProofPhase(StrEnum):
+    """Which proof a canary belongs to: before the cutover, after it, after a rollback."""
+
+    GATE = "gate"
+    CUTOVER = "cutover"
+    ROLLBACK = "rollback"
+
+
 class CanaryState(StrEnum):
     """What is known of a canary. No evidence is `pending`, then `unproven`; never `proven`."""
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from migrator.model.canary import Canary, CanaryState
+from migrator.model.canary import Canary, CanaryState, ProofPhase
 from migrator.model.message import Grade, Meant, Outcome
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.tally import tally
@@ -24,8 +24,6 @@ from migrator.reports.report import (
 from migrator.state import Store
 from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
 from migrator.workspace import Workspace
-
-PHASES = ("gate", "cutover", "rollback")
 
 
 def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime | None = None) -> Report:
@@ -129,7 +127,7 @@ def _notes(passes: Iterable[PassRecord], addresses: Iterable[Address]) -> tuple[
 
 
 def _canaries(store: Store, wave: WaveName) -> tuple[CanaryPhase, ...]:
-    phases = ((phase, store.canaries.all(wave, phase)) for phase in PHASES)
+    phases = ((phase, store.canaries.all(wave, phase)) for phase in ProofPhase)
     return tuple(_phase(phase, canaries) for phase, canaries in phases if canaries)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from migrator.model.canary import ProofPhase
 from migrator.model.message import Outcome
 from migrator.model.wave import WaveState as S
 from migrator.reports.report import CanaryPhase, Finding, Light, Report, stopped
@@ -75,7 +76,7 @@ def _overdue(report: Report) -> Iterator[Finding]:
 
 
 def _delivery(report: Report) -> Iterator[Finding]:
-    gate, cutover, rollback = (report.phase(name) for name in ("gate", "cutover", "rollback"))
+    gate, cutover, rollback = (report.phase(name) for name in ProofPhase)
     if report.state in _BEFORE and gate is not None:
         yield from _astray(gate, Light.AMBER)
     if report.state in _MOVED and cutover is not None:
@@ -146,11 +147,11 @@ def _all_well(report: Report) -> str:
     boxes = _many(totals.mailboxes, "mailbox")
     what = f"{boxes} with {_many(totals.copied + totals.present, 'message')}"
     if report.state is S.COMPLETED:
-        proof = _proof(report.phase("cutover"))
+        proof = _proof(report.phase(ProofPhase.CUTOVER))
         return f"{what} moved to {report.target}; {proof} that mail arrives there and only there."
     if report.state is S.ROLLED_BACK:
         carried = _many(report.rollback.carried_back if report.rollback else 0, "message")
-        proof = _proof(report.phase("rollback"))
+        proof = _proof(report.phase(ProofPhase.ROLLBACK))
         return f"{boxes} back on the source, {carried} carried back; {proof} that mail arrives there and only there."
     if report.state is S.PLANNED:
         return f"{boxes} planned; nothing has been copied yet."

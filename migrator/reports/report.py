@@ -213,7 +213,7 @@ class Report:
         return total(self.mailboxes)
 
     def phase(self, name: str) -> CanaryPhase | None:
-        """The proof `name` ("gate", "cutover", "rollback"), if canaries were ever intended for it."""
+        """The proof `name` (a ProofPhase), if canaries were ever intended for it."""
         return next((phase for phase in self.canaries if phase.phase == name), None)
 
 

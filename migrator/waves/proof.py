@@ -9,7 +9,7 @@ from typing import Literal
 
 from migrator.delivery import Envelope, Proof, ProofJob, plan_canaries, prove, tidy
 from migrator.imap import Session
-from migrator.model.canary import CanaryState
+from migrator.model.canary import CanaryState, ProofPhase
 from migrator.model.errors import GateRefused, Refused
 from migrator.model.mailbox import Endpoint, Mailbox
 from migrator.model.names import Address, Ingress, ServerName
@@ -17,7 +17,6 @@ from migrator.model.wave import WaveState
 from migrator.waves.operation import Operation
 
 RECENT = timedelta(minutes=15)
-GATE, CUTOVER, RETURN = "gate", "cutover", "rollback"  # phases under which canaries are journalled
 
 
 class DeliveryUnproven(Refused):
@@ -31,7 +30,7 @@ def prove_present_route(op: Operation) -> Proof:
 
     A proof that is younger than RECENT counts: the mailbox is a person's, and shall not fill with test messages.
     """
-    return _prove(op, GATE, op.mailboxes[:1], "source", since=datetime.now(UTC) - RECENT, remove=False)
+    return _prove(op, ProofPhase.GATE, op.mailboxes[:1], "source", since=datetime.now(UTC) - RECENT, remove=False)
 
 
 def prove_delivery(op: Operation, since: datetime) -> Proof:
@@ -39,17 +38,17 @@ def prove_delivery(op: Operation, since: datetime) -> Proof:
 
     Canaries sent since `since` are taken up again: those of an earlier run of this proof that was killed.
     """
-    return _prove(op, CUTOVER, op.mailboxes, "target", since=since, remove=True)
+    return _prove(op, ProofPhase.CUTOVER, op.mailboxes, "target", since=since, remove=True)
 
 
 def prove_return(op: Operation, since: datetime) -> Proof:
     """After a rollback: on the source, absent on the target; then removed by UID."""
-    return _prove(op, RETURN, op.mailboxes, "source", since=since, remove=True)
+    return _prove(op, ProofPhase.ROLLBACK, op.mailboxes, "source", since=since, remove=True)
 
 
 def tidy_late(op: Operation) -> int:
     """Remove canaries that reached the target after their deadline; the number of messages removed."""
-    late = [c for c in op.store.canaries.all(op.wave.name, CUTOVER) if c.state is not CanaryState.PROVEN]
+    late = [c for c in op.store.canaries.all(op.wave.name, ProofPhase.CUTOVER) if c.state is not CanaryState.PROVEN]
     return tidy(late, partial(_session, op)).removed if late else 0
 
 
@@ -58,7 +57,7 @@ def tidy_after_return(op: Operation) -> int:
 
     The proof may have been killed before it took them away, and those that were still queued went to the source.
     """
-    sent = op.store.canaries.all(op.wave.name, CUTOVER)
+    sent = op.store.canaries.all(op.wave.name, ProofPhase.CUTOVER)
     elsewhere = [replace(canary, expected=canary.absent_on, absent_on=canary.expected) for canary in sent]
     return tidy([*sent, *elsewhere], partial(_session, op)).removed if sent else 0
 
@@ -91,7 +90,7 @@ def _prover(op: Operation) -> str:
 
 def _prove(
     op: Operation,
-    phase: str,
+    phase: ProofPhase,
     mailboxes: Sequence[Mailbox],
     towards: Literal["source", "target"],
     *,
