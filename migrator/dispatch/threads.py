@@ -18,7 +18,7 @@ from migrator.dispatch.leases import LeaseKeeper
 from migrator.imap import Session, connect
 from migrator.model.errors import MigratorError, Stopped, Transient
 from migrator.model.mailbox import Mailbox
-from migrator.model.names import Address, WaveName
+from migrator.model.names import Address, ServerName, WaveName
 from migrator.model.progress import PassReport, Progress, StopSignal
 from migrator.model.wave import PassKind
 from migrator.state import Store
@@ -59,6 +59,12 @@ class Crew:
             folders.map, frozenset(folders.skip), frozenset(folders.merge), DeletedPolicy(folders.deleted)
         )
 
+    @property
+    def at_once(self) -> int:
+        """How many mailboxes may be looked at side by side, one connection each, on any of the servers."""
+        fewest = min(server.limits.connections for server in self._workspace.config.servers.values())
+        return min(fewest, self._workspace.config.concurrency.mailboxes)
+
     def heeding(self, stop: StopSignal) -> "Crew":
         """The same crew, with the same leases and connection slots, that heeds another signal to stop."""
         twin = copy(self)
@@ -77,9 +83,18 @@ class Crew:
         lanes = min(self._workspace.server(s).limits.per_mailbox for s in (mailbox.source, mailbox.target))
         with (
             self._keeper.hold(f"mailbox:{mailbox.address}") as lease,
-            self._budget.slots({mailbox.source: lanes, mailbox.target: lanes}) as granted,
+            self._budget.slots(connections(mailbox, kind, lanes)) as granted,
         ):
-            yield self._job(mailbox, kind, lease, min(granted.values()))
+            yield self._job(mailbox, kind, lease, min(lanes, *granted.values()))
+
+    @contextmanager
+    def visit(self, mailbox: Mailbox, side: Side) -> Iterator[Session]:
+        """A session outside a pass, with its connection slot."""
+        with (
+            self._budget.slots({mailbox.source if side == "source" else mailbox.target: 1}),
+            self.session(mailbox, side) as session,
+        ):
+            yield session
 
     def run(self, wave: WaveName, mailboxes: Sequence[Mailbox], kind: PassKind) -> PassResults:
         """One pass over each of `mailboxes`. A mailbox that fails is reported, and never stops the others."""
@@ -158,6 +173,20 @@ class Crew:
             stop=self._stop,
             target_lease=self._workspace.config.lease.ttl,
         )
+
+
+def connections(mailbox: Mailbox, kind: PassKind, lanes: int) -> dict[ServerName, int]:
+    """The connections that a pass opens at most, a server.
+
+    A lane has one on each side. Where messages are staged there is one lane, with a second connection that moves them;
+    and the lease on the target is renewed over one of its own.
+    """
+    moving = max(lanes, 2)
+    source = moving if kind is PassKind.REVERSE else lanes
+    target = 1 + (lanes if kind is PassKind.REVERSE else moving)
+    if mailbox.source == mailbox.target:
+        return {mailbox.source: source + target}
+    return {mailbox.source: source, mailbox.target: target}
 
 
 def _wait(call: RetryCallState) -> float:

@@ -203,7 +203,8 @@ def _sweep(op: Operation, mailbox: Mailbox) -> SweepReport:
 
 
 def _login(op: Operation, mailbox: Mailbox) -> None:
-    op.crew.session(mailbox, "target").close()
+    with op.crew.visit(mailbox, "target"):
+        pass  # being let in is all there is to it
 
 
 def _list(what: str, items: Sequence[str], most: int = 10) -> str:

@@ -49,7 +49,7 @@ def prove_return(op: Operation, since: datetime) -> Proof:
 def tidy_late(op: Operation) -> int:
     """Remove canaries that reached the target after their deadline; the number of messages removed."""
     late = [c for c in op.store.canaries.all(op.wave.name, ProofPhase.CUTOVER) if c.state is not CanaryState.PROVEN]
-    return tidy(late, partial(_session, op)).removed if late else 0
+    return tidy(late, partial(_session, op), op.crew.at_once).removed if late else 0
 
 
 def tidy_after_return(op: Operation) -> int:
@@ -59,7 +59,7 @@ def tidy_after_return(op: Operation) -> int:
     """
     sent = op.store.canaries.all(op.wave.name, ProofPhase.CUTOVER)
     elsewhere = [replace(canary, expected=canary.absent_on, absent_on=canary.expected) for canary in sent]
-    return tidy([*sent, *elsewhere], partial(_session, op)).removed if sent else 0
+    return tidy([*sent, *elsewhere], partial(_session, op), op.crew.at_once).removed if sent else 0
 
 
 def refuse_unproven(op: Operation, proof: Proof) -> None:
@@ -110,7 +110,7 @@ def _prove(
         remove=remove,
         progress=op.progress,
         stop=op.stop,
-        workers=op.workspace.config.concurrency.mailboxes,
+        workers=op.crew.at_once,
     )
     return prove(job)
 
