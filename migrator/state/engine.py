@@ -6,6 +6,8 @@ for its one writing connection, those of other processes for SQLite's lock (`bus
 """
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -177,7 +179,20 @@ def _reader(url: URL) -> Engine:
 def _wait_and_log_ahead(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where sqlite3 guesses
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _log_ahead(connection)
+
+
+def _log_ahead(connection: Any) -> None:
+    """WAL. While another process writes to a file not yet in WAL, SQLite does not heed `busy_timeout`: we wait here."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.01)
 
 
 def _enforce_references(connection: Any, record: Any) -> None:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -302,3 +303,15 @@ def test_a_failed_row_needs_no_digest(store: Store) -> None:
     unread = LedgerRow(1, None, Outcome.FAILED, frozenset(), b"", "no answer")
     store.ledger.commit(lease, rows=[(folder.id, unread)])
     assert store.ledger.rows(folder.id) == [unread]
+
+
+def test_a_new_database_that_another_process_is_just_making_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "migrator.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.execute, ("COMMIT",))
+    release.start()
+    with state.open(f"sqlite:///{path}") as store:
+        assert store.waves.all() == ()
+    release.join()
+    other.close()
