@@ -1,23 +1,60 @@
-"""A slow wire: a TCP proxy that delays each direction, and delivers what a dead client had already sent."""
+"""A slow wire: a TCP proxy that delays each direction, counts, and delivers what a dead client had already sent."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, cast
 
-CHUNK = 1 << 18
+WINDOW = 16 << 20
+"""Octets that may be on their way in one direction of a connection; a sender waits when there are more."""
 
 
-@dataclass
-class _Link:
-    """One proxied connection."""
+@dataclass(frozen=True)
+class LinkCounts:
+    """What went over one connection. `round_trips`: how often the client spoke after it had been told something (its
+    first words count too), so at least as often as it waited for an answer."""
 
-    client: asyncio.StreamWriter
-    server: asyncio.StreamWriter
-    last: str = ""
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    round_trips: int
+    octets_up: int
+    octets_down: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What went over a proxy: one entry a connection, in the order in which they were made, ended ones included."""
+
+    links: tuple[LinkCounts, ...]
+
+    @property
+    def connections(self) -> int:
+        return len(self.links)
+
+    @property
+    def round_trips(self) -> int:
+        return sum(link.round_trips for link in self.links)
+
+    @property
+    def octets_up(self) -> int:
+        return sum(link.octets_up for link in self.links)
+
+    @property
+    def octets_down(self) -> int:
+        return sum(link.octets_down for link in self.links)
+
+    def since(self, earlier: Counts) -> Counts:
+        """What was added after `earlier` was taken from the same proxy; connections that said nothing are left out."""
+        pad = (LinkCounts(0, 0, 0),) * (len(self.links) - len(earlier.links))
+        grown = [
+            LinkCounts(
+                now.round_trips - was.round_trips, now.octets_up - was.octets_up, now.octets_down - was.octets_down
+            )
+            for now, was in zip(self.links, earlier.links + pad, strict=True)
+        ]
+        return Counts(tuple(link for link in grown if link != LinkCounts(0, 0, 0)))
 
 
 class DelayProxy:
@@ -26,13 +63,18 @@ class DelayProxy:
     A client that dies does not take its bytes along: the target gets all of them, then the end of the connection, each
     after the delay. That is how an APPEND can land seconds after the death of the client that sent it.
     `delay_up` (client to target) and `delay_down` may be changed at any time; they hold for what comes in from then on.
-    `round_trips` counts how often a client spoke after the target had; `connections` all connections made.
+
+    To count what a piece of work costs:
+
+        before = proxy.counts()
+        work()
+        cost = proxy.counts().since(before)
+        assert cost.round_trips <= 6
     """
 
     def __init__(self, target: tuple[str, int], delay_up: float = 0.0, delay_down: float = 0.0) -> None:
         self.target, self.delay_up, self.delay_down = target, delay_up, delay_down
         self.host, self.port = "127.0.0.1", 0
-        self.round_trips = self.connections = self.octets_up = self.octets_down = 0
         self._links: list[_Link] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -41,13 +83,38 @@ class DelayProxy:
     def start(self) -> DelayProxy:
         """Listen on a free port of 127.0.0.1."""
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        self._server = self._await(self._loop.create_server(lambda: _Link(self).up, self.host, 0))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
+    def counts(self) -> Counts:
+        """What has gone over it so far."""
+        return Counts(tuple(link.counts() for link in list(self._links)))
+
+    @property
+    def round_trips(self) -> int:
+        return self.counts().round_trips
+
+    @property
+    def connections(self) -> int:
+        return self.counts().connections
+
+    @property
+    def octets_up(self) -> int:
+        return self.counts().octets_up
+
+    @property
+    def octets_down(self) -> int:
+        return self.counts().octets_down
+
+    @property
+    def in_flight(self) -> int:
+        """Connections of which at least one side is still open or has bytes on their way."""
+        return sum(link.open for link in list(self._links))
+
     def cut(self) -> None:
         """Break all connections now; bytes on their way are lost, as when a router forgets its state."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+        self._await(self._cut())
 
     def stop(self) -> None:
         """Break all connections and stop listening."""
@@ -58,74 +125,142 @@ class DelayProxy:
         self._thread.join()
         self._loop.close()
 
-    @property
-    def in_flight(self) -> int:
-        """Connections of which at least one side is still open or has bytes on their way."""
-        return len(self._links)
-
     def __enter__(self) -> DelayProxy:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._accept, self.host, 0)
+    def _await(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _cut(self) -> None:
         for link in self._links:
-            link.client.transport.abort()
-            link.server.transport.abort()
-            for task in link.tasks:
-                task.cancel()
+            link.cut()
         await asyncio.sleep(0)
 
-    async def _accept(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+
+class _Link:
+    """One proxied connection: `up` hears the client, `down` hears the server."""
+
+    def __init__(self, proxy: DelayProxy) -> None:
+        self.proxy, self.round_trips, self.told = proxy, 0, True
+        self.up, self.down = _Lane(self), _Lane(self)
+        self.up.other, self.down.other = self.down, self.up
+
+    @property
+    def open(self) -> bool:
+        return not (self.up.gone and self.down.gone)
+
+    def counts(self) -> LinkCounts:
+        return LinkCounts(self.round_trips, self.up.octets, self.down.octets)
+
+    def delay(self, lane: _Lane) -> float:
+        return self.proxy.delay_up if lane is self.up else self.proxy.delay_down
+
+    def client_spoke(self) -> None:
+        self.round_trips += self.told
+        self.told = False
+
+    async def connect(self) -> None:
+        """To the target. Where that is impossible the client is cut off."""
         try:
-            server_reader, server = await asyncio.open_connection(*self.target)
+            await self.proxy._loop.create_connection(lambda: self.down, *self.proxy.target)
         except OSError:
-            client.transport.abort()
+            self.down.gone = True
+            self.cut()
+
+    def cut(self) -> None:
+        for lane in (self.up, self.down):
+            lane.line.clear()
+            if lane.transport:
+                lane.transport.abort()
+
+
+class _Lane(asyncio.Protocol):
+    """One direction: hears its own side at once, tells the other side when it is due."""
+
+    other: _Lane
+
+    def __init__(self, link: _Link) -> None:
+        self.link = link
+        self.loop = link.proxy._loop
+        self.transport: asyncio.Transport | None = None
+        self.line: deque[tuple[float, bytes]] = deque()  # when due, and what; nothing: the end
+        self.octets = self.on_the_way = 0
+        self.ended = self.gone = self.full = False
+        self.timer: asyncio.TimerHandle | None = None
+        self.last_due = 0.0
+
+    # what this side says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        if self is self.link.up:
+            self.link.proxy._links.append(self.link)
+            self.connecting = self.loop.create_task(self.link.connect())
+        else:
+            self.other.deliver()  # what the client said meanwhile
+
+    def data_received(self, data: bytes) -> None:
+        self.octets += len(data)
+        if self is self.link.up:
+            self.link.client_spoke()
+        self._send(data)
+
+    def eof_received(self) -> bool:
+        self._end()
+        return True  # what is on its way to this side still gets there
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.gone = True
+        self._end()  # a reset is an end: what came before it is delivered
+
+    def _end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self._send(b"")
+
+    def _send(self, data: bytes) -> None:
+        self.last_due = max(self.last_due, self.loop.time() + self.link.delay(self))
+        self.line.append((self.last_due, data))
+        self.on_the_way += len(data)
+        if self.timer is None:
+            self.deliver()
+
+    # what the other side hears
+
+    def deliver(self) -> None:
+        """Hand over what is due; come back for the rest."""
+        self.timer = None
+        there = self.other.transport
+        while there and self.line and not self.full:
+            due, data = self.line[0]
+            if due > self.loop.time():
+                self.timer = self.loop.call_at(due, self.deliver)
+                break
+            self.line.popleft()
+            self.on_the_way -= len(data)
+            if not data:
+                there.close()
+            elif not there.is_closing():
+                self.link.told |= self is self.link.down
+                there.write(data)
+        self._hold_back()
+
+    def pause_writing(self) -> None:
+        self.other.full = True
+
+    def resume_writing(self) -> None:
+        self.other.full = False
+        if self.other.timer is None:
+            self.other.deliver()
+
+    def _hold_back(self) -> None:
+        """Stop listening to a side that is too far ahead, and listen again."""
+        if self.transport is None or self.ended or self.transport.is_closing():
             return
-        self.connections += 1
-        link = _Link(client, server)
-        self._links.append(link)
-        link.tasks += [asyncio.create_task(self._pump("up", link, client_reader, server))]
-        link.tasks += [asyncio.create_task(self._pump("down", link, server_reader, client))]
-        await asyncio.gather(*link.tasks, return_exceptions=True)
-        self._links.remove(link)
-
-    async def _pump(
-        self, direction: str, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Move one direction: read at once, write when due."""
-        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        delivery = asyncio.create_task(self._deliver(line, writer))
-        link.tasks.append(delivery)
-        data = b"start"
-        while data:
-            try:
-                data = await reader.read(CHUNK)
-            except OSError:
-                data = b""  # a reset is an end: what came before it is delivered
-            self._count(direction, link, len(data))
-            delay = self.delay_up if direction == "up" else self.delay_down
-            await line.put((self._loop.time() + delay, data))
-        await delivery
-
-    async def _deliver(self, line: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-        while True:
-            due, data = await line.get()
-            await asyncio.sleep(max(0.0, due - self._loop.time()))
-            with contextlib.suppress(OSError):
-                if not data:
-                    writer.close()
-                    return
-                writer.write(data)
-                await writer.drain()
-
-    def _count(self, direction: str, link: _Link, octets: int) -> None:
-        if octets and direction == "up":
-            self.octets_up += octets
-            self.round_trips += link.last != "up"
-        self.octets_down += octets if direction == "down" else 0
-        link.last = direction if octets else link.last
+        if self.on_the_way > WINDOW:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
