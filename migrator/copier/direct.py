@@ -1,8 +1,8 @@
 """Direct commit: intent, APPEND straight into the folder, evidence. For folders in which nobody works yet."""
 
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from migrator.copier.job import FolderChanged
 from migrator.copier.journal import Journal
@@ -12,7 +12,7 @@ from migrator.copier.resolve import learn_uids
 from migrator.copier.stream import SentBatch, stream
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap import AppendResult
-from migrator.model.errors import MigratorError, Stopped
+from migrator.model.errors import MigratorError
 from migrator.state.records import IntentKind, LedgerRow, NewIntent
 
 WINDOW = 4  # batches sent and not answered
@@ -47,6 +47,7 @@ class DirectTransfer:
     def _step(self) -> None:
         while self._journal.again and len(self._asked) < 2:  # one ahead: the source reads while we write
             batch = self._journal.again.popleft()
+            self._spend(batch)
             self._fetcher.request(batch.uids)
             self._asked.append(batch)
         if self._asked:
@@ -103,10 +104,20 @@ class DirectTransfer:
             learn_uids(self._shared, self._lane, self._work, self._unlearnt)
 
     def _checkpoint(self) -> None:
+        with self._settling():
+            self._shared.lanes.checkpoint()
+
+    def _spend(self, batch: Batch) -> None:
+        job = self._shared.job
+        with self._settling():
+            job.pace.spend(job.mailbox, len(batch.messages), batch.octets)
+
+    @contextmanager
+    def _settling(self) -> Iterator[None]:
         """Before stopping, wait for the answers to what was sent: then nothing is doubtful."""
         try:
-            self._shared.lanes.checkpoint()
-        except (Stopped, LaneStopped):
+            yield
+        except (MigratorError, LaneStopped):
             with suppress(MigratorError):
                 while self._flying:
                     self._collect(wait=True)

@@ -9,7 +9,7 @@ from migrator.copier.folders import FolderPolicy
 from migrator.imap import Session
 from migrator.model.errors import ExitCode, Locked, Refused, Stopped, Transient
 from migrator.model.mailbox import Mailbox
-from migrator.model.progress import Progress, StopSignal
+from migrator.model.progress import Pace, Progress, StopSignal, Unpaced
 from migrator.model.wave import PassKind
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class CopyJob:
     stop: StopSignal
     target_lease: timedelta = field(default=timedelta(seconds=60))
     grace: timedelta = field(default=timedelta(seconds=5))
+    pace: Pace = field(default_factory=Unpaced)
 
     @property
     def staged(self) -> bool:

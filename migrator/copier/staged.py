@@ -47,6 +47,7 @@ class StagedTransfer:
 
     def _carry(self, batch: Batch) -> None:
         work = self._work
+        self._shared.job.pace.spend(self._shared.job.mailbox, len(batch.messages), batch.octets)
         self._fetcher.request(batch.uids)
         intent = NewIntent(
             work.record.id, IntentKind.STAGED, work.direction, self._staging.uidvalidity, work.uidnext, batch.uids

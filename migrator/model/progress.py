@@ -41,6 +41,23 @@ class Progress(Protocol):
         """A line for the operator: a step of the wave, a warning."""
 
 
+class Pace(Protocol):
+    """What keeps the copying within the servers' budgets; asked from many threads, before each batch."""
+
+    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> None:
+        """Wait until the budgets of the mailbox's servers allow these; return at once where there are none.
+
+        Raises Stopped when the operator stops meanwhile, and Transient when it would take too long for a connection.
+        """
+
+
+class Unpaced:
+    """A Pace that never waits."""
+
+    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> None:
+        """Return at once."""
+
+
 class StopSignal(Protocol):
     """The operator's wish to stop; asked at each checkpoint (between batches, between steps)."""
 
