@@ -6,9 +6,11 @@
     waves, leases, ledger, flips, canaries, audit, mailboxes      the nouns
     folders, intents, tallies      parts of the ledger
     journal    its hot path: what a batch of a copy writes
+    looks      what a pass asks of a folder's rows
+    text       SQL text, where an ORM statement costs too much
     statements INSERT with ON CONFLICT
     codes      how flags, UID sets and outcomes are written compactly
-    tables     SQLModel tables: persistence only
+    tables     SQLModel tables: persistence only; `columns` is what they are made of
     engine     SQLite and PostgreSQL: transactions, durability, permissions
     failure    a database's error becomes one with a remedy
     process    who we are, and whether another process still lives
@@ -26,6 +28,7 @@ from migrator.state.records import (
     AuditRow,
     Counts,
     Direction,
+    FolderCounts,
     FolderRecord,
     IntentKind,
     IntentRecord,
@@ -48,6 +51,7 @@ __all__ = [
     "AuditRow",
     "Counts",
     "Direction",
+    "FolderCounts",
     "FolderRecord",
     "IntentKind",
     "IntentRecord",

@@ -62,6 +62,12 @@ class Database:
         with remedied(self.where), Session(self._reader) as session:
             yield session
 
+    @contextmanager
+    def read_text(self) -> Iterator[Connection]:
+        """The same for statements in SQL text."""
+        with remedied(self.where), self._reader.connect() as connection:
+            yield connection
+
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()

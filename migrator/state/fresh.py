@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 from sqlalchemy import Table as CoreTable
 
 from migrator.state.revisions import HEAD, VERSION_TABLE
-from migrator.state.tables import Table, WorkspaceRow
+from migrator.state.tables import METADATA, WorkspaceRow
 
 _SQLITE_APPEND_ONLY = """
 CREATE TRIGGER audit_{verb} BEFORE {verb} ON audit BEGIN
@@ -37,7 +37,7 @@ def make_schema(connection: Connection) -> None:
     """Make the schema inside the connection's transaction, unless another process has just done so."""
     if VERSION_TABLE in inspect(connection).get_table_names():
         return
-    Table.metadata.create_all(connection)
+    METADATA.create_all(connection)
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_POSTGRES_APPEND_ONLY)
     else:

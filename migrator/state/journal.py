@@ -1,18 +1,14 @@
-"""The hot path of a copy: what one batch writes, in SQL text and executemany, through SQLAlchemy's connection.
+"""The hot path of a copy: what one batch writes, in SQL text and executemany."""
 
-An ORM object a message doubles the cost of a whole copy, and Core's insert() adds a quarter. The statements are those
-that SQLite and PostgreSQL have in common; `?` becomes `%s` for the latter.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 
-from migrator.state.codes import GRADE_CODES, GRADES, OUTCOME_CODES, OUTCOMES, flags_of, flags_text, uids_text
+from migrator.state.codes import GRADE_CODES, OUTCOME_CODES, flags_text, uids_text
 from migrator.state.errors import IntentUnknown
 from migrator.state.records import Lease, LedgerRow, NewIntent, Settled
+from migrator.state.text import is_sqlite, run, run_many, stored
 
 _HOLDS = "SELECT 1 FROM lease WHERE key = ? AND fence = ? AND held"
 _PUT_ROW = """
@@ -21,10 +17,6 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (folder_id, source_uid) DO UPDATE SET
     target_uid = excluded.target_uid, outcome = excluded.outcome, flags = excluded.flags, digest = excluded.digest,
     reason = excluded.reason, size = excluded.size, grade = excluded.grade, gone = excluded.gone
-"""
-_ROWS = """
-SELECT source_uid, target_uid, outcome, flags, digest, reason, size, grade, gone
-FROM message WHERE folder_id = ? ORDER BY source_uid
 """
 _SET_FLAGS = "UPDATE message SET flags = ? WHERE folder_id = ? AND source_uid = ?"
 _SET_GONE = "UPDATE message SET gone = 1 WHERE folder_id = ? AND source_uid = ?"
@@ -40,19 +32,8 @@ _UNSTAGE = "DELETE FROM staged WHERE intent_id = ?"
 
 def holds(connection: Connection, lease: Lease) -> bool:
     """Whether the lease is still ours; nobody can take it before this transaction ends."""
-    lock = " FOR SHARE" if connection.dialect.name == "postgresql" else ""
-    return _run(connection, _HOLDS + lock, (lease.key, lease.fence)).first() is not None
-
-
-def rows(connection: Connection, folder_id: int) -> list[LedgerRow]:
-    """All rows of a folder, by ascending source UID."""
-    return [
-        LedgerRow(
-            uid, target, OUTCOMES[outcome], flags_of(flags), digest or b"", reason or "", size,
-            None if grade is None else GRADES[grade], bool(gone),
-        )
-        for uid, target, outcome, flags, digest, reason, size, grade, gone in _run(connection, _ROWS, (folder_id,))
-    ]  # fmt: skip
+    lock = "" if is_sqlite(connection) else " FOR SHARE"
+    return run(connection, _HOLDS + lock, lease.key, lease.fence).first() is not None
 
 
 def put_rows(connection: Connection, found: Iterable[tuple[int, LedgerRow]]) -> None:
@@ -65,36 +46,33 @@ def put_rows(connection: Connection, found: Iterable[tuple[int, LedgerRow]]) -> 
         )
         for folder_id, row in found
     ]  # fmt: skip
-    _run_many(connection, _PUT_ROW, values)
+    run_many(connection, _PUT_ROW, values)
 
 
 def set_flags(connection: Connection, values: Iterable[tuple[str, int, int]]) -> None:
     """(flags as text, folder id, source UID)"""
-    _run_many(connection, _SET_FLAGS, list(values))
+    run_many(connection, _SET_FLAGS, list(values))
 
 
 def set_gone(connection: Connection, values: Iterable[tuple[int, int]]) -> None:
     """(folder id, source UID)"""
-    _run_many(connection, _SET_GONE, list(values))
+    run_many(connection, _SET_GONE, list(values))
 
 
 def open_intent(connection: Connection, new: NewIntent) -> int:
     """Open an intent; its id, which is never used again."""
-    at = datetime.now(UTC)
-    is_sqlite = connection.dialect.name == "sqlite"
     values = (
         new.folder_id, new.kind.value, new.direction.value, new.uidvalidity, new.uidnext, uids_text(new.uids),
-        at.replace(tzinfo=None).isoformat(" ", "microseconds") if is_sqlite else at,  # as SQLAlchemy stores a time
-        True, False,
+        stored(connection, datetime.now(UTC)), True, False,
     )  # fmt: skip
-    if is_sqlite:  # before 3.35 it has no RETURNING
-        return _run(connection, _OPEN, values).lastrowid
-    return int(_run(connection, _OPEN + " RETURNING id", values).scalar_one())
+    if is_sqlite(connection):  # before 3.35 it has no RETURNING
+        return run(connection, _OPEN, *values).lastrowid
+    return int(run(connection, _OPEN + " RETURNING id", *values).scalar_one())
 
 
 def settle(connection: Connection, settled: Settled) -> None:
     """Write an intent's rows and close it; only a doubtful one is kept. Raises IntentUnknown when it is not open."""
-    found = _run(connection, _TO_SETTLE, (settled.intent_id,)).first()
+    found = run(connection, _TO_SETTLE, settled.intent_id).first()
     if found is None:
         raise IntentUnknown(
             f"intent {settled.intent_id} is not open: it was settled before, or its folder was dropped",
@@ -102,20 +80,7 @@ def settle(connection: Connection, settled: Settled) -> None:
         )
     put_rows(connection, [(found.folder_id, row) for row in settled.rows])
     if not found.doubtful:
-        _run(connection, _FORGET, (settled.intent_id,))
+        run(connection, _FORGET, settled.intent_id)
         return
-    _run(connection, _UNSTAGE, (settled.intent_id,))
-    _run(connection, _CLOSE, (False, settled.intent_id))
-
-
-def _run(connection: Connection, statement: str, values: tuple[object, ...]) -> "CursorResult[*tuple[Any, ...]]":
-    return connection.exec_driver_sql(_spelt(connection, statement), values)
-
-
-def _run_many(connection: Connection, statement: str, values: Sequence[tuple[object, ...]]) -> None:
-    if values:
-        connection.exec_driver_sql(_spelt(connection, statement), list(values))
-
-
-def _spelt(connection: Connection, statement: str) -> str:
-    return statement.replace("?", "%s") if connection.dialect.name == "postgresql" else statement
+    run(connection, _UNSTAGE, settled.intent_id)
+    run(connection, _CLOSE, False, settled.intent_id)

@@ -190,6 +190,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderCounts:
+    """Rows of a folder: messages still on the source, of these the failed ones, the highest target UID (0: none)."""
+
+    live: int
+    failed: int
+    max_target_uid: int
+
+
+@dataclass(frozen=True, slots=True)
 class NotCarried:
     """A source message that is not on the target (skipped or failed), or is there with altered content (grade)."""
 

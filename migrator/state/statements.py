@@ -7,7 +7,7 @@ from sqlalchemy import CursorResult, Update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
-from migrator.state.tables import Table
+from migrator.state.columns import Table
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -4,82 +4,14 @@
 few values (`codes`). The others hold some rows a mailbox or a wave.
 """
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, SmallInteger, String, Text, UniqueConstraint
+from sqlmodel import Field
 
-BigInt = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER key
+from migrator.state.columns import BigInt, Table, key, number, owned_by, text, time
 
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware UTC time. SQLite has no zone to store: it is left out there and put back here."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone cannot be stored: {value}")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Table(SQLModel):
-    """Base of our tables; their metadata is what Alembic compares a database with."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-def _text(**options: Any) -> Any:
-    return Field(sa_column=Column(Text, nullable=False, **options))
-
-
-def _key() -> Any:
-    return Field(default=None, sa_column=Column(BigInt, primary_key=True, autoincrement=True))
-
-
-def _number() -> Any:
-    return Field(default=0, sa_column=Column(BigInt, nullable=False))
-
-
-def _time(nullable: bool = False) -> Any:
-    return Field(sa_column=Column(UtcTime, nullable=nullable))
-
-
-def _owned_by(table: str, **options: Any) -> Any:
-    """A reference to a row of `table`, with which this row goes away."""
-    return Field(sa_column=Column(BigInt, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False, **options))
+METADATA = Table.metadata  # complete once this module is imported
 
 
 class WorkspaceRow(Table, table=True):
@@ -91,18 +23,18 @@ class WorkspaceRow(Table, table=True):
 
 class WaveRow(Table, table=True):
     __tablename__ = "wave"
-    name: str = _text(primary_key=True)
-    state: str = _text()
-    since: datetime = _time()
-    deadline: datetime | None = _time(nullable=True)
-    error: str = _text()
+    name: str = text(primary_key=True)
+    state: str = text()
+    since: datetime = time()
+    deadline: datetime | None = time(nullable=True)
+    error: str = text()
 
 
 class WaveMailboxRow(Table, table=True):
     __tablename__ = "wave_mailbox"
     wave: str = Field(sa_column=Column(Text, ForeignKey("wave.name", ondelete="CASCADE"), primary_key=True))
-    address: str = _text(primary_key=True)
-    position: int = _number()
+    address: str = text(primary_key=True)
+    position: int = number()
 
 
 class AuditLogRow(Table, table=True):
@@ -110,32 +42,32 @@ class AuditLogRow(Table, table=True):
 
     __tablename__ = "audit"
     __table_args__ = (Index(None, "wave"),)
-    id: int | None = _key()
-    at: datetime = _time()
-    user: str = _text()
-    host: str = _text()
-    pid: int = _number()
-    command: str = _text()
-    what: str = _text()
+    id: int | None = key()
+    at: datetime = time()
+    user: str = text()
+    host: str = text()
+    pid: int = number()
+    command: str = text()
+    what: str = text()
     wave: str | None = Field(default=None, sa_column=Column(Text))
     mailbox: str | None = Field(default=None, sa_column=Column(Text))
-    detail: str = _text()
+    detail: str = text()
 
 
 class LeaseRow(Table, table=True):
     """A key once leased stays, so that its fence only grows; `process` is the holder's `process.identity`."""
 
     __tablename__ = "lease"
-    key: str = _text(primary_key=True)
-    fence: int = _number()
+    key: str = text(primary_key=True)
+    fence: int = number()
     held: bool = Field(sa_column=Column(Boolean, nullable=False))
-    user: str = _text()
-    host: str = _text()
-    pid: int = _number()
-    command: str = _text()
-    process: str = _text()
-    since: datetime = _time()
-    expires: datetime = _time()
+    user: str = text()
+    host: str = text()
+    pid: int = number()
+    command: str = text()
+    process: str = text()
+    since: datetime = time()
+    expires: datetime = time()
     ttl_seconds: float = Field(nullable=False)
 
 
@@ -144,21 +76,21 @@ class PassRow(Table, table=True):
 
     __tablename__ = "pass"
     __table_args__ = (UniqueConstraint("mailbox", "wave", "started"),)
-    id: int | None = _key()
-    mailbox: str = _text()
-    wave: str = _text()
-    kind: str = _text()
-    started: datetime = _time()
-    finished: datetime | None = _time(nullable=True)
+    id: int | None = key()
+    mailbox: str = text()
+    wave: str = text()
+    kind: str = text()
+    started: datetime = time()
+    finished: datetime | None = time(nullable=True)
     report: str | None = Field(default=None, sa_column=Column(Text))
-    error: str = _text()
+    error: str = text()
 
 
 class DecisionRow(Table, table=True):
     """What the operator decided about a mailbox: `accepted` is the JSON list of the messages accepted as they are."""
 
     __tablename__ = "decision"
-    mailbox: str = _text(primary_key=True)
+    mailbox: str = text(primary_key=True)
     accepted_reason: str | None = Field(default=None, sa_column=Column(Text))
     accepted: str | None = Field(default=None, sa_column=Column(Text))
     skipped_reason: str | None = Field(default=None, sa_column=Column(Text))
@@ -170,15 +102,15 @@ class FolderRow(Table, table=True):
         UniqueConstraint("mailbox", "source_name"),
         {"sqlite_autoincrement": True},
     )  # an id is never reused
-    id: int | None = _key()
-    mailbox: str = _text()
-    source_name: str = _text()
-    target_name: str = _text()
-    source_uidvalidity: int = _number()
-    target_uidvalidity: int = _number()
-    source_uidnext: int = _number()
-    source_modseq: int = _number()
-    source_messages: int = _number()
+    id: int | None = key()
+    mailbox: str = text()
+    source_name: str = text()
+    target_name: str = text()
+    source_uidvalidity: int = number()
+    target_uidvalidity: int = number()
+    source_uidnext: int = number()
+    source_modseq: int = number()
+    source_messages: int = number()
     gone: bool = Field(sa_column=Column(Boolean, nullable=False))
 
 
@@ -186,15 +118,15 @@ class MessageRow(Table, table=True):
     """A LedgerRow; `outcome`, `flags` and `grade` as `codes` writes them, empty values as NULL, which cost nothing."""
 
     __tablename__ = "message"
-    __table_args__ = {"sqlite_with_rowid": False}
-    folder_id: int = _owned_by("folder", primary_key=True, autoincrement=False)
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    folder_id: int = owned_by("folder", primary_key=True, autoincrement=False)
     source_uid: int = Field(sa_column=Column(BigInt, primary_key=True, autoincrement=False))
     target_uid: int | None = Field(default=None, sa_column=Column(BigInt))
     outcome: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    flags: str = _text()
+    flags: str = text()
     digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary(16)))
     reason: str | None = Field(default=None, sa_column=Column(Text))
-    size: int = _number()
+    size: int = number()
     grade: int | None = Field(default=None, sa_column=Column(SmallInteger))
     gone: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
 
@@ -204,23 +136,23 @@ class IntentRow(Table, table=True):
 
     __tablename__ = "intent"
     __table_args__ = (Index(None, "folder_id"), {"sqlite_autoincrement": True})
-    id: int | None = _key()
-    folder_id: int = _owned_by("folder")
-    kind: str = _text()
-    direction: str = _text()
-    uidvalidity: int = _number()
-    uidnext: int = _number()
-    uids: str = _text()
-    opened: datetime = _time()
+    id: int | None = key()
+    folder_id: int = owned_by("folder")
+    kind: str = text()
+    direction: str = text()
+    uidvalidity: int = number()
+    uidnext: int = number()
+    uids: str = text()
+    opened: datetime = time()
     open: bool = Field(sa_column=Column(Boolean, nullable=False))
     doubtful: bool = Field(sa_column=Column(Boolean, nullable=False))
 
 
 class StagedRow(Table, table=True):
     __tablename__ = "staged"
-    intent_id: int = _owned_by("intent", primary_key=True, autoincrement=False)
+    intent_id: int = owned_by("intent", primary_key=True, autoincrement=False)
     origin_uid: int = Field(sa_column=Column(BigInt, primary_key=True, autoincrement=False))
-    staged_uid: int = _number()
+    staged_uid: int = number()
     digest: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
 
 
@@ -228,9 +160,9 @@ class ObservedRow(Table, table=True):
     """What an ingress said of an address before the wave's first flip (nexthop NULL: no entry)."""
 
     __tablename__ = "observed"
-    wave: str = _text(primary_key=True)
-    ingress: str = _text(primary_key=True)
-    address: str = _text(primary_key=True)
+    wave: str = text(primary_key=True)
+    ingress: str = text(primary_key=True)
+    address: str = text(primary_key=True)
     nexthop: str | None = Field(default=None, sa_column=Column(Text))
 
 
@@ -239,28 +171,70 @@ class FlipRow(Table, table=True):
 
     __tablename__ = "flip"
     __table_args__ = (Index(None, "wave", "ingress"),)
-    id: int | None = _key()
-    wave: str = _text()
-    ingress: str = _text()
-    step: str = _text()
-    address: str = _text()
+    id: int | None = key()
+    wave: str = text()
+    ingress: str = text()
+    step: str = text()
+    address: str = text()
     expected: str | None = Field(default=None, sa_column=Column(Text))
     wanted: str | None = Field(default=None, sa_column=Column(Text))
-    intended: datetime = _time()
-    confirmed: datetime | None = _time(nullable=True)
+    intended: datetime = time()
+    confirmed: datetime | None = time(nullable=True)
 
 
 class CanaryRow(Table, table=True):
     __tablename__ = "canary"
     __table_args__ = (UniqueConstraint("token"), Index(None, "address"), Index(None, "wave"))
-    id: int | None = _key()
-    token: str = _text()
-    wave: str = _text()
-    phase: str = _text()
-    address: str = _text()
-    ingress: str = _text()
-    expected: str = _text()
-    absent_on: str = _text()
-    state: str = _text()
-    sent_at: datetime | None = _time(nullable=True)
-    detail: str = _text()
+    id: int | None = key()
+    token: str = text()
+    wave: str = text()
+    phase: str = text()
+    address: str = text()
+    ingress: str = text()
+    expected: str = text()
+    absent_on: str = text()
+    state: str = text()
+    sent_at: datetime | None = time(nullable=True)
+    detail: str = text()
+
+
+class SpentRow(Table, table=True):
+    """What was moved on a day (ISO date, in the workspace's time zone) over a server, or over all ("*")."""
+
+    __tablename__ = "spent"
+    server: str = text(primary_key=True)
+    day: str = text(primary_key=True)
+    octets: int = number()
+    messages: int = number()
+
+
+class DoingRow(Table, table=True):
+    """What a run does with a mailbox at the moment, or what it waits for; true only while that run lives."""
+
+    __tablename__ = "doing"
+    mailbox: str = text(primary_key=True)
+    wave: str = text()
+    kind: str = text()
+    held_by: str = text()
+    detail: str = text()
+    until: datetime | None = time(nullable=True)
+    since: datetime = time()
+    started: datetime | None = time(nullable=True)
+    planned_messages: int = number()
+    planned_octets: int = number()
+    messages: int = number()
+    octets: int = number()
+
+
+class ThroughputRow(Table, table=True):
+    """One measured stretch of copying between two servers, all mailboxes together."""
+
+    __tablename__ = "throughput"
+    __table_args__ = (Index(None, "source", "target"),)
+    id: int | None = key()
+    source: str = text()
+    target: str = text()
+    ended: datetime = time()
+    seconds: float = Field(nullable=False)
+    octets: int = number()
+    messages: int = number()

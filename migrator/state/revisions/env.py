@@ -3,11 +3,11 @@
 from alembic import context
 
 from migrator.state.revisions import VERSION_TABLE
-from migrator.state.tables import Table
+from migrator.state.tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Table.metadata,
+    target_metadata=METADATA,
     version_table=VERSION_TABLE,
     render_as_batch=True,
 )
