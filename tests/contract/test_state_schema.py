@@ -21,7 +21,7 @@ from migrator.state import Store, fresh, upgrade
 from migrator.state.engine import parse, schema_connection
 from migrator.state.errors import StateNewer, StateOutdated
 from migrator.state.revisions import HEAD, REVISIONS, VERSION_TABLE
-from migrator.state.tables import Table
+from migrator.state.tables import METADATA
 from tests.contract.state_stores import ME
 
 TRIGGERS = {
@@ -58,7 +58,7 @@ def test_the_models_are_what_the_revisions_make(store: Store, url: str) -> None:
     engine = create_engine(parse(url), poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
-        assert compare_metadata(context, Table.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_the_list_of_revisions_is_alembic_s() -> None:
