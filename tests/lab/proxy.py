@@ -173,7 +173,7 @@ class _Link:
     def cut(self) -> None:
         for lane in (self.up, self.down):
             lane.line.clear()
-            if lane.transport:
+            if lane.transport and not lane.gone:
                 lane.transport.abort()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import imaplib
 import os
+import random
 import signal
 import smtplib
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +24,7 @@ from tests.lab import corpus
 from tests.lab.checker import compare, judge_traffic, snapshot, summary
 from tests.lab.dovecot import Dovecot
 from tests.lab.postfix import INDEX_SUFFIX, Postfix
-from tests.lab.proxy import DelayProxy
+from tests.lab.proxy import WINDOW, DelayProxy, LinkCounts
 from tests.lab.scene import Scene
 from tests.lab.wire import Imap, ImapError, Literal, mailbox
 
@@ -306,6 +308,58 @@ def test_round_trips_are_counted(pair: Pair, make_proxy: Callable[..., DelayProx
         for _ in range(7):
             connection.command(b"NOOP")
         assert proxy.round_trips - before == 7
+
+
+def test_each_connection_is_counted_by_itself_and_from_any_moment_on(
+    pair: Pair, make_proxy: Callable[..., DelayProxy]
+) -> None:
+    user = pair.user()
+    proxy = make_proxy((pair.new.host, pair.new.imap_port))
+    with Imap(proxy.host, proxy.port) as one, Imap(proxy.host, proxy.port) as other:
+        one.login(user, pair.new.passwords[user])
+        other.login(user, pair.new.passwords[user])
+        before = proxy.counts()
+        one.command(b"NOOP")
+        answered = proxy.octets_down - before.octets_down
+        assert proxy.counts().since(before).links == (LinkCounts(1, len("t3 NOOP\r\n"), answered),)
+        for _ in range(3):
+            other.command(b"NOOP")
+        assert [link.round_trips for link in proxy.counts().since(before).links] == [1, 3]
+        assert proxy.counts().connections == 2
+
+
+def test_commands_in_one_go_are_one_round_trip_whatever_the_delay(
+    pair: Pair, make_proxy: Callable[..., DelayProxy]
+) -> None:
+    user = pair.user()
+    proxy = make_proxy((pair.new.host, pair.new.imap_port))
+    with Imap(proxy.host, proxy.port) as connection:
+        connection.login(user, pair.new.passwords[user])
+        before, proxy.delay_down = proxy.counts(), 1.0
+        connection.socket.sendall(b"a NOOP\r\n")
+        eventually(lambda: proxy.octets_down > before.octets_down)  # the answer is on its way, not yet here
+        connection.socket.sendall(b"b NOOP\r\n")
+        while not connection._line().startswith(b"b OK"):
+            pass
+        assert proxy.counts().since(before).round_trips == 1
+
+
+def test_many_octets_pass_a_slow_wire_unchanged_and_without_a_queue_that_grows(
+    make_proxy: Callable[..., DelayProxy],
+) -> None:
+    sent = random.Random("wire").randbytes(64 << 20)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy = make_proxy(server.getsockname(), 0.01, 0.01)
+        with socket.create_connection((proxy.host, proxy.port)) as client:
+            there, _ = server.accept()
+            sender = threading.Thread(target=client.sendall, args=(sent,))
+            sender.start()
+            eventually(lambda: proxy.octets_up > WINDOW)
+            time.sleep(0.3)  # nobody reads on the other side
+            assert proxy.octets_up < len(sent) - (4 << 20)
+            with there, there.makefile("rb") as reader:
+                assert reader.read(len(sent)) == sent
+            sender.join()
 
 
 # nothing stays behind
