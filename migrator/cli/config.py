@@ -67,7 +67,7 @@ def show(ctx: typer.Context) -> None:
     import yaml
 
     loaded = open_workspace(ctx)
-    content = loaded.config.model_dump(mode="json")
+    content = loaded.config.model_dump(mode="json", by_alias=True)
     match settings(ctx).form:
         case Format.TABLE:
             typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), nl=False)

@@ -104,12 +104,8 @@ class Workspace:
     def not_obeyed(self) -> tuple[str, ...]:
         """Keys of migrator.yaml that the operator set, and that this version checks but does not act on yet."""
         config = self.config
-        found = [f"windows.{key}" for key in sorted(config.windows.model_fields_set)]
-        found += [f"planner.{key}" for key in sorted(config.planner.model_fields_set - {"pilot", "max_mailboxes"})]
-        found += [
-            f"servers.{s.name}.limits.bytes_per_second" for s in config.servers.values() if s.limits.bytes_per_second
-        ]
-        return tuple(found)
+        obeyed = {"pilot", "max_mailboxes"}
+        return tuple(f"planner.{key}" for key in sorted(config.planner.model_fields_set - obeyed))
 
     @property
     def state_url(self) -> str:

@@ -48,6 +48,12 @@ def _positive(duration: timedelta) -> timedelta:
     return duration
 
 
+def _some(octets: int) -> int:
+    if not octets:
+        raise ValueError("must be more than 0")
+    return octets
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(show_duration, return_type=str)]
 PositiveDuration = Annotated[
     timedelta,
@@ -55,3 +61,4 @@ PositiveDuration = Annotated[
     PlainSerializer(show_duration, return_type=str),
 ]
 Size = Annotated[int, BeforeValidator(parse_size)]
+PositiveSize = Annotated[int, BeforeValidator(lambda text: _some(parse_size(text)))]

@@ -4,13 +4,10 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     PrivateAttr,
@@ -20,16 +17,12 @@ from pydantic import (
 
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import Ingress, Nexthop, ServerName, slug
+from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
 from migrator.workspace.secrets import SecretRef, parse_secret
+from migrator.workspace.section import Count, Section
 
 FREEZE = "retry:4.7.0 mailbox is being moved, try again"
-
-
-class Section(BaseModel):
-    """A mapping of the file: unknown keys are errors, and no error repeats what was written (it may be a secret)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
 
 
 def _host(text: str) -> str:
@@ -41,14 +34,6 @@ def _host(text: str) -> str:
 def _rooted(path: Path, info: ValidationInfo) -> Path:
     """Relative paths start at the workspace, wherever the command is run."""
     return Path((info.context or {}).get("root", ".")) / os.path.expanduser(path)
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("not a time zone of this machine; write one like Asia/Tokyo") from None
-    return text
 
 
 def _domain(text: str) -> str:
@@ -72,7 +57,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ServerKey = Annotated[ServerName, AfterValidator(lambda text: ServerName(slug(text)))]
 IngressName = Annotated[Ingress, AfterValidator(lambda text: Ingress(slug(text)))]
 NexthopText = Annotated[Nexthop, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
 RootedPath = Annotated[Path, AfterValidator(_rooted)]
 Reference = Annotated[SecretRef, BeforeValidator(parse_secret), PlainSerializer(str, return_type=str)]
 
@@ -126,20 +110,6 @@ class MasterUserAuth(Section):
 
 
 Auth = Annotated[PasswordAuth | MasterUserAuth, Field(discriminator="kind")]
-
-
-class Limits(Section):
-    """What may be asked of a server at once, over all mailboxes."""
-
-    connections: Count = 20
-    per_mailbox: Count = 2
-    bytes_per_second: Size | None = None
-
-    @model_validator(mode="after")
-    def _mailbox_fits(self) -> Self:
-        if self.per_mailbox > self.connections:
-            raise ValueError("`per_mailbox` is more than `connections`")
-        return self
 
 
 class Server(Section):
@@ -211,13 +181,15 @@ class CutoverSettings(Section):
 class FolderSettings(Section):
     """Folder names that differ: `map` source to target, `skip` left out, `merge` targets that may take several.
 
-    `deleted`: messages marked \\Deleted on the source are copied with the mark, or left out.
+    `deleted`: messages marked \\Deleted on the source are copied with the mark, or left out. `deletions`: what goes from
+    the source before the cutover stays on the target, or goes there too (mirror), where we placed it and nobody touched it.
     """
 
-    map: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    map: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     skip: tuple[str, ...] = ()
     merge: tuple[str, ...] = ()
     deleted: Literal["keep", "skip"] = "keep"
+    deletions: Literal["keep", "mirror"] = "mirror"
 
 
 class Concurrency(Section):
@@ -226,10 +198,6 @@ class Concurrency(Section):
 
 class LeaseSettings(Section):
     ttl: PositiveDuration = timedelta(seconds=60)
-
-
-class Windows(Section):
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
 
 
 class Planner(Section):
@@ -255,6 +223,7 @@ class Config(Section):
     folders: FolderSettings = FolderSettings()
     concurrency: Concurrency = Concurrency()
     lease: LeaseSettings = LeaseSettings()
+    limits: WorkspaceLimits = WorkspaceLimits()
     windows: Windows = Windows()
     planner: Planner = Planner()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from migrator.workspace.marks import Document, Loc
@@ -78,13 +78,15 @@ def _keys(model: object, loc: Loc) -> tuple[str, ...]:
     for step in loc:
         here = _below(_bare(here), step)
     bare = _bare(here)
-    return tuple(bare.model_fields) if isinstance(bare, type) and issubclass(bare, BaseModel) else ()
+    if not (isinstance(bare, type) and issubclass(bare, BaseModel)):
+        return ()
+    return tuple(field.alias or name for name, field in bare.model_fields.items())
 
 
 def _below(kind: object, step: str | int) -> object:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        found = kind.model_fields.get(str(step))
-        return found.annotation if found else None
+        fields = kind.model_fields.items()
+        return next((field.annotation for name, field in fields if (field.alias or name) == step), None)
     if get_origin(kind) in (Union, UnionType):  # the step is the tag that chose one of several sections
         return next((one for one in get_args(kind) if _tag(one) == step), None)
     arguments = get_args(kind)
@@ -102,6 +104,8 @@ def _bare(kind: object) -> object:
 
 
 def _tag(kind: object) -> object:
+    if get_origin(kind) is Annotated:
+        return next((one.tag for one in get_args(kind) if isinstance(one, Tag)), _tag(_bare(kind)))
     if isinstance(kind, type) and issubclass(kind, BaseModel) and "kind" in kind.model_fields:
         return get_args(kind.model_fields["kind"].annotation)[0]
     return None

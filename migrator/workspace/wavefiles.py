@@ -15,7 +15,7 @@ from migrator.model.names import Address, ServerName, WaveName, address, slug
 from migrator.model.wave import Wave, Window
 from migrator.workspace.marks import Document, parse_yaml
 from migrator.workspace.problems import Problem, WorkspaceInvalid, guess
-from migrator.workspace.schema import Section
+from migrator.workspace.section import Section
 from migrator.workspace.validation import check
 
 
