@@ -264,6 +264,7 @@ def summary(report: PassReport) -> str:
         "skipped": report.skipped,
         "failed": report.failed,
         "flags changed": report.flags_changed,
+        "removed": report.removed,
         "UNACCOUNTED": report.unaccounted,
     }
     parts = [f"{report.copied:,} copied ({size(report.octets)})"]

@@ -23,7 +23,7 @@ ledger does not know, in batches, from one connection to another. The way throug
 """
 
 from migrator.copier.copy import copy_mailbox, resolve, sweep
-from migrator.copier.folders import DeletedPolicy, FolderPolicy
+from migrator.copier.folders import DeletedPolicy, DeletionsPolicy, FolderPolicy
 from migrator.copier.job import CopyJob, Side, SourceLooksEmpty, TargetLeaseLost, TargetTaken
 from migrator.copier.plan import CopyPlan
 from migrator.copier.preview import preview
@@ -33,6 +33,7 @@ __all__ = [
     "CopyJob",
     "CopyPlan",
     "DeletedPolicy",
+    "DeletionsPolicy",
     "FolderPolicy",
     "Side",
     "SourceLooksEmpty",

@@ -50,6 +50,13 @@ class DeletedPolicy(StrEnum):
     SKIP = "skip"
 
 
+class DeletionsPolicy(StrEnum):
+    """What happens on the target when a message goes from the source before the cutover (never after it, I4)."""
+
+    KEEP = "keep"
+    MIRROR = "mirror"
+
+
 @dataclass(frozen=True, slots=True)
 class FolderPolicy:
     """The operator's wishes: `map` source name to target name, source folders to `skip`, targets that may `merge`."""
@@ -58,6 +65,7 @@ class FolderPolicy:
     skip: frozenset[str] = frozenset()
     merge: frozenset[str] = frozenset()
     deleted: DeletedPolicy = DeletedPolicy.KEEP
+    deletions: DeletionsPolicy = DeletionsPolicy.MIRROR
 
 
 class Rule(StrEnum):

@@ -16,7 +16,7 @@ class Tally:
         self._job = job
         self._lock = threading.Lock()
         self._outcomes = dict.fromkeys(Outcome, 0)
-        self._octets = self._flags = self._messages = self._unaccounted = 0
+        self._octets = self._flags = self._removed = self._messages = self._unaccounted = 0
         self._warnings: dict[str, None] = {}
 
     def settled(self, rows: Iterable[LedgerRow]) -> None:
@@ -34,6 +34,11 @@ class Tally:
     def flags_changed(self, messages: int) -> None:
         with self._lock:
             self._flags += messages
+
+    def removed(self, messages: int) -> None:
+        """So many messages that had gone from the source were removed from the target."""
+        with self._lock:
+            self._removed += messages
 
     def folder(self, messages: int, unaccounted: int = 0) -> None:
         """A source folder holds `messages`, of which `unaccounted` have no outcome (I3)."""
@@ -59,6 +64,7 @@ class Tally:
                 skipped=self._outcomes[Outcome.SKIPPED],
                 failed=self._outcomes[Outcome.FAILED],
                 flags_changed=self._flags,
+                removed=self._removed,
                 octets=self._octets,
                 source_messages=self._messages,
                 unaccounted=self._unaccounted,

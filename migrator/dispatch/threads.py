@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from migrator.copier import CopyJob, DeletedPolicy, FolderPolicy, Side, copy_mailbox
+from migrator.copier import CopyJob, DeletedPolicy, DeletionsPolicy, FolderPolicy, Side, copy_mailbox
 from migrator.dispatch.budget import ConnectionBudget
 from migrator.dispatch.leases import LeaseKeeper
 from migrator.imap import Session, connect
@@ -56,7 +56,11 @@ class Crew:
         self._budget = ConnectionBudget(limits)
         folders = workspace.config.folders
         self._folder_policy = FolderPolicy(
-            folders.map, frozenset(folders.skip), frozenset(folders.merge), DeletedPolicy(folders.deleted)
+            folders.map,
+            frozenset(folders.skip),
+            frozenset(folders.merge),
+            DeletedPolicy(folders.deleted),
+            DeletionsPolicy(folders.deletions),
         )
 
     @property

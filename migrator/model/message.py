@@ -40,6 +40,15 @@ class Meant(StrEnum):
     EMPTY = "empty message: IMAP cannot append zero octets (RFC 3502: it means cancel)"
 
 
+class Mirrored(StrEnum):
+    """The reason in the row of a copied message on which mirroring deletions has no more say."""
+
+    REMOVED = "removed from the target, as it had gone from the source"  # so it is on neither side
+    TOUCHED = "gone from the source; kept, as somebody changed it on the target"
+    MISSED = "gone from the source, and no longer where it was put on the target"
+    CARRIED_BACK = "came from the target by a rollback"  # so not placed there by us
+
+
 class Grade(StrEnum):
     """How much a target changed a message's bytes (the ladder of content comparison)."""
 

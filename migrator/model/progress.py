@@ -21,6 +21,7 @@ class PassReport:
     skipped: int = 0
     failed: int = 0
     flags_changed: int = 0
+    removed: int = 0  # from the target, since they had gone from the source
     octets: int = 0
     source_messages: int = 0
     unaccounted: int = 0

@@ -182,7 +182,7 @@ class FolderSettings(Section):
     """Folder names that differ: `map` source to target, `skip` left out, `merge` targets that may take several.
 
     `deleted`: messages marked \\Deleted on the source are copied with the mark, or left out. `deletions`: what goes from
-    the source before the cutover stays on the target, or goes there too (mirror), where we placed it and nobody touched it.
+    the source before the cutover stays on the target, or goes there too (mirror), if we put it there, untouched since.
     """
 
     map: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
