@@ -20,6 +20,13 @@ def upsert(session: Session, model: type[Table], keys: Sequence[str], values: Ma
     session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
 
 
+def add_up(session: Session, model: type[Table], keys: Mapping[str, str], numbers: Mapping[str, int]) -> None:
+    """Insert a row, or add `numbers` to those of the one that has the same `keys` (a unique constraint)."""
+    statement = _insert(session, model).values(**keys, **numbers)
+    sums = {name: getattr(model, name) + statement.excluded[name] for name in numbers}
+    session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=sums))
+
+
 def insert_missing(session: Session, model: type[Table], values: Sequence[Mapping[str, object]]) -> None:
     """Insert those rows whose keys are not there yet."""
     if values:

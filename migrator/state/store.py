@@ -8,12 +8,15 @@ from sqlmodel import select
 from migrator.state import upgrade
 from migrator.state.audit import Audit
 from migrator.state.canaries import Canaries
+from migrator.state.doings import Doings
 from migrator.state.engine import Database, parse
 from migrator.state.flips import FlipJournal
 from migrator.state.leases import Leases
 from migrator.state.ledger import Ledger
 from migrator.state.mailboxes import Mailboxes
+from migrator.state.spent import Spent
 from migrator.state.tables import WorkspaceRow
+from migrator.state.throughput import Throughput
 from migrator.state.waves import Waves
 
 
@@ -32,6 +35,9 @@ class Store:
         self.ledger = Ledger(database)
         self.flips = FlipJournal(database)
         self.canaries = Canaries(database)
+        self.spent = Spent(database)
+        self.doings = Doings(database)
+        self.throughput = Throughput(database)
 
     @cached_property
     def workspace_id(self) -> str:
