@@ -41,7 +41,8 @@ class Snapshot:
 
 def view(session: Session) -> SideView:
     """List one side."""
-    namespace = session.namespace()
+    session.folders_ahead()
+    namespace = session.namespace
     listed = session.folders()
     staging = name_of((STAGING_FOLDER,), namespace)
     mail = {folder.name: folder for folder in listed if not is_own(folder.name, namespace)}
@@ -50,7 +51,7 @@ def view(session: Session) -> SideView:
 
 def lease_name(session: Session) -> FolderName:
     """The name of our lease mailbox on this server."""
-    return name_of((LEASE_FOLDER,), session.namespace())
+    return name_of((LEASE_FOLDER,), session.namespace)
 
 
 def list_both(lane: Lane) -> Snapshot:

@@ -32,8 +32,9 @@ class Appender:
     """begin, (message, chunk..., message_done)..., end; results come later, in order of the batches.
 
     One batch is one atomic MULTIAPPEND where the server has it, else one APPEND a message. Literals are sent without
-    asking only to a server with LITERAL+ (LITERAL- up to its limit), and the first one to a folder never: so a folder
-    that is missing or closed to us is refused while the server waits, not while message text is on its way.
+    asking only to a server with LITERAL+ (LITERAL- up to its limit), and the first one of a connection never: so a
+    server that takes no mail from us says so while it waits, not while message text is on its way. The caller knows
+    that the folder is there.
     """
 
     def __init__(self, channel: Channel, folder: bytes, atomic: bool) -> None:
@@ -46,7 +47,6 @@ class Appender:
         self._batch: _Batch | None = None
         self._left = 0  # octets of the message at hand that are still to come
         self._drop = False  # the message at hand was refused before it was sent
-        self._trusted = False  # the server has said "+" to an APPEND to this folder
 
     def begin(self) -> None:
         """Start a batch; waits while too many batches are unanswered."""
@@ -143,11 +143,11 @@ class Appender:
     def _announce(self, exchange: Exchange, head: bytes, size: int) -> None:
         if self._drop:
             return
-        free = self._trusted and len(head) <= ASK_FOR_HEAD
+        free = self._channel.takes_mail and len(head) <= ASK_FOR_HEAD
         if free and size <= min(ASK_ABOVE, self._channel.non_sync_limit):
             self._put(head + b" {%d+}\r\n" % size)
         else:
-            self._trusted = self._ask(exchange, head + b" {%d}\r\n" % size) or self._trusted
+            self._channel.takes_mail |= self._ask(exchange, head + b" {%d}\r\n" % size)
 
     def _ask(self, exchange: Exchange, announcement: bytes) -> bool:
         """Announce a literal and wait for the server to want it."""

@@ -9,7 +9,7 @@ from imapclient.exceptions import LoginError  # type: ignore[import-untyped]
 
 from migrator.imap.channel import Channel
 from migrator.imap.errors import CertificateRefused, ConnectionLost, PlaintextRefused, ProtocolViolation, Throttled
-from migrator.imap.login import Client
+from migrator.imap.login import Client, told_capabilities
 from migrator.imap.parser import Parser
 from migrator.imap.responses import backoff
 from migrator.imap.session import Session
@@ -38,8 +38,7 @@ def connect(
     wire = dial(endpoint, timeout)
     try:
         wire.deadline = time.monotonic() + 2 * timeout
-        channel, offers_id = _enter(wire, endpoint, context, login)
-        session = Session(channel, offers_id)
+        session = Session(*_enter(wire, endpoint, context, login))
         wire.deadline, wire.timeout = None, patience
         return session
     except BaseException:
@@ -47,13 +46,18 @@ def connect(
         raise
 
 
-def _enter(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext | None, login: Login) -> tuple[Channel, bool]:
-    """Greeting, TLS and login; what the server has sent beyond them is fed to the new parser."""
+def _enter(
+    wire: Wire, endpoint: Endpoint, context: ssl.SSLContext | None, login: Login
+) -> tuple[Channel, frozenset[str]]:
+    """Greeting, TLS and login, and the capabilities that the login's OK told (empty: it told none).
+
+    What the server has sent beyond them is fed to the new parser.
+    """
     client = _greeted(wire, endpoint, context)
-    _log_in(client, login, wire.peer)
+    said = _log_in(client, login, wire.peer)
     parser = Parser()
     parser.feed(client._imap.unread)
-    return Channel(wire, parser), "ID" in client._imap.capabilities
+    return Channel(wire, parser), told_capabilities(said)
 
 
 def _greeted(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext | None) -> Client:
@@ -88,7 +92,8 @@ def _bad_greeting(peer: str, text: str) -> MigratorError:
     return ProtocolViolation(f"{peer}: this is not an IMAP server as we know them: {neutral(text)}")
 
 
-def _log_in(client: Client, login: Login, peer: str) -> None:
+def _log_in(client: Client, login: Login, peer: str) -> bytes:
+    """Log in; the text of the server's OK."""
     secret = login.secret.reveal()
     if has_control(login.user) or has_control(secret):
         raise LoginRefused(
@@ -96,10 +101,12 @@ def _log_in(client: Client, login: Login, peer: str) -> None:
         )
     try:
         client._imap.wire.during = "login"
-        if "AUTH=PLAIN" in client._imap.capabilities:
-            client.plain_login(login.user, secret)
-        else:
-            client.login(login.user, secret)
+        offered = client._imap.capabilities
+        if {"AUTH=PLAIN", "SASL-IR"}.issubset(offered):
+            return bytes(client._imap.plain(login.user, secret))
+        if "AUTH=PLAIN" in offered:
+            return bytes(client.plain_login(login.user, secret))
+        return bytes(client.login(login.user, secret))
     except (LoginError, imaplib.IMAP4.error, ValueError) as error:
         lost = isinstance(error.__context__, imaplib.IMAP4.abort)
         raise _login_error(peer, login.user, str(error).replace(secret, "***"), lost) from None

@@ -1,24 +1,23 @@
 """Folders of an account: names, attributes, subscriptions and status, in as few round trips as the server allows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from migrator.imap.channel import Channel, Exchange, Parts
-from migrator.imap.errors import FolderNameChanged, ProtocolViolation
+from migrator.imap.errors import CommandRefused, FolderNameChanged, ProtocolViolation, Throttled
 from migrator.imap.grammar import astring
 from migrator.imap.records import Folder, Namespace, Status
 from migrator.imap.responses import Token, folder_name, status_values, tokens
+from migrator.model.errors import MigratorError
 from migrator.model.names import FolderName
 
 STATUS_PIPELINE = 100  # STATUS commands in flight
+NAMESPACE = b"NAMESPACE"
 
 
 def list_folders(channel: Channel, has: Callable[[str], bool]) -> tuple[Folder, ...]:
     """All folders with subscription and status: one command with LIST-STATUS (RFC 5819), else three steps."""
-    items = status_items(has)
-    if has("LIST-EXTENDED") and has("LIST-STATUS"):
-        special = b"SPECIAL-USE " if has("SPECIAL-USE") else b""
-        done = channel.run(b"LIST", b'""', b'"*"', b"RETURN (SUBSCRIBED " + special + b"STATUS " + items + b")")
-        answers = _answers([done])
+    if one := list_with_status(has):
+        answers = _answers([channel.run(*one)])
         subscribed = {raw for raw, _, attributes in _listed(answers, b"LIST") if "\\subscribed" in attributes}
         return _folders(answers, subscribed, _statuses(answers))
     lists = [
@@ -27,8 +26,16 @@ def list_folders(channel: Channel, has: Callable[[str], bool]) -> tuple[Folder, 
     answers = _answers(lists)
     subscribed = {raw for raw, _, attributes in _listed(answers, b"LSUB") if "\\noselect" not in attributes}
     wanted = [folder.raw for folder in _folders(answers, subscribed, {}) if folder.selectable]
-    asked = channel.run_all([(b"STATUS", astring(raw), items) for raw in wanted], STATUS_PIPELINE)
+    asked = channel.run_all([(b"STATUS", astring(raw), status_items(has)) for raw in wanted], STATUS_PIPELINE)
     return _folders(answers, subscribed, _statuses(_answers(asked)))
+
+
+def list_with_status(has: Callable[[str], bool]) -> tuple[bytes, ...]:
+    """The command that tells all (RFC 5258 and 5819); empty where the server has it not."""
+    if not (has("LIST-EXTENDED") and has("LIST-STATUS")):
+        return ()
+    special = b"SPECIAL-USE " if has("SPECIAL-USE") else b""
+    return b"LIST", b'""', b'"*"', b"RETURN (SUBSCRIBED " + special + b"STATUS " + status_items(has) + b")"
 
 
 def status_items(has: Callable[[str], bool]) -> bytes:
@@ -47,7 +54,7 @@ def folder_status(channel: Channel, raw: bytes, items: bytes) -> Status:
 def personal_namespace(channel: Channel, has: Callable[[str], bool]) -> Namespace:
     """The first personal namespace (RFC 2342); by LIST "" "" where NAMESPACE is missing."""
     if has("NAMESPACE"):
-        for answer in _answers([channel.run(b"NAMESPACE")]):
+        for answer in _answers([channel.run(NAMESPACE)]):
             personal = answer[1] if len(answer) > 1 else None
             first = personal[0] if isinstance(personal, list) and personal else None
             if isinstance(first, list) and len(first) > 1:
@@ -56,14 +63,37 @@ def personal_namespace(channel: Channel, has: Callable[[str], bool]) -> Namespac
     return Namespace("", listed[0][1] if listed else None)
 
 
-def verify_created(channel: Channel, name: FolderName, raw: bytes, known: Iterable[bytes]) -> None:
-    """LIST must show exactly `raw`; else FolderNameChanged names what appeared that is not in `known`."""
-    shown = _listed(_answers([channel.run(b"LIST", b'""', astring(raw))]), b"LIST")
-    if any(found == raw or found.upper() == raw.upper() == b"INBOX" for found, _, _ in shown):
-        return
-    before = set(known)
+def create_folders(
+    channel: Channel, raws: Mapping[FolderName, bytes], uses: Mapping[FolderName, str | None], known: Iterable[bytes]
+) -> tuple[list[FolderName], dict[FolderName, MigratorError]]:
+    """CREATE each (a special use as RFC 6154, 3), then LIST it: the names that are there now exactly so; errors of the
+    others, FolderNameChanged among them, which names what appeared that is not in `known`."""
+    before, made, errors = set(known), list[FolderName](), dict[FolderName, MigratorError]()
+    asked = []
+    for name, raw in raws.items():
+        use = uses.get(name)
+        words = [b"(USE (%b))" % use.encode()] if use else []
+        created = channel.start(b"CREATE", astring(raw), *words)
+        asked.append((name, raw, created, channel.start(b"LIST", b'""', astring(raw))))
+    for name, raw, created, listed in asked:
+        channel.settle(listed)
+        try:
+            channel.finish(created)
+        except (CommandRefused, Throttled) as error:
+            errors[name] = error
+            continue
+        shown = _listed(_answers([channel.finish(listed)]), b"LIST")
+        if any(found == raw or found.upper() == raw.upper() == b"INBOX" for found, _, _ in shown):
+            made.append(name)
+            before.add(raw)
+        else:
+            errors[name] = FolderNameChanged(name, _appeared(channel, before | set(raws.values())))
+    return made, errors
+
+
+def _appeared(channel: Channel, before: set[bytes]) -> tuple[str, ...]:
     now = _listed(_answers([channel.run(b"LIST", b'""', b'"*"')]), b"LIST")
-    raise FolderNameChanged(name, tuple(folder_name(found) for found, _, _ in now if found not in before))
+    return tuple(folder_name(found) for found, _, _ in now if found not in before)
 
 
 def _answers(done: Iterable[Exchange]) -> list[list[Token]]:

@@ -1,6 +1,8 @@
 """Greeting, STARTTLS and login by imapclient, over our Wire: all that a server may say before login is capped."""
 
+import base64
 import imaplib
+import re
 import ssl
 
 from imapclient import IMAPClient  # type: ignore[import-untyped]
@@ -9,6 +11,13 @@ from migrator.imap.errors import PlaintextRefused, ProtocolViolation
 from migrator.imap.wire import Wire
 
 BEFORE_LOGIN_CAP = 256 * 1024  # octets that a server may send before we are logged in
+_CAPABILITY = re.compile(rb"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
+
+
+def told_capabilities(text: bytes) -> frozenset[str]:
+    """Those of a response code (RFC 9051, 7.1: greeting and login may carry them), in upper case; empty if none."""
+    found = _CAPABILITY.search(text)
+    return frozenset(found[1].decode("ascii", "replace").upper().split()) if found else frozenset()
 
 
 class CappedImap4(imaplib.IMAP4):
@@ -41,6 +50,15 @@ class CappedImap4(imaplib.IMAP4):
     def shutdown(self) -> None:
         self.wire.abort()
 
+    def plain(self, user: str, password: str) -> bytes:
+        """AUTHENTICATE PLAIN with its initial response (RFC 4959): one round trip. The text of the OK."""
+        response = base64.b64encode(b"\0%b\0%b" % (user.encode(), password.encode()))
+        status, data = self._simple_command("AUTHENTICATE", "PLAIN", response.decode())
+        if status != "OK":
+            raise self.error(data[-1])
+        self.state = "AUTH"
+        return bytes(data[-1])
+
     def starttls(self, ssl_context: ssl.SSLContext | None = None) -> tuple[str, list[bytes]]:  # type: ignore[override]
         """STARTTLS; anything that came in plaintext behind its OK could be forged: PlaintextRefused."""
         assert ssl_context is not None
@@ -65,6 +83,14 @@ class CappedImap4(imaplib.IMAP4):
             raise self.error(data[-1])
         self.state = "AUTH"
         return status, data
+
+    def _get_capabilities(self) -> None:
+        """Ask, unless the greeting has told. After STARTTLS always: the greeting was in the clear."""
+        told = frozenset() if self._tls_established else told_capabilities(self.welcome)
+        if told:
+            self.capabilities = tuple(sorted(told))
+        else:
+            super()._get_capabilities()  # type: ignore[misc]
 
     def _receive(self, wanted: int) -> None:
         space = memoryview(bytearray(16 * 1024))

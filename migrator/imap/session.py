@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self
 
@@ -31,17 +32,14 @@ class Session:
     Used as a context manager it logs out at the end, and drops the connection when an error passes through.
     """
 
-    def __init__(self, channel: Channel, offers_id: bool) -> None:
-        """Ask for capabilities (again: those from before login do not count) and identity, in one round trip."""
+    def __init__(self, channel: Channel, capabilities: frozenset[str] = frozenset()) -> None:
+        """`capabilities`: what the login's OK told; those from before login do not count. Empty: they are asked for."""
         self._channel = channel
         self._raw: dict[FolderName, bytes] = {}  # names as the server spells them
         self._exists = 0
-        asked = channel.start(b"CAPABILITY")
-        identity = channel.start(b"ID", b'("name" "migrator")') if offers_id else None
-        self.capabilities = _capabilities(channel.finish(asked))  # upper case, as offered after login
-        self.server_id: Mapping[str, str] = {}  # RFC 2971; empty where not offered
-        if identity or self.has("ID"):
-            self.server_id = _identity(identity or channel.start(b"ID", b'("name" "migrator")'), channel)
+        # upper case, as offered after login
+        self.capabilities = capabilities or _capabilities(channel.run(b"CAPABILITY"))
+        self._identity = channel.start(b"ID", b'("name" "migrator")') if self.has("ID") else None
         if self.has("LITERAL+"):
             channel.non_sync_limit = 1 << 62
         elif self.has("LITERAL-"):
@@ -69,6 +67,11 @@ class Session:
         """Drop the connection at once, without a word; never raises. Half-sent messages are not stored."""
         self._channel.wire.abort()
 
+    @cached_property
+    def server_id(self) -> Mapping[str, str]:
+        """What the server says it is (RFC 2971); empty where it does not."""
+        return _identity(self._identity, self._channel) if self._identity else {}
+
     def has(self, capability: str) -> bool:
         """Whether the server offers `capability` ("MOVE", "CONDSTORE")."""
         return capability.upper() in self.capabilities
@@ -79,9 +82,17 @@ class Session:
         self._raw.update((folder.name, folder.raw) for folder in folders)
         return folders
 
+    @cached_property
     def namespace(self) -> Namespace:
         """The first personal namespace; by LIST "" "" where NAMESPACE is missing."""
         return listing.personal_namespace(self._channel, self.has)
+
+    def folders_ahead(self) -> None:
+        """Ask now what `namespace` and `folders`, in this order, ask next: one round trip instead of two."""
+        if self.has("NAMESPACE") and "namespace" not in self.__dict__:
+            self._channel.start_ahead(listing.NAMESPACE)
+        if one := listing.list_with_status(self.has):
+            self._channel.start_ahead(*one)
 
     def status(self, name: FolderName) -> Status:
         """STATUS of one folder."""
@@ -91,9 +102,19 @@ class Session:
         """EXAMINE: select without the right to change anything (I1)."""
         return self._select(b"EXAMINE", name, condstore)
 
+    def examine_ahead(self, name: FolderName) -> None:
+        """Ask now what `examine` asks next."""
+        self._channel.start_ahead(*self._select_words(b"EXAMINE", name, True))
+
     def select(self, name: FolderName) -> Selected:
         """SELECT."""
         return self._select(b"SELECT", name, True)
+
+    def select_ahead(self, name: FolderName) -> None:
+        """Ask now what `select`, and then `unselect`, ask next."""
+        self._channel.start_ahead(*self._select_words(b"SELECT", name, True))
+        if self.has("UNSELECT"):
+            self._channel.start_ahead(b"UNSELECT")
 
     def unselect(self) -> None:
         """Leave the selected folder without expunging it (by EXAMINE, which cannot expunge, then CLOSE: RFC 3691)."""
@@ -111,15 +132,19 @@ class Session:
 
         `special_use` is one of SPECIAL_USES (in any case); not asked for where the server lacks CREATE-SPECIAL-USE.
         """
-        raw = self._octets(name)
-        if special_use is not None and special_use.lower() not in SPECIAL_USES:
-            raise ValueError(f"not a special use: {special_use!r}")
-        use = special_use is not None and self.has("CREATE-SPECIAL-USE")
-        self._channel.run(
-            b"CREATE", astring(raw), *([b"(USE (%b))" % special_use.encode()] if special_use and use else [])
-        )
-        listing.verify_created(self._channel, name, raw, self._raw.values())
-        self._raw[name] = raw
+        for error in self.create_all([(name, special_use)]).values():
+            raise error
+
+    def create_all(self, wanted: Sequence[tuple[FolderName, str | None]]) -> dict[FolderName, MigratorError]:
+        """The same for several (name, special use) in one round trip; the errors, by name."""
+        raws = {name: self._octets(name) for name, _ in wanted}
+        uses = dict(wanted)
+        if unknown := {use for use in uses.values() if use is not None and use.lower() not in SPECIAL_USES}:
+            raise ValueError(f"not a special use: {', '.join(sorted(unknown))}")
+        with_use = self.has("CREATE-SPECIAL-USE")
+        made, errors = listing.create_folders(self._channel, raws, uses if with_use else {}, self._raw.values())
+        self._raw.update({name: raws[name] for name in made})
+        return errors
 
     def delete(self, name: FolderName) -> None:
         """DELETE."""
@@ -211,10 +236,12 @@ class Session:
     def _limit(self, uids: str | Sequence[int]) -> int:
         return 4 * (self._exists if isinstance(uids, str) else len(uids)) + ANSWERS_SLACK
 
+    def _select_words(self, command: bytes, name: FolderName, condstore: bool) -> tuple[bytes, ...]:
+        extra = (b"(CONDSTORE)",) if condstore and self.has("CONDSTORE") else ()
+        return command, astring(self._octets(name)), *extra
+
     def _select(self, command: bytes, name: FolderName, condstore: bool) -> Selected:
-        raw = self._octets(name)
-        extra = [b"(CONDSTORE)"] if condstore and self.has("CONDSTORE") else []
-        chosen = scanning.selected(self._channel.run(command, astring(raw), *extra))
+        chosen = scanning.selected(self._channel.run(*self._select_words(command, name, condstore)))
         self._exists = chosen.exists
         if not chosen.uidvalidity:
             raise ProtocolViolation(f"{self._channel.peer}: the folder {name!r} has no UIDVALIDITY")

@@ -189,7 +189,7 @@ def test_a_folder_that_exists_already_is_refused(session: Session, server: Serve
 
 
 def test_the_namespace_tells_the_separator(session: Session, server: Server) -> None:
-    found = session.namespace()
+    found = session.namespace
     if session.has("NAMESPACE") or server.kind == "pymap":
         assert (found.prefix, found.separator) == (server.prefix, "." if server.prefix else "/")
     else:

@@ -73,7 +73,7 @@ def session(play: Play, capabilities: bytes = FULL, timeout: float = 5) -> Itera
     ours, theirs = socket.socketpair()
     player = _Player(theirs, played)
     player.start()
-    connected = Session(Channel(_tcp_less(ours, timeout), Parser()), offers_id=False)
+    connected = Session(Channel(_tcp_less(ours, timeout), Parser()))
     try:
         yield connected
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import socket
 import tracemalloc
@@ -54,16 +55,29 @@ def test_capabilities_of_before_the_login_do_not_count_after_it() -> None:
         peer.read()
         peer.send(b"+ ")
         peer.input.readline()
-        peer.send(b"@ OK [CAPABILITY IMAP4rev1 MOVE] in")
+        peer.send(b"@ OK in")
         assert peer.read() == b"CAPABILITY"
-        peer.send(b"* CAPABILITY imap4rev1 Literal+", b"@ OK done")
+        peer.send(b"* CAPABILITY imap4rev1 ID Literal+", b"@ OK done")
         assert peer.read() == b'ID ("name" "migrator")'
         peer.send(b'* ID ("name" "Test" "version" NIL)', b"@ OK done")
         peer.read()
 
     with listening(play) as endpoint, connect(endpoint, LOGIN, allow_plaintext=True, timeout=2) as session:
-        assert session.capabilities == {"IMAP4REV1", "LITERAL+"}
+        assert session.capabilities == {"IMAP4REV1", "ID", "LITERAL+"}
         assert session.server_id == {"name": "Test"}
+
+
+def test_a_server_that_tells_its_capabilities_is_not_asked_for_them() -> None:
+    """In its greeting and in the login's OK (RFC 9051, 7.1); with SASL-IR (RFC 4959) the login is one round trip."""
+
+    def play(peer: Peer) -> None:
+        peer.send(b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN MOVE] hello")
+        assert peer.read() == b"AUTHENTICATE PLAIN " + base64.b64encode(f"\0{LOGIN.user}\0{SECRET}".encode())
+        peer.send(b"@ OK [CAPABILITY imap4rev1 Literal+] in")
+        assert peer.read() == b"LOGOUT"
+
+    with listening(play) as endpoint, connect(endpoint, LOGIN, allow_plaintext=True, timeout=2) as session:
+        assert session.capabilities == {"IMAP4REV1", "LITERAL+"}
 
 
 def test_what_the_server_sent_together_with_the_login_is_not_lost() -> None:

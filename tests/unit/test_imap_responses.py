@@ -206,7 +206,7 @@ SAID = [
 ]
 CALLS = {
     "folders": lambda it: it.folders(),
-    "namespace": lambda it: it.namespace(),
+    "namespace": lambda it: it.namespace,
     "status": lambda it: it.status(FolderName("INBOX")),
     "select": lambda it: it.select(FolderName("INBOX")),
     "create": lambda it: it.create(FolderName("x")),

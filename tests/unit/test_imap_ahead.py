@@ -1,0 +1,82 @@
+"""Commands sent before their turn: one round trip where the guess is right, and the same answers where it is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.imap.errors import CommandRefused
+from migrator.model.names import FolderName
+from tests.unit.imap_script import Peer, session
+
+ONE, TWO = FolderName("one"), FolderName("two")
+
+
+def answering_selects(peer: Peer) -> None:
+    """Answers every command only when all that came with it have been read; UIDVALIDITY tells the folder."""
+    while command := peer.read():
+        folder = next((number for name, number in ((b"one", 1), (b"two", 2), (b"absent", 3)) if name in command), 0)
+        if folder == 3:
+            peer.send(b"@ NO there is none")
+        else:
+            peer.send(b"* 0 EXISTS", b"* OK [UIDVALIDITY %d] it" % folder, b"* OK [UIDNEXT 1] it", b"@ OK done")
+
+
+def test_what_was_asked_before_its_turn_is_not_asked_again() -> None:
+    commands: list[bytes] = []
+
+    def play(peer: Peer) -> None:
+        commands.extend([peer.read(), peer.read()])
+        for number in (1, 2):
+            peer.send(b"* 0 EXISTS", b"* OK [UIDVALIDITY %d] it" % number, b"* OK [UIDNEXT 1] it")
+            peer.raw(b"M%d OK done\r\n" % (number + 1))
+        commands.append(peer.read())
+        peer.send(b"@ OK done")
+
+    with session(play) as connected:
+        connected.examine_ahead(ONE)
+        connected.examine_ahead(TWO)
+        assert [connected.examine(name).uidvalidity for name in (ONE, TWO)] == [1, 2]
+        connected.noop()
+    assert commands == [b'EXAMINE "one" (CONDSTORE)', b'EXAMINE "two" (CONDSTORE)', b"NOOP"]
+
+
+def test_a_wrong_guess_changes_no_answer() -> None:
+    with session(answering_selects) as connected:
+        connected.examine_ahead(ONE)
+        connected.examine_ahead(ONE)
+        connected.examine_ahead(TWO)
+        assert connected.examine(ONE).uidvalidity == 1
+        assert connected.examine(TWO).uidvalidity == 2  # ONE was expected: that and TWO's first answer are dropped
+        assert connected.examine(ONE).uidvalidity == 1
+
+
+def test_a_refusal_of_what_was_asked_ahead_is_told_to_who_asks() -> None:
+    with session(answering_selects) as connected:
+        connected.examine_ahead(FolderName("absent"))
+        connected.examine_ahead(ONE)
+        with pytest.raises(CommandRefused, match="there is none"):
+            connected.examine(FolderName("absent"))
+        assert connected.examine(ONE).uidvalidity == 1
+
+
+def test_mail_is_not_sent_while_answers_that_nobody_asked_for_are_outstanding() -> None:
+    with session(answering_selects) as connected:
+        connected.examine_ahead(ONE)
+        list(connected.bodies([7]))  # answered with no body: and EXAMINE's answers are not taken for it
+        assert connected.examine(TWO).uidvalidity == 2
+
+
+def test_folders_are_made_in_one_round_trip_and_each_failure_is_told_by_its_name() -> None:
+    def play(peer: Peer) -> None:
+        commands = [peer.read() for _ in range(6)]
+        assert [command.split()[0] for command in commands] == [b"CREATE", b"LIST"] * 3
+        peer.raw(b'M2 OK done\r\n* LIST () "/" "one"\r\nM3 OK done\r\n')
+        peer.raw(b"M4 NO [CANNOT] not that\r\nM5 OK done\r\n")
+        peer.raw(b'M6 OK done\r\n* LIST () "/" "three"\r\nM7 OK done\r\n')
+        peer.read()
+
+    with session(play) as connected:
+        wanted: list[tuple[FolderName, str | None]] = [(ONE, None), (TWO, None), (FolderName("three"), None)]
+        errors = connected.create_all(wanted)
+    assert list(errors) == [TWO]
+    assert "not that" in str(errors[TWO])
