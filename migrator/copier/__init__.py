@@ -20,8 +20,12 @@ ledger does not know, in batches, from one connection to another. The way throug
     adopt       folders matched by content: not empty at first, or made anew
     flags       flags of messages that are across
     reverse     the way back; strays: messages that their user moved
+    audit       both servers read again; audit_look: one side; audit_again: the second look; audit_result: its lines
+    compare     messages as multisets of content (pure); judge: why they differ (pure); content: what is kept of one
+    sample      which messages an audit by sample reads (pure)
 """
 
+from migrator.copier.audit import audit_mailbox
 from migrator.copier.copy import copy_mailbox, resolve, sweep
 from migrator.copier.folders import DeletedPolicy, DeletionsPolicy, FolderPolicy
 from migrator.copier.job import CopyJob, Side, SourceLooksEmpty, TargetLeaseLost, TargetTaken
@@ -40,6 +44,7 @@ __all__ = [
     "SweepReport",
     "TargetLeaseLost",
     "TargetTaken",
+    "audit_mailbox",
     "copy_mailbox",
     "preview",
     "resolve",
