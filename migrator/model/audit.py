@@ -193,8 +193,30 @@ class MailboxAudit:
         return self.same + self.normalised + missing
 
     @property
+    def record(self) -> "AuditRecord":
+        """What is kept of it."""
+        found = {name: count for name, count in self.counts.items() if count}
+        return AuditRecord(self.address, self.at, self.grade, str(self.mode), self.compared, found)
+
+    @property
     def pending(self) -> int:
         return sum(count for (aside, _), count in self.asides.items() if aside is Aside.PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """What is kept of a mailbox's last audit. `mode` in words; `counts` are those that are not 0."""
+
+    address: Address
+    at: datetime
+    grade: AuditGrade
+    mode: str
+    compared: int
+    counts: Mapping[str, int]
+
+    def __str__(self) -> str:
+        found = ", ".join(f"{count} {name}" for name, count in self.counts.items())
+        return f"{self.grade} ({self.mode}" + (f"; {found})" if found else ")")
 
 
 _OF_THE_SOURCE = frozenset({Kind.LOST, Kind.ALTERED, Kind.TRUNCATED, Kind.MOVED})

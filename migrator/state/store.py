@@ -7,6 +7,7 @@ from sqlmodel import select
 
 from migrator.state import upgrade
 from migrator.state.audit import Audit
+from migrator.state.audits import Audits
 from migrator.state.canaries import Canaries
 from migrator.state.doings import Doings
 from migrator.state.engine import Database, parse
@@ -38,6 +39,7 @@ class Store:
         self.spent = Spent(database)
         self.doings = Doings(database)
         self.throughput = Throughput(database)
+        self.audits = Audits(database)
 
     @cached_property
     def workspace_id(self) -> str:

@@ -238,3 +238,15 @@ class ThroughputRow(Table, table=True):
     seconds: float = Field(nullable=False)
     octets: int = number()
     messages: int = number()
+
+
+class ContentAuditRow(Table, table=True):
+    """The last audit of a mailbox; `counts` is a JSON object of faults by kind."""
+
+    __tablename__ = "content_audit"
+    mailbox: str = text(primary_key=True)
+    at: datetime = time()
+    grade: str = text()
+    mode: str = text()
+    compared: int = number()
+    counts: str = text()

@@ -3,6 +3,6 @@
 A revision that rebuilds `audit` (a batch operation on SQLite does) must make its triggers again.
 """
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "schema_revision"  # not Alembic's default, which another program in the same database may use
