@@ -1,4 +1,4 @@
-"""`./dev bench copy|memory|startup`: prints a table, or one JSON object with -o json."""
+"""`./dev bench copy|delta|latency|memory|scale|startup`: prints a table, or one JSON object with -o json."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from bench.copying import bench_copy
 from bench.corpora import CORPORA
+from bench.delta import Change, bench_delta
 from bench.ground import BenchError
+from bench.latency import TIMES, bench_latency
 from bench.memory import bench_memory
+from bench.peers import PEERS
+from bench.scale import bench_scale
 from bench.startup import bench_startup
 from bench.tables import render
-from bench.tools import PEERS, Tool
+from bench.tools import Tool
 from tests.lab.requirements import REQUIREMENTS, dovecot_version
 
 UNITS = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
@@ -35,31 +40,63 @@ def parse() -> argparse.Namespace:
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     parser = argparse.ArgumentParser("./dev bench", description=__doc__)
-    kinds = parser.add_subparsers(required=True, metavar="copy|memory|startup")
-    copy = kinds.add_parser("copy", parents=[output], help="the initial copy, beside peers and the servers' limit")
-    copy.add_argument("--corpus", choices=CORPORA, default="small")
-    copy.add_argument("--tls", action="store_true", help="TLS on both sides")
-    copy.add_argument("--peers", default=None, help=f"some of {','.join(PEERS)}; all that are installed unless given")
-    copy.add_argument("--runs", type=positive, default=3, help="rounds; the ratios are the medians of their pairs")
-    copy.set_defaults(run=run_copy)
-    memory = kinds.add_parser("memory", parents=[output], help="peak memory with a huge message a worker")
+    kinds = parser.add_subparsers(required=True, metavar="copy|delta|latency|memory|scale|startup")
+
+    def kind(name: str, run: Callable[[argparse.Namespace], dict[str, Any]], text: str) -> argparse.ArgumentParser:
+        found = kinds.add_parser(name, parents=[output], help=text, description=text)
+        found.set_defaults(run=run)
+        return found
+
+    copy = kind("copy", run_copy, "the initial copy, beside peers and the servers' limit")
+    delta = kind("delta", run_delta, "a pass without change, and one after 1%% new, 1%% flagged, 1%% gone")
+    latency = kind("latency", run_latency, "the initial copy at several round-trip times")
+    for one in (copy, delta):
+        one.add_argument("--corpus", choices=CORPORA, default="small" if one is copy else "dept")
+        one.add_argument("--rtt", type=milliseconds, metavar="MS", help="round-trip time to both servers")
+    for one in (copy, delta, latency):
+        one.add_argument("--tls", action="store_true", help="TLS on both sides")
+        one.add_argument("--runs", type=positive, default=3, help="rounds; the ratios are the medians of their pairs")
+    for one, default in ((copy, None), (delta, None), (latency, "")):
+        some = f"some of {','.join(PEERS)}; unless given, {'none' if default == '' else 'all that are installed'}"
+        one.add_argument("--peers", default=default, help=some)
+    delta.add_argument("--change", choices=("none", "mixed"), help="only this pass, not both")
+    latency.add_argument("--corpus", choices=CORPORA, help=f"unless given, {' and '.join(TIMES)}")
+    memory = kind("memory", run_memory, "peak memory with a huge message a worker")
     memory.add_argument("--workers", type=positive, default=4)
     memory.add_argument("--octets", type=octets, default="200MB")
-    memory.set_defaults(run=run_memory)
-    startup = kinds.add_parser("startup", parents=[output], help="how long `migrator --help` takes")
+    scale = kind("scale", run_scale, "a folder of a million small messages: memory, and octets of state a message")
+    scale.add_argument("--messages", type=positive, default=1_000_000)
+    startup = kind("startup", lambda chosen: bench_startup(chosen.runs), "how long `migrator --help` takes")
     startup.add_argument("--runs", type=positive, default=20)
-    startup.set_defaults(run=lambda chosen: bench_startup(chosen.runs))
     return parser.parse_args()
 
 
 def run_copy(options: argparse.Namespace) -> dict[str, Any]:
     require_dovecot()
-    return bench_copy(options.corpus, peers(options.peers), tls=options.tls, runs=options.runs)
+    return bench_copy(options.corpus, peers(options.peers), tls=options.tls, rtt=options.rtt, runs=options.runs)
+
+
+def run_delta(options: argparse.Namespace) -> dict[str, Any]:
+    require_dovecot()
+    changes: list[Change] = [options.change] if options.change else ["none", "mixed"]
+    chosen = peers(options.peers)
+    return bench_delta(options.corpus, chosen, changes, tls=options.tls, rtt=options.rtt, runs=options.runs)
+
+
+def run_latency(options: argparse.Namespace) -> dict[str, Any]:
+    require_dovecot()
+    corpora = [options.corpus] if options.corpus else list(TIMES)
+    return bench_latency(corpora, peers(options.peers), tls=options.tls, runs=options.runs)
 
 
 def run_memory(options: argparse.Namespace) -> dict[str, Any]:
     require_dovecot()
     return bench_memory(options.workers, options.octets)
+
+
+def run_scale(options: argparse.Namespace) -> dict[str, Any]:
+    require_dovecot()
+    return bench_scale(options.messages)
 
 
 def peers(names: str | None) -> list[Tool]:
@@ -92,6 +129,13 @@ def machine() -> dict[str, Any]:
 def positive(text: str) -> int:
     number = int(text)
     if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def milliseconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
         raise ValueError(text)
     return number
 

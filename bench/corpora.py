@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from tests.lab.corpus import FLAGS, Item, internaldate
 
@@ -34,7 +34,36 @@ def dept() -> Mailboxes:
     return [{folder: [message(chance, 4096) for _ in range(50)] for folder in FOLDERS[:4]} for _ in range(50)]
 
 
-CORPORA: Mapping[str, Callable[[], Mailboxes]] = {"small": small, "mixed": mixed, "dept": dept}
+def lat1k() -> Mailboxes:
+    """One mailbox: 1,000 messages of 4 KB in 10 folders."""
+    chance = random.Random("lat1k")
+    return [{folder: [message(chance, 4096) for _ in range(100)] for folder in FOLDERS}]
+
+
+def dept1k() -> Mailboxes:
+    """1,000 mailboxes of 20 messages of 4 KB, in the same folders as those of dept."""
+    chance = random.Random("dept1k")
+    return [{folder: [message(chance, 4096) for _ in range(5)] for folder in FOLDERS[:4]} for _ in range(1_000)]
+
+
+def tiny() -> Mailboxes:
+    """Two mailboxes of 40 messages of 1 KB in 2 folders: to see that the benchmark runs."""
+    chance = random.Random("tiny")
+    return [{folder: [message(chance, 1024) for _ in range(20)] for folder in FOLDERS[-2:]} for _ in range(2)]
+
+
+def headers(count: int) -> Iterator[Item]:
+    """`count` messages of 300 octets, headers only."""
+    chance = random.Random("headers")
+    for number in range(count):
+        head = f"From: sender{number % 97}@outside.test\r\nMessage-ID: <{number}@outside.test>\r\nSubject: "
+        padding = "x" * (296 - len(head))
+        yield Item(f"{head}{padding}\r\n\r\n".encode(), ("\\Seen",) if number % 3 else (), internaldate(chance))
+
+
+CORPORA: Mapping[str, Callable[[], Mailboxes]] = {
+    one.__name__: one for one in (small, mixed, dept, lat1k, dept1k, tiny)
+}
 
 
 def message(chance: random.Random, octets: int) -> Item:

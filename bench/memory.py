@@ -15,7 +15,7 @@ def bench_memory(workers: int, octets: int) -> dict[str, Any]:
     mailboxes: Mailboxes = [{"INBOX": [message(random.Random("huge"), octets)]}] * workers
     with Ground(mailboxes, config={"concurrency": {"mailboxes": workers}}) as ground:
         ground.fresh()
-        cost = ground.run(MIGRATOR.prepare(ground), MIGRATOR.environment(ground))
+        cost = ground.run(MIGRATOR.command(ground), MIGRATOR.environment(ground))
         differ = sum(ground.differences().values())
     return {
         "bench": "memory", "workers": workers, "octets": octets, "peak_rss_mb": round(cost.peak_rss_mb or 0, 1),

@@ -58,7 +58,8 @@ class Counts:
 
 
 class DelayProxy:
-    """Forwards `host`:`port` (its own) to a target; bytes come out `delay` seconds after they went in.
+    """Forwards `host`:`port` (its own) to a target; bytes come out `delay` seconds after they went in, and to connect
+    takes the time of one round trip, as on a real wire (it is not counted as one).
 
     A client that dies does not take its bytes along: the target gets all of them, then the end of the connection, each
     after the delay. That is how an APPEND can land seconds after the death of the client that sent it.
@@ -72,9 +73,11 @@ class DelayProxy:
         assert cost.round_trips <= 6
     """
 
-    def __init__(self, target: tuple[str, int], delay_up: float = 0.0, delay_down: float = 0.0) -> None:
+    def __init__(
+        self, target: tuple[str, int], delay_up: float = 0.0, delay_down: float = 0.0, host: str = "127.0.0.1"
+    ) -> None:
         self.target, self.delay_up, self.delay_down = target, delay_up, delay_down
-        self.host, self.port = "127.0.0.1", 0
+        self.host, self.port = host, 0
         self._links: list[_Link] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -164,6 +167,7 @@ class _Link:
 
     async def connect(self) -> None:
         """To the target. Where that is impossible the client is cut off."""
+        await asyncio.sleep(self.proxy.delay_up)  # so that the greeting is there after one round trip
         try:
             await self.proxy._loop.create_connection(lambda: self.down, *self.proxy.target)
         except OSError:
@@ -197,7 +201,10 @@ class _Lane(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         if self is self.link.up:
-            self.link.proxy._links.append(self.link)
+            proxy = self.link.proxy
+            proxy._links.append(self.link)
+            # the client's first octets leave when it is connected, whatever the kernel tells it
+            self.last_due = self.loop.time() + proxy.delay_up + proxy.delay_down + proxy.delay_up
             self.connecting = self.loop.create_task(self.link.connect())
         else:
             self.other.deliver()  # what the client said meanwhile
