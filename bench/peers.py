@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import ssl
@@ -149,8 +150,9 @@ def _offlineimap_repository(ground: Ground, side: Side, address: str) -> list[st
         f"remotepass = {server.passwords[address]}", "maxconnections = 2", "starttls = no",
     ]  # fmt: skip
     lines += ["readonly = yes"] if side == "old" else []
-    if ground.tls and ground.scene.authority:
-        return [*lines, "ssl = yes", f"sslcacertfile = {ground.scene.authority.ca_file}"]
+    if ground.tls:  # by its fingerprint, for it too knows no names that are IP addresses
+        octets = ssl.PEM_cert_to_DER_cert(_certificate(ground, side).read_text())
+        return [*lines, "ssl = yes", f"cert_fingerprint = {hashlib.sha256(octets).hexdigest()}"]
     return [*lines, "ssl = no"]
 
 
