@@ -12,12 +12,22 @@ from migrator.model.names import WaveName
 from migrator.model.wave import PassKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from migrator.cli.context import Settings
+    from migrator.model.progress import Progress
     from migrator.waves.operation import Operation
+
+    Watch = Callable[[Settings], AbstractContextManager[Progress]]
 
 
 @contextmanager
-def operation(ctx: typer.Context, name: str) -> "Iterator[Operation]":
-    """The wave `name` under its lease, with progress on stderr and signals heeded. Raises Locked when it is held."""
+def operation(ctx: typer.Context, name: str, watch: "Watch | None" = None) -> "Iterator[Operation]":
+    """The wave `name` under its lease, with progress on stderr and signals heeded. Raises Locked when it is held.
+
+    `watch`: how progress is shown, where it is not that of passes.
+    """
     from migrator.cli import logs
     from migrator.cli.progress import watching
     from migrator.cli.stop import stopping
@@ -29,7 +39,7 @@ def operation(ctx: typer.Context, name: str) -> "Iterator[Operation]":
     with (
         open_store(workspace) as store,
         stopping() as stop,
-        watching(settings(ctx)) as progress,
+        (watch or watching)(settings(ctx)) as progress,
         operate(workspace, store, wave, actor(), progress, stop) as op,
     ):
         yield op

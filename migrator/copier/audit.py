@@ -65,6 +65,7 @@ class _Books:
     asides: Counter[tuple[Aside, str]] = field(default_factory=Counter)
     seen: dict[tuple[str, FolderName], FolderLook] = field(default_factory=dict)
     read: int = 0
+    sampled: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class _Audit:
             disputes=tuple(books.disputes),
             asides=books.asides + Counter((s.verdict, s.what) for s in sure if isinstance(s.verdict, Aside)),
             read=books.read,
+            sampled=books.read if self._mode.full else books.sampled,
         )
 
     def _groups(self, source: SideView, target: SideView) -> dict[FolderName, list[FolderName]]:
@@ -226,6 +228,7 @@ class _Audit:
             name: frozenset(uid for uid in look.metas if in_sample(self._mode, address, name, uid))
             for name, look in group.sources.items()
         }
+        self._books.sampled += sum(map(len, sampled.values()))
         return mine, theirs, to_read(sampled, mine, theirs)
 
     def _read(

@@ -117,6 +117,11 @@ class Crew:
             running = {m.address: threads.submit(self._attempt, work, m) for m in mailboxes}
             return {address: future.result() for address, future in running.items()}
 
+    def inspect(self, mailbox: Mailbox, kind: PassKind, work: Callable[[CopyJob], T]) -> T:
+        """`work` that only reads, on one mailbox, under its lease; tried again like a pass."""
+        with self.job(mailbox, kind) as job:
+            return self._retrying()(work, job)
+
     def _attempt(self, work: Callable[[Mailbox], T], mailbox: Mailbox) -> T | MigratorError:
         try:
             if self._stop.draining():

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from migrator.model.names import Address, FolderName
+from migrator.model.names import Address, FolderName, WaveName
 
 
 class Kind(StrEnum):
@@ -142,6 +142,7 @@ class FolderAudit:
 class MailboxAudit:
     """One mailbox, at `at` (aware). `read`: messages of the source that were read in full.
 
+    `sampled`: those of them that chance chose; the others are read because the two sides do not agree on them.
     `asides` are counted by what and why. `error`: why there is no result.
     """
 
@@ -153,6 +154,7 @@ class MailboxAudit:
     disputes: tuple[Disputed, ...] = ()
     asides: Mapping[tuple[Aside, str], int] = field(default_factory=dict)
     read: int = 0
+    sampled: int = 0
     error: str = ""
 
     @property
@@ -201,6 +203,20 @@ class MailboxAudit:
     @property
     def pending(self) -> int:
         return sum(count for (aside, _), count in self.asides.items() if aside is Aside.PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class WaveAudit:
+    """The mailboxes of a wave. `after_cutover`: the target was its users' by then, so that their changes are theirs."""
+
+    wave: WaveName
+    mode: Mode
+    after_cutover: bool
+    mailboxes: tuple[MailboxAudit, ...]
+
+    @property
+    def grade(self) -> AuditGrade:
+        return worst(mailbox.grade for mailbox in self.mailboxes)
 
 
 @dataclass(frozen=True, slots=True)
