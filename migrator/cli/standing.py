@@ -63,6 +63,7 @@ def mailbox_rows(status: "WaveStatus") -> list[dict[str, object]]:
             "copied": mailbox.counts.copied + mailbox.counts.present,
             "skipped": mailbox.counts.skipped,
             "failed": mailbox.counts.failed,
+            "audit": str(mailbox.audit) if mailbox.audit else "",
             "error": mailbox.error,
         }
         for mailbox in status.mailboxes

@@ -230,9 +230,13 @@ class AuditRecord:
     compared: int
     counts: Mapping[str, int]
 
+    @property
+    def words(self) -> str:
+        """How it was made, and the faults that it found."""
+        return "; ".join([self.mode, *(f"{count:,} {name}" for name, count in self.counts.items())])
+
     def __str__(self) -> str:
-        found = ", ".join(f"{count} {name}" for name, count in self.counts.items())
-        return f"{self.grade} ({self.mode}" + (f"; {found})" if found else ")")
+        return f"{self.grade} ({self.words})"
 
 
 _OF_THE_SOURCE = frozenset({Kind.LOST, Kind.ALTERED, Kind.TRUNCATED, Kind.MOVED})

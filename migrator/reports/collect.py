@@ -77,10 +77,12 @@ def _rows(
     canaries: Counter[Address],
 ) -> tuple[MailboxRow, ...]:
     counts, last = store.ledger.counts_all(), {record.address: record for record in passes}
-    return tuple(
+    audits = store.audits.of(addresses)
+    rows = (
         _row(store, workspace, address, counts.get(address, Counts()), last.get(address), canaries[address])
         for address in addresses
     )
+    return tuple(replace(row, audit=audits.get(row.address)) for row in rows)
 
 
 def _row(

@@ -64,6 +64,7 @@ def _mailbox(row: MailboxRow) -> dict[str, object]:
         "stopped": row.stopped,
         "left_out": row.skipped,
         "accepted": row.accepted,
+        "last_audit": {**asdict(row.audit), "at": _time(row.audit.at)} if row.audit else None,
     }
 
 

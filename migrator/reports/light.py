@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from migrator.model.audit import GOOD, AuditGrade
 from migrator.model.canary import ProofPhase
 from migrator.model.message import Outcome
 from migrator.model.wave import WaveState as S
@@ -34,9 +35,10 @@ def findings(report: Report) -> tuple[Finding, ...]:
     """All that colours the light, worst first; never empty.
 
     Red: stopped between the freeze and the end of the cutover or of the rollback; frozen past the deadline; a canary
-    misrouted, refused or unproven; outcomes that do not add up in a wave at rest after its cutover.
+    misrouted, refused or unproven; outcomes that do not add up in a wave at rest after its cutover; grade F after it.
     Amber: work under way; stopped before the cutover; failed, altered or skipped messages that nobody has accepted;
-    a mailbox in error or left out; a route change without evidence; a cutover without canaries.
+    a mailbox in error or left out; an audit's grade below B; a route change without evidence; a cutover without
+    canaries.
     Green: none of these.
     """
     found = [
@@ -46,6 +48,7 @@ def findings(report: Report) -> tuple[Finding, ...]:
         *_balance(report),
         *_mailboxes(report),
         *_messages(report),
+        *_audits(report),
         *_routes(report),
         *_way_back(report),
     ]
@@ -127,6 +130,14 @@ def _messages(report: Report) -> Iterator[Finding]:
     if altered:
         text = f"The target changed the content of {_many(altered, 'message')}; nobody has accepted that."
         yield Finding(Light.AMBER, text)
+
+
+def _audits(report: Report) -> Iterator[Finding]:
+    bad = [row.audit for row in report.mailboxes if row.audit and row.audit.grade not in GOOD]
+    if bad:
+        light = Light.RED if report.state in _MOVED and any(one.grade is AuditGrade.F for one in bad) else Light.AMBER
+        first = f"first {bad[0].address}: {bad[0]}"
+        yield Finding(light, f"The last audit gave {_many(len(bad), 'mailbox')} a grade below B, {first}.")
 
 
 def _routes(report: Report) -> Iterator[Finding]:

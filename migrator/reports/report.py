@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from migrator.model.audit import AuditRecord
 from migrator.model.canary import Canary
 from migrator.model.message import Grade, Outcome, needs_consent
 from migrator.model.names import Address, Ingress, ServerName, WaveName
@@ -40,7 +41,7 @@ class MailboxRow:
 
     `counts.skipped` is without our own test messages: those are `canaries`.
     `skipped` and `accepted` are the operator's reasons ("" when there is none). A mailbox that is no longer in
-    mailboxes.csv has no department and no servers.
+    mailboxes.csv has no department and no servers. `audit` is its last one, whenever that was.
     """
 
     address: Address
@@ -53,6 +54,7 @@ class MailboxRow:
     canaries: int = 0
     skipped: str = ""
     accepted: str = ""
+    audit: AuditRecord | None = None
 
     @property
     def messages(self) -> int:

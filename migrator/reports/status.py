@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from migrator.model.audit import AuditRecord
 from migrator.model.names import Address, WaveName
 from migrator.model.wave import PassKind, WaveState
 from migrator.reports.collect import canaries_in, without_canaries
@@ -43,6 +44,7 @@ class MailboxStatus:
     error: str
     canaries: int = 0
     carried_back: int = 0
+    audit: AuditRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
         _back(store, wave),
         store.mailboxes.all_skipped(),
     )
+    audits = store.audits.of(addresses)
     return WaveStatus(
         wave,
         state=record.state if record else WaveState.PLANNED,
@@ -96,6 +99,7 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
                 error=one.error if one and not stopped(one.error) else "",
                 canaries=canaries[a],
                 carried_back=back[a],
+                audit=audits.get(a),
             )
             for a in addresses
         ),

@@ -1,20 +1,21 @@
-"""Audits between two real Dovecot: what was planted is found, and nothing else; what people do meanwhile is no fault."""
+"""Audits between two real Dovecot: what was planted is found, nothing else; what people do meanwhile is no fault."""
 
 from __future__ import annotations
 
+import csv
+import json
 import random
 from collections import Counter, defaultdict
-from datetime import timedelta
 
 import pytest
 
-from migrator.copier import FolderPolicy, audit_mailbox
-from migrator.model.audit import Aside, AuditGrade, Dispute, Kind, Mode
+from migrator.copier import audit_mailbox
+from migrator.model.audit import AuditGrade, Kind, Mode
 from migrator.model.wave import PassKind
 from tests.lab import corpus
 from tests.lab.corpus import Item, append, imap_date
-from tests.lab.snapshot import DATE, Message, grade_digests, instant, snapshot
-from tests.servers.copier_rig import Rig, item
+from tests.lab.snapshot import DATE, instant, snapshot
+from tests.servers.copier_rig import Rig
 
 FULL = Mode()
 PLANTED = (Kind.LOST, Kind.DOUBLED, Kind.ALTERED, Kind.FLAGS, Kind.DATE, Kind.TRUNCATED)
@@ -134,3 +135,36 @@ def test_six_hundred_planted_faults_are_found_and_nothing_else(rig):
     for kind in (Kind.ALTERED, Kind.TRUNCATED):
         assert {(f.target_folder, f.target_uid) for f in result.findings if f.kind is kind} == planter.uids[kind]
     assert result.grade is AuditGrade.F
+
+
+def run(scene, *arguments, code=0):
+    done = scene.migrator("wave", *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def test_the_command_grades_the_wave_keeps_the_result_and_its_exit_code_says_it(make_scene):
+    scene = make_scene({"sales": 2}, postfix=False)
+    scene.fill(per_folder=4)
+    scene.write_wave("sales")
+    run(scene, "run", "sales", "--until", "synced")
+    good = json.loads(run(scene, "audit", "sales", "--full", "-o", "json").stdout)
+    assert good["grade"] in "AB"
+    assert [box["compared"] for box in good["mailboxes"]] == [48, 48]
+    victim = scene.addresses[0]
+    with scene.new.connect(victim) as connection:
+        connection.command(b"SELECT INBOX")
+        connection.command(b"UID STORE 1 +FLAGS (\\Deleted)")
+        connection.command(b"UID EXPUNGE 1")
+    bad = run(scene, "audit", "sales", "--sample", "10%", "--seed", "x", code=3).stdout
+    assert "Grade of the wave: F" in bad
+    assert "the ledger says copied to UID 1" in bad
+    assert "sample of 10% (seed x)" in bad
+    rows = list(csv.DictReader(run(scene, "audit", "sales", "--full", "-o", "csv", code=3).stdout.splitlines()))
+    assert [(row["mailbox"], row["kind"]) for row in rows] == [(victim, "lost"), (scene.addresses[1], "")]
+    report = json.loads(run(scene, "report", "sales", "-o", "json").stdout)
+    last = {box["address"]: box["last_audit"] for box in report["mailboxes"]}
+    assert (last[victim]["grade"], last[victim]["counts"]["lost"]) == ("F", 1)
+    standing = json.loads(run(scene, "status", "sales", "-o", "json").stdout)
+    assert [box["audit"][0] for box in standing["by_mailbox"]] == ["F", good["mailboxes"][1]["grade"]]
+    assert "## Audits" in run(scene, "report", "sales").stdout
