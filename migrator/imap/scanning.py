@@ -1,7 +1,8 @@
 """What a selected folder holds: UIDs, flags, dates, sizes, single header fields; never a whole message."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from migrator.imap.channel import Channel, Exchange
@@ -18,9 +19,11 @@ from migrator.imap.responses import (
     status_line,
     tokens,
 )
+from migrator.imap.vanished import UidRanges, vanished
 from migrator.model.message import MessageMeta
 
 SLICE = 50_000  # messages to one SEARCH: an answer of 11 octets a message stays under the line cap
+RANGE = 40_000  # messages to one FETCH with VANISHED: as many ranges of UIDs lie between them, of 22 octets at most
 _RANGE = re.compile(r"([1-9]\d{0,9})(?::([1-9]\d{0,9}|\*))?")
 _FIELD = re.compile(r"[!-9;-~]{1,100}")
 _META = re.compile(
@@ -54,23 +57,56 @@ def selected(done: Exchange) -> Selected:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is new in a range of UIDs since a MODSEQ: messages whose flags changed, and UIDs that went (QRESYNC)."""
+
+    messages: list[MessageMeta]
+    vanished: UidRanges
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One folder as it is now: its UIDVALIDITY (0: it cannot be opened), and those of the messages asked for."""
+
+    uidvalidity: int
+    messages: Mapping[int, MessageMeta]
+
+
 def scan(channel: Channel, uids: str | Sequence[int], condition: bytes, limit: int) -> list[MessageMeta]:
     """UID, flags, date and size of messages, by UID ascending; at most `limit` answers are taken from the server."""
-    found: dict[int, MessageMeta] = {}
-    known_flags = cache(lambda text: flags(text.split()))
-    items = b"(UID FLAGS INTERNALDATE RFC822.SIZE" + (b" MODSEQ)" if condition else b")")
-    for line in _fetch(channel, uids, items + condition, limit):
-        usual = _META.fullmatch(line)
-        if usual:
-            uid, before, words, date, size, after = usual.groups()
-            found[int(uid)] = MessageMeta(
-                int(uid), int(size), known_flags(words), internal_date(date), int(before or after or 0)
-            )
-        elif (attributes := _attributes(channel, line)) and b"RFC822.SIZE" in attributes:
-            meta = message_meta(attributes)
-            found[meta.uid] = meta
+    found = _metas(channel, _lines(channel, _ask_metas(channel, uids, condition, bool(condition)), limit))
     least = _least(uids)
     return [found[uid] for uid in sorted(found) if uid >= least]
+
+
+def changes(channel: Channel, ranges: Sequence[str], since: int, limit: int) -> Changes:
+    """What changed in these ranges of UIDs since the MODSEQ `since`; QRESYNC is enabled. In one round trip.
+
+    A range holds no more than RANGE messages that are there: then no VANISHED is longer than a line may be.
+    """
+    condition = b" (CHANGEDSINCE %d VANISHED)" % since
+    asked = [one for uids in ranges for one in _ask_metas(channel, uids, condition, True)]
+    found = _metas(channel, _lines(channel, asked, limit))
+    told = vanished(parts[0] for exchange in asked for parts in exchange.untagged)
+    return Changes([found[uid] for uid in sorted(found)], told)
+
+
+def glance(channel: Channel, asks: Sequence[tuple[Sequence[bytes], Sequence[int]]], modseq: bool) -> list[Glance]:
+    """Open folders one after the other, each with its command, and look at some of their messages; one round trip.
+
+    Nothing is asked of a folder without UIDs. The last one stays open.
+    """
+    asked = [
+        (channel.start(*command), _ask_metas(channel, uids, b"", modseq) if uids else []) for command, uids in asks
+    ]
+    found: list[Glance] = []
+    for (opened, exchanges), (_, uids) in zip(asked, asks, strict=True):
+        channel.settle(opened)
+        metas = _metas(channel, _lines(channel, exchanges, 4 * len(uids) + SLICE, strict=False))
+        there = opened.status is not None and opened.status.status == "OK"
+        found.append(Glance(selected(opened).uidvalidity, metas) if there else Glance(0, {}))
+    return found
 
 
 def scan_header(channel: Channel, uids: str | Sequence[int], field: str, limit: int) -> dict[int, str]:
@@ -79,7 +115,8 @@ def scan_header(channel: Channel, uids: str | Sequence[int], field: str, limit: 
         raise ValueError(f"not a header field name: {field!r}")
     value = re.compile(rb"^" + re.escape(field.encode()) + rb"[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
     found: dict[int, str] = {}
-    for line in _fetch(channel, uids, b"(UID BODY.PEEK[HEADER.FIELDS (" + field.encode() + b")])", limit):
+    asked = _ask(channel, uids, b"(UID BODY.PEEK[HEADER.FIELDS (" + field.encode() + b")])")
+    for line in _lines(channel, asked, limit):
         attributes = _attributes(channel, line)
         text = next((text for name, text in attributes.items() if name.startswith(b"BODY[HEADER.FIELDS")), None)
         header = re.sub(rb"\r?\n(?=[ \t])|\r", b"", text) if isinstance(text, bytes) else b""
@@ -113,11 +150,21 @@ def with_uidnext(chosen: Selected, status: Status) -> Selected:
     )  # fmt: skip
 
 
-def _fetch(channel: Channel, uids: str | Sequence[int], items: bytes, limit: int) -> Iterator[bytes]:
-    """The first lines of all FETCH answers; all commands are sent at once."""
+def _ask(channel: Channel, uids: str | Sequence[int], items: bytes) -> list[Exchange]:
+    """Send UID FETCH, in several commands where the set is long, and do not wait."""
     sets = [_range(uids)] if isinstance(uids, str) else uid_sets(uids)
+    return [channel.start(b"UID FETCH", uid_set, items) for uid_set in sets]
+
+
+def _ask_metas(channel: Channel, uids: str | Sequence[int], condition: bytes, modseq: bool) -> list[Exchange]:
+    items = b"(UID FLAGS INTERNALDATE RFC822.SIZE" + (b" MODSEQ)" if modseq else b")")
+    return _ask(channel, uids, items + condition)
+
+
+def _lines(channel: Channel, asked: Sequence[Exchange], limit: int, strict: bool = True) -> Iterator[bytes]:
+    """The first lines of all FETCH answers; `strict`: CommandRefused where the server refuses."""
     count = 0
-    for exchange in [channel.start(b"UID FETCH", uid_set, items) for uid_set in sets]:
+    for exchange in asked:
         while exchange.status is None:
             line = channel.line()
             if line.startswith(b"* ") and b" FETCH (" in line[:24].upper():
@@ -127,7 +174,25 @@ def _fetch(channel: Channel, uids: str | Sequence[int], items: bytes, limit: int
                 yield line
             else:
                 channel.take_in(line)
-        channel.finish(exchange)
+        if strict:
+            channel.finish(exchange)
+
+
+def _metas(channel: Channel, lines: Iterable[bytes]) -> dict[int, MessageMeta]:
+    """What FETCH answers tell, by UID; those without a size are announcements that nobody asked for."""
+    found: dict[int, MessageMeta] = {}
+    known_flags = cache(lambda text: flags(text.split()))
+    for line in lines:
+        usual = _META.fullmatch(line)
+        if usual:
+            uid, before, words, date, size, after = usual.groups()
+            found[int(uid)] = MessageMeta(
+                int(uid), int(size), known_flags(words), internal_date(date), int(before or after or 0)
+            )
+        elif (attributes := _attributes(channel, line)) and b"RFC822.SIZE" in attributes:
+            meta = message_meta(attributes)
+            found[meta.uid] = meta
+    return found
 
 
 def _attributes(channel: Channel, line: bytes) -> Mapping[bytes, Token]:

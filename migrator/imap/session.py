@@ -7,7 +7,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self
 
-from migrator.imap import listing, scanning
+from migrator.imap import listing, removal, scanning
 from migrator.imap.appender import Appender
 from migrator.imap.channel import Channel, Exchange
 from migrator.imap.errors import CommandRefused, ProtocolViolation, Unsupported
@@ -15,6 +15,7 @@ from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import LINE_LIMIT, astring, flag_list, folder_octets, uid_sets
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
 from migrator.imap.responses import expand, pairs, tokens
+from migrator.imap.vanished import UidRanges
 from migrator.model.errors import MigratorError
 from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
@@ -40,6 +41,8 @@ class Session:
         # upper case, as offered after login
         self.capabilities = capabilities or _capabilities(channel.run(b"CAPABILITY"))
         self._identity = channel.start(b"ID", b'("name" "migrator")') if self.has("ID") else None
+        # from then on the server says VANISHED where it said EXPUNGE, which nobody here minds
+        self._qresync = channel.start(b"ENABLE", b"QRESYNC") if self.has("QRESYNC") else None
         if self.has("LITERAL+"):
             channel.non_sync_limit = 1 << 62
         elif self.has("LITERAL-"):
@@ -168,6 +171,25 @@ class Session:
             condition = b" (CHANGEDSINCE %d)" % changed_since if changed_since else b""
         return scanning.scan(self._channel, uids, condition, self._limit(uids))
 
+    def changes(self, ranges: Sequence[str], since: int) -> scanning.Changes | None:
+        """What changed in these ranges ("1:16") since that MODSEQ, what went included; None where QRESYNC is missing.
+
+        In one round trip. A range has no more than `scanning.RANGE` messages in it.
+        """
+        if self._qresync is None or self._channel.settle(self._qresync).status != "OK":
+            return None
+        return scanning.changes(self._channel, ranges, since, self._limit("1:*"))
+
+    def glance(self, asks: Sequence[tuple[FolderName, Sequence[int]]], select: bool = False) -> list[scanning.Glance]:
+        """EXAMINE (or SELECT) folders one after the other and look at these of their messages, in one round trip.
+
+        The last one stays open. A folder that cannot be opened has UIDVALIDITY 0; ask for none of its messages if you
+        know that beforehand.
+        """
+        command = b"SELECT" if select else b"EXAMINE"
+        words = [(self._select_words(command, name, True), uids) for name, uids in asks]
+        return scanning.glance(self._channel, words, self.has("CONDSTORE"))
+
     def scan_header(self, uids: str | Sequence[int], header: str) -> dict[int, str]:
         """The value of one header field (first one, unfolded) of those messages that have it."""
         return scanning.scan_header(self._channel, uids, header, self._limit(uids))
@@ -219,6 +241,15 @@ class Session:
         self._need("UIDPLUS")
         for uid_set in uid_sets(uids):
             self._channel.run(b"UID EXPUNGE", uid_set)
+
+    def mark_deleted(self, uids: Sequence[int], unchanged_since: int) -> UidRanges:
+        """Set \\Deleted; the UIDs left alone, as they changed after that MODSEQ (0: no CONDSTORE, none is)."""
+        return removal.mark_deleted(self._channel, uids, unchanged_since)
+
+    def expunge_those(self, uids: Sequence[int]) -> set[int]:
+        """`expunge`, and a look: the UIDs that are still there."""
+        self._need("UIDPLUS")
+        return removal.expunge(self._channel, uids)
 
     def noop(self) -> None:
         """NOOP: lets the server tell what changed."""

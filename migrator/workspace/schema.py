@@ -181,8 +181,8 @@ class CutoverSettings(Section):
 class FolderSettings(Section):
     """Folder names that differ: `map` source to target, `skip` left out, `merge` targets that may take several.
 
-    `deleted`: messages marked \\Deleted on the source are copied with the mark, or left out. `deletions`: what goes from
-    the source before the cutover stays on the target, or goes there too (mirror), if we put it there, untouched since.
+    `deleted`: messages marked \\Deleted on the source are copied with the mark, or left out. `deletions`: what goes
+    from the source before the cutover stays on the target, or goes there too (mirror), if we put it there, untouched.
     """
 
     map: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)

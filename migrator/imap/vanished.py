@@ -1,0 +1,55 @@
+"""Which UIDs a server says are gone (VANISHED, RFC 7162, section 3.2.10): ranges, never a list. Pure."""
+
+import re
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from migrator.imap.errors import ProtocolViolation
+
+_LINE = re.compile(rb"VANISHED (?:\(EARLIER\) )?([\d:,]+)", re.IGNORECASE)
+_RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
+
+
+class UidRanges:
+    """A set of UIDs as ascending, disjoint ranges: 16 octets a range, however many UIDs are in it."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+        """`ranges`: (first, last), in any order; those that touch or overlap become one."""
+        self._firsts, self._lasts = array("Q"), array("Q")
+        for first, last in sorted(ranges):
+            if self._lasts and first <= self._lasts[-1] + 1:
+                self._lasts[-1] = max(self._lasts[-1], last)
+            else:
+                self._firsts.append(first)
+                self._lasts.append(last)
+
+    def __contains__(self, uid: int) -> bool:
+        at = bisect_right(self._firsts, uid) - 1
+        return at >= 0 and uid <= self._lasts[at]
+
+    def __bool__(self) -> bool:
+        return bool(self._firsts)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """The ranges, ascending."""
+        return zip(self._firsts, self._lasts, strict=True)
+
+    def among(self, uids: Iterable[int]) -> Iterator[int]:
+        """Those of `uids` that are in the set, in their order."""
+        return (uid for uid in uids if uid in self) if self else iter(())
+
+
+def vanished(lines: Iterable[bytes]) -> UidRanges:
+    """What the VANISHED among untagged answers (without `* `) name. ProtocolViolation for a bad set."""
+    return UidRanges(one for line in lines if (found := _LINE.fullmatch(line)) for one in uid_ranges(found[1]))
+
+
+def uid_ranges(uid_set: bytes) -> Iterator[tuple[int, int]]:
+    """The ranges of a UID set such as `1:3,7`. ProtocolViolation for what is none."""
+    for part in uid_set.split(b","):
+        found = _RANGE.fullmatch(part)
+        if not found:
+            raise ProtocolViolation(f"the server sent a bad UID set: {uid_set[:60]!r}")
+        first, last = int(found[1]), int(found[2] or found[1])
+        yield min(first, last), max(first, last)
