@@ -1,12 +1,17 @@
 """The journal of canaries: every one ever intended, so that none is taken for mail."""
 
-from sqlmodel import col, select
+from sqlalchemy import Connection
 
 from migrator.model.canary import Canary, CanaryState
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.state.engine import Database
-from migrator.state.statements import upsert
-from migrator.state.tables import CanaryRow
+from migrator.state.text import read_time, run, upsert, written
+
+_COLUMNS = ("token", "wave", "phase", "address", "ingress", "expected", "absent_on", "state", "sent_at", "detail")
+_PUT = upsert("canary", ("token",), _COLUMNS[1:])
+_ALL = f"SELECT {', '.join(_COLUMNS)} FROM canary WHERE wave = ?"
+_OF_PHASE = f"{_ALL} AND phase = ?"
+_TOKENS = "SELECT token FROM canary WHERE address = ?"
 
 
 class Canaries:
@@ -17,43 +22,38 @@ class Canaries:
 
     def put(self, wave: WaveName, phase: str, canary: Canary) -> None:
         """Insert or replace, by token; on the disk when this returns."""
-        values = {
-            "token": canary.token,
-            "wave": wave,
-            "phase": phase,
-            "address": canary.address,
-            "ingress": canary.ingress,
-            "expected": canary.expected,
-            "absent_on": canary.absent_on,
-            "state": canary.state.value,
-            "sent_at": canary.sent_at,
-            "detail": canary.detail,
-        }
-        with self._database.write(durable=True) as session:
-            upsert(session, CanaryRow, ["token"], values)
+        with self._database.write_text(durable=True) as connection:
+            _put(connection, wave, phase, canary)
 
     def all(self, wave: WaveName, phase: str | None = None) -> tuple[Canary, ...]:
         """The canaries of a wave, or of one phase of it, in the order they were first put."""
-        wanted = select(CanaryRow).where(col(CanaryRow.wave) == wave).order_by(col(CanaryRow.id))
-        if phase is not None:
-            wanted = wanted.where(col(CanaryRow.phase) == phase)
-        with self._database.read() as session:
-            return tuple(_canary(row) for row in session.scalars(wanted))
+        statement, values = (_ALL, (wave,)) if phase is None else (_OF_PHASE, (wave, phase))
+        with self._database.read_text() as connection:
+            return tuple(_canary(*row) for row in run(connection, f"{statement} ORDER BY id", *values))
 
     def tokens(self, address: Address) -> frozenset[str]:
         """Tokens of all canaries ever intended for a mailbox, in any wave."""
-        with self._database.read() as session:
-            return frozenset(session.scalars(select(CanaryRow.token).where(col(CanaryRow.address) == address)))
+        with self._database.read_text() as connection:
+            return frozenset(run(connection, _TOKENS, address).scalars())
 
 
-def _canary(row: CanaryRow) -> Canary:
+def _put(connection: Connection, wave: WaveName, phase: str, canary: Canary) -> None:
+    sent = None if canary.sent_at is None else written(connection, canary.sent_at)
+    run(
+        connection, _PUT, canary.token, wave, phase, canary.address, canary.ingress, canary.expected, canary.absent_on,
+        canary.state.value, sent, canary.detail,
+    )  # fmt: skip
+
+
+def _canary(token: str, wave: str, phase: str, address: str, *more: object) -> Canary:
+    ingress, expected, absent_on, state, sent_at, detail = more
     return Canary(
-        token=row.token,
-        address=Address(row.address),
-        ingress=Ingress(row.ingress),
-        expected=ServerName(row.expected),
-        absent_on=ServerName(row.absent_on),
-        state=CanaryState(row.state),
-        sent_at=row.sent_at,
-        detail=row.detail,
+        token=token,
+        address=Address(address),
+        ingress=Ingress(str(ingress)),
+        expected=ServerName(str(expected)),
+        absent_on=ServerName(str(absent_on)),
+        state=CanaryState(str(state)),
+        sent_at=None if sent_at is None else read_time(sent_at),
+        detail=str(detail),
     )

@@ -10,11 +10,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, DateTime, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -71,13 +70,6 @@ class Database:
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()
-
-
-def now(session: Session) -> datetime:
-    """The database's clock: all hosts that share a PostgreSQL agree on it."""
-    if session.get_bind().dialect.name == "postgresql":
-        return session.scalars(select(func.clock_timestamp(type_=DateTime(timezone=True)))).one().astimezone(UTC)
-    return datetime.now(UTC)
 
 
 def parse(url: str) -> URL:

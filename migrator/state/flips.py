@@ -8,9 +8,10 @@ from sqlmodel import col, select
 
 from migrator.model.names import Address, Ingress, Nexthop, WaveName
 from migrator.model.route import Flips
-from migrator.state.engine import Database, now
+from migrator.state.engine import Database
 from migrator.state.statements import insert_missing
 from migrator.state.tables import FlipRow, ObservedRow
+from migrator.state.text import now
 from migrator.state.waves import is_outside_cutover
 
 
@@ -28,7 +29,7 @@ class FlipJournal:
         """
         rows = [{"wave": wave, "ingress": ingress, "address": a, "nexthop": value} for a, value in values.items()]
         with self._database.write(durable=True) as session:
-            if is_outside_cutover(session, wave):
+            if is_outside_cutover(session.connection(), wave):
                 session.execute(
                     delete(ObservedRow).where(*_observed_at(wave, ingress), col(ObservedRow.address).in_(list(values)))
                 )
@@ -43,7 +44,7 @@ class FlipJournal:
     def intend(self, wave: WaveName, ingress: Ingress, step: str, flips: Flips) -> None:
         """Journal the changes that are about to be written; a step may be intended several times."""
         with self._database.write(durable=True) as session:
-            at = now(session)
+            at = now(session.connection())
             session.add_all(
                 FlipRow(
                     wave=wave,
@@ -60,7 +61,7 @@ class FlipJournal:
     def confirm(self, wave: WaveName, ingress: Ingress, step: str) -> None:
         """All intended changes of this step were read back from the place."""
         with self._database.write(durable=True) as session:
-            at, waiting = now(session), (col(FlipRow.step) == step, col(FlipRow.confirmed).is_(None))
+            at, waiting = now(session.connection()), (col(FlipRow.step) == step, col(FlipRow.confirmed).is_(None))
             session.execute(update(FlipRow).where(*_flipped_at(wave, ingress), *waiting).values(confirmed=at))
 
     def unconfirmed(self, wave: WaveName, ingress: Ingress) -> tuple[str, ...]:

@@ -1,63 +1,63 @@
-"""The ledger's folders, inside a transaction of `ledger`."""
+"""The ledger's folders, inside a transaction of `ledger`, in SQL text: a pass over a mailbox writes each of them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import delete, update
-from sqlalchemy.orm import Session
-from sqlmodel import col, select
+from sqlalchemy import Connection
 
 from migrator.model.names import Address, FolderName
 from migrator.state.records import FolderRecord
-from migrator.state.statements import upsert
-from migrator.state.tables import FolderRow
+from migrator.state.text import run, run_many, upsert
+
+_SET = (
+    "target_name", "source_uidvalidity", "target_uidvalidity", "source_uidnext", "source_modseq", "source_messages",
+    "gone",
+)  # fmt: skip
+_COLUMNS = ", ".join(("mailbox", "source_name", *_SET))
+_OF = f"SELECT id, {_COLUMNS} FROM folder WHERE mailbox = ?"
+_ID = "SELECT id FROM folder WHERE mailbox = ? AND source_name = ?"
+_INSERT = upsert("folder", ("mailbox", "source_name"), _SET)
+_UPDATE = f"UPDATE folder SET mailbox = ?, source_name = ?, {', '.join(f'{name} = ?' for name in _SET)} WHERE id = ?"
+_DROP = "DELETE FROM folder WHERE id = ?"
 
 
-def of(session: Session, address: Address) -> tuple[FolderRecord, ...]:
+def of(connection: Connection, address: Address) -> tuple[FolderRecord, ...]:
     """The mailbox's folders, by source name."""
-    rows = session.scalars(select(FolderRow).where(FolderRow.mailbox == address)).all()
-    return tuple(sorted(map(_record, rows), key=lambda record: record.source_name))
+    rows = run(connection, _OF, address)
+    return tuple(sorted((_record(*row) for row in rows), key=lambda record: record.source_name))
 
 
-def put(session: Session, record: FolderRecord) -> FolderRecord:
-    """Update the folder with the record's id; without one, insert it or update the one of the same source name."""
-    values = _values(record)
-    if record.id:
-        session.execute(update(FolderRow).where(col(FolderRow.id) == record.id).values(values))
-        return record
-    upsert(session, FolderRow, ["mailbox", "source_name"], values)
-    same = FolderRow.mailbox == record.mailbox, FolderRow.source_name == record.source_name
-    return replace(record, id=session.scalars(select(FolderRow.id).where(*same)).one() or 0)
+def put(connection: Connection, records: Sequence[FolderRecord]) -> tuple[FolderRecord, ...]:
+    """Update the folders with the records' ids; where that is 0, insert one or update the one of the same source name.
+
+    The stored records, with their ids, in the same order.
+    """
+    run_many(connection, _UPDATE, [(*_values(record), record.id) for record in records if record.id])
+    run_many(connection, _INSERT, [_values(record) for record in records if not record.id])
+    return tuple(record if record.id else replace(record, id=_id(connection, record)) for record in records)
 
 
-def drop(session: Session, folder_id: int) -> None:
+def drop(connection: Connection, folder_id: int) -> None:
     """Delete a folder; its rows and intents go with it (ON DELETE CASCADE)."""
-    session.execute(delete(FolderRow).where(col(FolderRow.id) == folder_id))
+    run(connection, _DROP, folder_id)
 
 
-def _values(record: FolderRecord) -> dict[str, object]:
-    return {
-        "mailbox": record.mailbox,
-        "source_name": record.source_name,
-        "target_name": record.target_name,
-        "source_uidvalidity": record.source_uidvalidity,
-        "target_uidvalidity": record.target_uidvalidity,
-        "source_uidnext": record.source_uidnext,
-        "source_modseq": record.source_modseq,
-        "source_messages": record.source_messages,
-        "gone": record.gone,
-    }
+def _id(connection: Connection, record: FolderRecord) -> int:
+    return int(run(connection, _ID, record.mailbox, record.source_name).scalar_one())
 
 
-def _record(row: FolderRow) -> FolderRecord:
+def _values(record: FolderRecord) -> tuple[object, ...]:
+    return (
+        record.mailbox, record.source_name, record.target_name, record.source_uidvalidity, record.target_uidvalidity,
+        record.source_uidnext, record.source_modseq, record.source_messages, record.gone,
+    )  # fmt: skip
+
+
+def _record(
+    folder_id: int, mailbox: str, source: str, target: str, source_validity: int, target_validity: int,
+    source_next: int, modseq: int, messages: int, gone: bool,
+) -> FolderRecord:  # fmt: skip
     return FolderRecord(
-        id=row.id or 0,
-        mailbox=Address(row.mailbox),
-        source_name=FolderName(row.source_name),
-        target_name=FolderName(row.target_name),
-        source_uidvalidity=row.source_uidvalidity,
-        target_uidvalidity=row.target_uidvalidity,
-        source_uidnext=row.source_uidnext,
-        source_modseq=row.source_modseq,
-        source_messages=row.source_messages,
-        gone=row.gone,
-    )
+        folder_id, Address(mailbox), FolderName(source), FolderName(target), source_validity, target_validity,
+        source_next, modseq, messages, bool(gone),
+    )  # fmt: skip

@@ -2,63 +2,55 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, update
-from sqlalchemy.orm import Session
-from sqlmodel import col, select
+from sqlalchemy import Connection
 
 from migrator.model.names import Address
 from migrator.state.codes import uids_of
 from migrator.state.records import Direction, IntentKind, IntentRecord, Staged
-from migrator.state.statements import upsert
-from migrator.state.tables import FolderRow, IntentRow, StagedRow
+from migrator.state.text import read_time, run, run_many, upsert
+
+_OF = """
+SELECT intent.id, folder_id, kind, direction, uidvalidity, uidnext, uids, opened, open, doubtful
+FROM intent JOIN folder ON folder.id = folder_id WHERE mailbox = ? AND {which} ORDER BY intent.id
+"""
+_OPEN, _DOUBTFUL = _OF.format(which="open"), _OF.format(which="doubtful")
+_MARK = "UPDATE intent SET doubtful = ? WHERE id = ?"
+_STAGE = upsert("staged", ("intent_id", "origin_uid"), ("staged_uid", "digest"))
+_STAGED = "SELECT origin_uid, staged_uid, digest FROM staged WHERE intent_id = ? ORDER BY staged_uid"
 
 
-def mark_doubtful(session: Session, ids: Sequence[int]) -> None:
+def mark_doubtful(connection: Connection, ids: Sequence[int]) -> None:
     """Keep these intents for good."""
-    session.execute(update(IntentRow).where(col(IntentRow.id).in_(ids)).values(doubtful=True))
+    run_many(connection, _MARK, [(True, intent_id) for intent_id in ids])
 
 
-def still_open(session: Session, address: Address) -> tuple[IntentRecord, ...]:
-    return _of(session, address, col(IntentRow.open).is_(True))
+def still_open(connection: Connection, address: Address) -> tuple[IntentRecord, ...]:
+    """Those of unknown outcome, oldest first."""
+    return _of(connection, _OPEN, address)
 
 
-def ever_doubtful(session: Session, address: Address) -> tuple[IntentRecord, ...]:
-    return _of(session, address, col(IntentRow.doubtful).is_(True))
+def ever_doubtful(connection: Connection, address: Address) -> tuple[IntentRecord, ...]:
+    """Those that were ever marked doubtful, oldest first."""
+    return _of(connection, _DOUBTFUL, address)
 
 
-def stage(session: Session, intent_id: int, staged: Sequence[Staged]) -> None:
+def stage(connection: Connection, intent_id: int, staged: Sequence[Staged]) -> None:
     """Note what sits in staging; a message staged again replaces its earlier copy."""
-    for one in staged:
-        values = {
-            "intent_id": intent_id,
-            "origin_uid": one.origin_uid,
-            "staged_uid": one.staged_uid,
-            "digest": one.digest,
-        }
-        upsert(session, StagedRow, ["intent_id", "origin_uid"], values)
+    run_many(connection, _STAGE, [(intent_id, one.origin_uid, one.staged_uid, one.digest) for one in staged])
 
 
-def staged(session: Session, intent_id: int) -> tuple[Staged, ...]:
-    wanted = select(StagedRow).where(StagedRow.intent_id == intent_id).order_by(col(StagedRow.staged_uid))
-    return tuple(Staged(row.origin_uid, row.staged_uid, row.digest) for row in session.scalars(wanted))
+def staged(connection: Connection, intent_id: int) -> tuple[Staged, ...]:
+    """What `stage` noted for an intent, by staged UID."""
+    return tuple(Staged(*row) for row in run(connection, _STAGED, intent_id))
 
 
-def _of(session: Session, address: Address, which: ColumnElement[bool]) -> tuple[IntentRecord, ...]:
-    wanted = select(IntentRow).join(FolderRow).where(FolderRow.mailbox == address, which).order_by(col(IntentRow.id))
-    return tuple(_record(address, row) for row in session.scalars(wanted))
-
-
-def _record(address: Address, row: IntentRow) -> IntentRecord:
-    return IntentRecord(
-        id=row.id or 0,
-        mailbox=address,
-        folder_id=row.folder_id,
-        kind=IntentKind(row.kind),
-        direction=Direction(row.direction),
-        uidvalidity=row.uidvalidity,
-        uidnext=row.uidnext,
-        uids=uids_of(row.uids),
-        opened=row.opened,
-        open=row.open,
-        doubtful=row.doubtful,
-    )
+def _of(connection: Connection, statement: str, address: Address) -> tuple[IntentRecord, ...]:
+    return tuple(
+        IntentRecord(
+            intent_id, address, folder_id, IntentKind(kind), Direction(direction), uidvalidity, uidnext, uids_of(uids),
+            read_time(opened), bool(is_open), bool(doubtful),
+        )
+        for intent_id, folder_id, kind, direction, uidvalidity, uidnext, uids, opened, is_open, doubtful in run(
+            connection, statement, address
+        )
+    )  # fmt: skip

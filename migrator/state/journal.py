@@ -8,16 +8,14 @@ from sqlalchemy import Connection
 from migrator.state.codes import GRADE_CODES, OUTCOME_CODES, flags_text, uids_text
 from migrator.state.errors import IntentUnknown
 from migrator.state.records import Lease, LedgerRow, NewIntent, Settled
-from migrator.state.text import is_sqlite, run, run_many, stored
+from migrator.state.text import is_sqlite, run, run_many, upsert, written
 
 _HOLDS = "SELECT 1 FROM lease WHERE key = ? AND fence = ? AND held"
-_PUT_ROW = """
-INSERT INTO message (folder_id, source_uid, target_uid, outcome, flags, digest, reason, size, grade, gone)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (folder_id, source_uid) DO UPDATE SET
-    target_uid = excluded.target_uid, outcome = excluded.outcome, flags = excluded.flags, digest = excluded.digest,
-    reason = excluded.reason, size = excluded.size, grade = excluded.grade, gone = excluded.gone
-"""
+_PUT_ROW = upsert(
+    "message",
+    ("folder_id", "source_uid"),
+    ("target_uid", "outcome", "flags", "digest", "reason", "size", "grade", "gone"),
+)
 _SET_FLAGS = "UPDATE message SET flags = ? WHERE folder_id = ? AND source_uid = ?"
 _SET_GONE = "UPDATE message SET gone = 1 WHERE folder_id = ? AND source_uid = ?"
 _OPEN = """
@@ -63,7 +61,7 @@ def open_intent(connection: Connection, new: NewIntent) -> int:
     """Open an intent; its id, which is never used again."""
     values = (
         new.folder_id, new.kind.value, new.direction.value, new.uidvalidity, new.uidnext, uids_text(new.uids),
-        stored(connection, datetime.now(UTC)), True, False,
+        written(connection, datetime.now(UTC)), True, False,
     )  # fmt: skip
     if is_sqlite(connection):  # before 3.35 it has no RETURNING
         return run(connection, _OPEN, *values).lastrowid

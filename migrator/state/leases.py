@@ -2,20 +2,31 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, update
-from sqlalchemy.orm import Session
-from sqlmodel import col, select
+from sqlalchemy import Connection
 
 from migrator.model.errors import Locked
 from migrator.model.names import Address, WaveName
 from migrator.state import journal
 from migrator.state.audit import append
-from migrator.state.engine import Database, now
+from migrator.state.engine import Database
 from migrator.state.errors import LeaseLost
 from migrator.state.process import identity, is_gone
 from migrator.state.records import Actor, Lease
-from migrator.state.statements import change, insert_missing
-from migrator.state.tables import LeaseRow
+from migrator.state.text import for_update, now, read_time, run, written
+
+_MAKE = """
+INSERT INTO lease (key, fence, held, "user", host, pid, command, process, since, expires, ttl_seconds)
+VALUES (?, 0, ?, '', '', 0, '', '', ?, ?, 0) ON CONFLICT (key) DO NOTHING
+"""
+_FIND = 'SELECT fence, held, "user", host, pid, command, process, since, expires, ttl_seconds FROM lease WHERE key = ?'
+_GIVE = """
+UPDATE lease SET fence = ?, held = ?, "user" = ?, host = ?, pid = ?, command = ?, process = ?, since = ?, expires = ?,
+    ttl_seconds = ?
+WHERE key = ?
+"""
+_OURS = "WHERE key = ? AND fence = ? AND held"  # `fence` alone tells one holder from the next
+_RENEW = f"UPDATE lease SET expires = ? {_OURS}"
+_RELEASE = f"UPDATE lease SET held = ? {_OURS}"
 
 
 class Leases:
@@ -29,94 +40,84 @@ class Leases:
 
         Not re-entrant: a process that holds the key is told so. A takeover is in the audit log.
         """
-        with self._database.write(durable=True) as session:
-            at = now(session)
-            row = _row_for_update(session, key, at)
-            if row.held and not _is_free(row, at):
-                raise _locked(_lease(row))
-            if row.held:
-                _audit_takeover(session, row, actor, at)
-            _give(row, actor, at, ttl)
-            return _lease(row)
+        with self._database.write_text() as connection:  # a power cut that undoes it has ended the holder, too
+            at = now(connection)
+            run(connection, _MAKE, key, False, written(connection, at), written(connection, at))
+            found = _find(connection, key, lock=True)
+            assert found is not None, f"the row of {key} was made in this transaction"
+            was, held, process = found
+            if held and not _is_free(was, process, at):
+                raise _locked(was)
+            if held:
+                _audit_takeover(connection, was, actor, at)
+            lease = Lease(key, was.fence + 1, actor, at, at + ttl, ttl)
+            _give(connection, lease)
+            return lease
 
     def renew(self, lease: Lease) -> Lease:
         """The same lease with `expires` moved to now + ttl. Raises LeaseLost when it is another's or released."""
-        with self._database.write() as session:
-            expires = now(session) + lease.ttl
-            renewed = update(LeaseRow).where(*_ours(lease)).values(expires=expires)
-            if not change(session, renewed):
-                raise _lost(session, lease)
+        with self._database.write_text() as connection:
+            expires = now(connection) + lease.ttl
+            if not run(connection, _RENEW, written(connection, expires), lease.key, lease.fence).rowcount:
+                raise _lost(connection, lease)
             return Lease(lease.key, lease.fence, lease.holder, lease.since, expires, lease.ttl)
 
     def release(self, lease: Lease) -> None:
         """Give it back; no effect when it is not ours any more."""
-        with self._database.write() as session:
-            session.execute(update(LeaseRow).where(*_ours(lease)).values(held=False))
+        with self._database.write_text() as connection:
+            run(connection, _RELEASE, False, lease.key, lease.fence)
 
     def holder(self, key: str) -> Lease | None:
         """Who holds it now; None when nobody does, the lease has expired, or the holder is surely dead."""
-        with self._database.read() as session:
-            row = session.scalars(select(LeaseRow).where(col(LeaseRow.key) == key)).first()
-            return None if row is None or not row.held or _is_free(row, now(session)) else _lease(row)
+        with self._database.read_text() as connection:
+            found = _find(connection, key)
+            if found is None:
+                return None
+            lease, held, process = found
+            return lease if held and not _is_free(lease, process, now(connection)) else None
 
 
-def require(session: Session, lease: Lease) -> None:
+def require(connection: Connection, lease: Lease) -> None:
     """Refuse (LeaseLost) unless the lease is still ours; nobody can take it before this transaction ends."""
-    require_here(session.connection(), lease)
-
-
-def require_here(connection: Connection, lease: Lease) -> None:
-    """The same, for a transaction without an ORM session."""
     if not journal.holds(connection, lease):
-        with Session(connection) as session:
-            raise _lost(session, lease)
+        raise _lost(connection, lease)
 
 
-def _ours(lease: Lease) -> tuple[ColumnElement[bool], ...]:
-    """The conditions for the lease to be still ours; `fence` alone tells one holder from the next."""
-    return col(LeaseRow.key) == lease.key, col(LeaseRow.fence) == lease.fence, col(LeaseRow.held).is_(True)
+def _find(connection: Connection, key: str, lock: bool = False) -> tuple[Lease, bool, str] | None:
+    """The last lease of `key`, whether it is held, and its holder's `process.identity`."""
+    row = run(connection, _FIND + (for_update(connection) if lock else ""), key).first()
+    if row is None:
+        return None
+    fence, held, user, host, pid, command, process, since, expires, seconds = row
+    holder = Actor(user, host, pid, command)
+    lease = Lease(key, fence, holder, read_time(since), read_time(expires), timedelta(seconds=seconds))
+    return lease, bool(held), process
 
 
-def _row_for_update(session: Session, key: str, at: datetime) -> LeaseRow:
-    free = {"key": key, "fence": 0, "held": False, "user": "", "host": "", "pid": 0, "command": "", "process": ""}
-    insert_missing(session, LeaseRow, [{**free, "since": at, "expires": at, "ttl_seconds": 0.0}])
-    return session.scalars(select(LeaseRow).where(col(LeaseRow.key) == key).with_for_update()).one()
-
-
-def _is_free(row: LeaseRow, at: datetime) -> bool:
+def _is_free(lease: Lease, process: str, at: datetime) -> bool:
     """Whether a held lease may be taken: expired, or the holder, a process of this host, is surely dead."""
-    return row.expires <= at or is_gone(row.pid, row.process)
+    return lease.expires <= at or is_gone(lease.holder.pid, process)
 
 
-def _give(row: LeaseRow, actor: Actor, at: datetime, ttl: timedelta) -> None:
-    row.fence += 1
-    row.held = True
-    row.user, row.host, row.pid, row.command = actor.user, actor.host, actor.pid, actor.command
-    row.process = identity(actor.pid) or ""
-    row.since, row.expires, row.ttl_seconds = at, at + ttl, ttl.total_seconds()
+def _give(connection: Connection, lease: Lease) -> None:
+    who = lease.holder
+    run(
+        connection, _GIVE, lease.fence, True, who.user, who.host, who.pid, who.command, identity(who.pid) or "",
+        written(connection, lease.since), written(connection, lease.expires), lease.ttl.total_seconds(), lease.key,
+    )  # fmt: skip
 
 
-def _audit_takeover(session: Session, row: LeaseRow, actor: Actor, at: datetime) -> None:
-    kind, _, name = row.key.partition(":")
+def _audit_takeover(connection: Connection, was: Lease, actor: Actor, at: datetime) -> None:
+    kind, _, name = was.key.partition(":")
+    holder = f"{was.holder.user}@{was.holder.host}, pid {was.holder.pid}"
     append(
-        session,
+        connection,
         actor,
         "lease taken over",
         at,
         wave=WaveName(name) if kind == "wave" else None,
         mailbox=Address(name) if kind == "mailbox" else None,
-        detail={"key": row.key, "from": f"{row.user}@{row.host}, pid {row.pid}", "expired": row.expires.isoformat()},
-    )
-
-
-def _lease(row: LeaseRow) -> Lease:
-    return Lease(
-        key=row.key,
-        fence=row.fence,
-        holder=Actor(row.user, row.host, row.pid, row.command),
-        since=row.since,
-        expires=row.expires,
-        ttl=timedelta(seconds=row.ttl_seconds),
+        detail={"key": was.key, "from": holder, "expired": was.expires.isoformat()},
     )
 
 
@@ -129,9 +130,10 @@ def _locked(lease: Lease) -> Locked:
     )
 
 
-def _lost(session: Session, lease: Lease) -> LeaseLost:
-    row = session.scalars(select(LeaseRow).where(col(LeaseRow.key) == lease.key)).first()
-    now_held = "" if row is None or not row.held else f"; {row.user} on {row.host} (pid {row.pid}) holds it now"
+def _lost(connection: Connection, lease: Lease) -> LeaseLost:
+    found = _find(connection, lease.key)
+    who = found[0].holder if found and found[1] else None
+    now_held = f"; {who.user} on {who.host} (pid {who.pid}) holds it now" if who else ""
     return LeaseLost(
         f"the lease of {lease.key.replace(':', ' ', 1)} is not ours any more{now_held}",
         remedy="Nothing was written. When the other run has finished, run the same command again: it resumes.",

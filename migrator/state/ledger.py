@@ -8,7 +8,7 @@ from migrator.model.names import Address
 from migrator.state import folders, intents, journal, looks, tallies
 from migrator.state.codes import flags_text
 from migrator.state.engine import Database
-from migrator.state.leases import require, require_here
+from migrator.state.leases import require
 from migrator.state.records import (
     Counts,
     FolderCounts,
@@ -31,20 +31,26 @@ class Ledger:
 
     def folders(self, address: Address) -> tuple[FolderRecord, ...]:
         """The mailbox's folders, by source name."""
-        with self._database.read() as session:
-            return folders.of(session, address)
+        with self._database.read_text() as connection:
+            return folders.of(connection, address)
 
     def put_folder(self, record: FolderRecord, lease: Lease) -> FolderRecord:
         """Insert (id 0; a folder of the same source name is updated) or update; the stored record, with its id."""
-        with self._database.write() as session:
-            require(session, lease)
-            return folders.put(session, record)
+        return self.put_folders([record], lease)[0]
+
+    def put_folders(self, records: Sequence[FolderRecord], lease: Lease) -> tuple[FolderRecord, ...]:
+        """The same for several, in one transaction; the stored records in the same order."""
+        if not records:
+            return ()
+        with self._database.write_text() as connection:
+            require(connection, lease)
+            return folders.put(connection, records)
 
     def drop_folder(self, folder_id: int, lease: Lease) -> None:
         """Forget a folder, its rows and its intents: its UIDVALIDITY changed, so its UIDs mean nothing now."""
-        with self._database.write() as session:
-            require(session, lease)
-            folders.drop(session, folder_id)
+        with self._database.write_text() as connection:
+            require(connection, lease)
+            folders.drop(connection, folder_id)
 
     def rows(self, folder_id: int, first: int = 1, last: int | None = None) -> list[LedgerRow]:
         """Rows (also the gone ones) with first <= source UID <= last (None: to the end), by ascending source UID."""
@@ -98,7 +104,7 @@ class Ledger:
         `rows` are (folder id, row) without an intent; a row replaces an earlier one of the same folder and source UID.
         """
         with self._database.write_text(durable=True) as connection:
-            require_here(connection, lease)
+            require(connection, lease)
             journal.put_rows(connection, rows)
             for one in settled:
                 journal.settle(connection, one)
@@ -106,59 +112,61 @@ class Ledger:
 
     def open_intents(self, address: Address) -> tuple[IntentRecord, ...]:
         """Intents whose outcome is not known, oldest first."""
-        with self._database.read() as session:
-            return intents.still_open(session, address)
+        with self._database.read_text() as connection:
+            return intents.still_open(connection, address)
 
     def doubtful_intents(self, address: Address) -> tuple[IntentRecord, ...]:
         """Intents, open or settled, that were ever marked doubtful, oldest first."""
-        with self._database.read() as session:
-            return intents.ever_doubtful(session, address)
+        with self._database.read_text() as connection:
+            return intents.ever_doubtful(connection, address)
 
     def mark_doubtful(self, ids: Sequence[int], lease: Lease) -> None:
         """Their appends may still land after a look: remember these intents also when they are settled."""
-        with self._database.write(durable=True) as session:
-            require(session, lease)
-            intents.mark_doubtful(session, ids)
+        if not ids:
+            return
+        with self._database.write_text(durable=True) as connection:
+            require(connection, lease)
+            intents.mark_doubtful(connection, ids)
 
     def stage(self, intent_id: int, staged: Sequence[Staged], lease: Lease) -> None:
         """Journal what sits in the staging mailbox for an intent; forgotten when the intent is settled."""
-        with self._database.write(durable=True) as session:
-            require(session, lease)
-            intents.stage(session, intent_id, staged)
+        with self._database.write_text(durable=True) as connection:
+            require(connection, lease)
+            intents.stage(connection, intent_id, staged)
 
     def staged(self, intent_id: int) -> tuple[Staged, ...]:
         """What `stage` journalled for an open intent, by staged UID."""
-        with self._database.read() as session:
-            return intents.staged(session, intent_id)
+        with self._database.read_text() as connection:
+            return intents.staged(connection, intent_id)
 
     def update_flags(self, folder_id: int, flags: Iterable[tuple[int, Flags]], lease: Lease) -> None:
         """Note the flags, by source UID, that were carried over; UIDs that are not in the ledger are ignored."""
         values = [(flags_text(found), folder_id, uid) for uid, found in flags]
-        with self._database.write() as session:
-            require(session, lease)
-            journal.set_flags(session.connection(), values)
+        with self._database.write_text() as connection:
+            require(connection, lease)
+            journal.set_flags(connection, values)
 
     def mark_gone(self, folder_id: int, source_uids: Iterable[int], lease: Lease) -> None:
         """These messages are no longer on the source; their rows stay."""
         values = [(folder_id, uid) for uid in source_uids]
-        with self._database.write() as session:
-            require(session, lease)
-            journal.set_gone(session.connection(), values)
+        with self._database.write_text() as connection:
+            require(connection, lease)
+            journal.set_gone(connection, values)
 
     def counts(self, address: Address) -> Counts:
         """Messages of one mailbox, by outcome."""
-        with self._database.read() as session:
-            return tallies.counts(session, address).get(address, Counts())
+        with self._database.read_text() as connection:
+            return tallies.counts(connection, address)
 
     def counts_all(self) -> Mapping[Address, Counts]:
         """Messages of every mailbox that has any, by outcome."""
-        with self._database.read() as session:
-            return tallies.counts(session)
+        with self._database.read_text() as connection:
+            return tallies.counts_all(connection)
 
     def failures(self, addresses: Sequence[Address]) -> tuple[NotCarried, ...]:
         """Messages still on the source that were skipped, failed, or altered by the target (grades L3 and L4).
 
         By address, folder and UID. The outcome and the grade say which: canaries, for one, are skipped.
         """
-        with self._database.read() as session:
-            return tallies.not_carried(session, addresses)
+        with self._database.read_text() as connection:
+            return tallies.not_carried(connection, addresses)

@@ -9,10 +9,9 @@ from sqlalchemy import Connection
 from migrator.model.message import Outcome
 from migrator.state.codes import GRADES, OUTCOME_CODES, OUTCOMES, flags_of
 from migrator.state.records import FolderCounts, LedgerRow
-from migrator.state.text import run, stream
+from migrator.state.text import run, some, stream
 
 _ALL_UIDS = 2**63 - 1
-_AT_ONCE = 500  # UIDs in one statement; SQLite before 3.32 takes 999 values
 _COLUMNS = "source_uid, target_uid, outcome, flags, digest, reason, size, grade, gone"
 _ROWS = f"SELECT {_COLUMNS} FROM message WHERE folder_id = ? AND source_uid BETWEEN ? AND ? ORDER BY source_uid"
 _ROWS_OF = f"SELECT {_COLUMNS} FROM message WHERE folder_id = ? AND source_uid IN "
@@ -37,10 +36,8 @@ def rows(connection: Connection, folder_id: int, first: int = 1, last: int | Non
 def rows_of(connection: Connection, folder_id: int, uids: Sequence[int]) -> dict[int, LedgerRow]:
     """The rows of these source UIDs, by source UID; one that has no row is left out."""
     found: dict[int, LedgerRow] = {}
-    for at in range(0, len(uids), _AT_ONCE):
-        some = uids[at : at + _AT_ONCE]
-        marks = ", ".join("?" * len(some))
-        found |= {row.source_uid: row for row in _rows(run(connection, f"{_ROWS_OF}({marks})", folder_id, *some))}
+    for few, marks in some(uids):
+        found |= {row.source_uid: row for row in _rows(run(connection, _ROWS_OF + marks, folder_id, *few))}
     return found
 
 

@@ -4,21 +4,30 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func
-from sqlalchemy.orm import Session
-from sqlmodel import col, select
+from sqlalchemy import Connection
 
 from migrator.model.message import needs_consent
 from migrator.model.names import Address, WaveName
 from migrator.model.progress import PassReport
 from migrator.model.wave import PassKind
 from migrator.state.audit import append
-from migrator.state.engine import Database, now
+from migrator.state.engine import Database
 from migrator.state.records import Actor, PassRecord
-from migrator.state.statements import upsert
-from migrator.state.tables import DecisionRow, PassRow
 from migrator.state.tallies import not_carried
+from migrator.state.text import now, read_time, run, upsert, written
+
+_NOTE = upsert("pass", ("mailbox", "wave", "started"), ("kind", "finished", "report", "error"))
+_PASS = "SELECT mailbox, wave, kind, started, finished, report, error FROM pass"
+_LAST = f"{_PASS} WHERE mailbox = ? ORDER BY id DESC LIMIT 1"
+_ALL_LAST = f"{_PASS} WHERE id IN (SELECT max(id) FROM pass GROUP BY mailbox)"
+_OF_WAVE = f"{_PASS} WHERE wave = ? ORDER BY id"
+_ACCEPT = upsert("decision", ("mailbox",), ("accepted_reason", "accepted"))
+_SKIP = upsert("decision", ("mailbox",), ("skipped_reason",))
+_FORGET = upsert("decision", ("mailbox",), ("skipped_reason", "accepted_reason", "accepted"))
+_DECISION = "SELECT skipped_reason, accepted_reason, accepted FROM decision WHERE mailbox = ?"
+_ALL_SKIPPED = "SELECT mailbox, skipped_reason FROM decision WHERE skipped_reason IS NOT NULL"
 
 
 class Mailboxes:
@@ -38,104 +47,93 @@ class Mailboxes:
         error: str = "",
     ) -> None:
         """Note that a pass began (`finished` None), or how it ended: the same address, wave and `started` again."""
-        values = {
-            "mailbox": address,
-            "wave": wave,
-            "kind": kind.value,
-            "started": started,
-            "finished": finished,
-            "report": None if report is None else json.dumps(asdict(report), ensure_ascii=False),
-            "error": error,
-        }
-        with self._database.write() as session:
-            upsert(session, PassRow, ["mailbox", "wave", "started"], values)
+        told = None if report is None else json.dumps(asdict(report), ensure_ascii=False)
+        with self._database.write_text() as connection:
+            begun, ended = written(connection, started), None if finished is None else written(connection, finished)
+            run(connection, _NOTE, address, wave, begun, kind.value, ended, told, error)
 
     def last(self, address: Address) -> PassRecord | None:
         """The pass over the mailbox that was noted last."""
-        wanted = select(PassRow).where(PassRow.mailbox == address).order_by(col(PassRow.id).desc()).limit(1)
-        with self._database.read() as session:
-            row = session.scalars(wanted).first()
-            return None if row is None else _record(row)
+        with self._database.read_text() as connection:
+            row = run(connection, _LAST, address).first()
+            return None if row is None else _record(*row)
 
     def all_last(self) -> Mapping[Address, PassRecord]:
         """The last pass of every mailbox that had one."""
-        latest = select(func.max(PassRow.id)).group_by(col(PassRow.mailbox))
-        with self._database.read() as session:
-            rows = session.scalars(select(PassRow).where(col(PassRow.id).in_(latest)))
-            return {Address(row.mailbox): _record(row) for row in rows}
+        with self._database.read_text() as connection:
+            records = [_record(*row) for row in run(connection, _ALL_LAST)]
+            return {record.address: record for record in records}
 
     def passes(self, wave: WaveName) -> tuple[PassRecord, ...]:
         """Every pass of a wave, in the order in which they were first noted."""
-        wanted = select(PassRow).where(PassRow.wave == wave).order_by(col(PassRow.id))
-        with self._database.read() as session:
-            return tuple(map(_record, session.scalars(wanted)))
+        with self._database.read_text() as connection:
+            return tuple(_record(*row) for row in run(connection, _OF_WAVE, wave))
 
     def accept_failure(self, address: Address, reason: str, actor: Actor) -> None:
         """The operator accepts the messages that have failed, or were altered, so far in this mailbox (audited)."""
-        with self._database.write(durable=True) as session:
-            messages = _objectionable(session, address)
-            values = {"mailbox": address, "accepted_reason": reason, "accepted": json.dumps(messages)}
-            upsert(session, DecisionRow, ["mailbox"], values)
+        with self._database.write_text(durable=True) as connection:
+            messages = _objectionable(connection, address)
+            run(connection, _ACCEPT, address, reason, json.dumps(messages))
             detail = {"reason": reason, "messages": messages}
-            append(session, actor, "failures accepted", now(session), mailbox=address, detail=detail)
+            append(connection, actor, "failures accepted", now(connection), mailbox=address, detail=detail)
 
     def accepted(self, address: Address) -> str | None:
         """Why its failures were accepted; None when they were not, or when another message has failed since."""
-        with self._database.read() as session:
-            decision = _decision(session, address)
-            if decision is None or decision.accepted is None:
+        with self._database.read_text() as connection:
+            _, reason, accepted = _decision(connection, address)
+            if accepted is None:
                 return None
-            covered = set(map(tuple, json.loads(decision.accepted)))
-            return decision.accepted_reason if covered.issuperset(_objectionable(session, address)) else None
+            covered = set(map(tuple, json.loads(accepted)))
+            return reason if covered.issuperset(_objectionable(connection, address)) else None
 
     def skip(self, address: Address, reason: str, actor: Actor) -> None:
         """The operator leaves this mailbox out (audited)."""
-        with self._database.write(durable=True) as session:
-            upsert(session, DecisionRow, ["mailbox"], {"mailbox": address, "skipped_reason": reason})
-            append(session, actor, "mailbox skipped", now(session), mailbox=address, detail={"reason": reason})
+        with self._database.write_text(durable=True) as connection:
+            run(connection, _SKIP, address, reason)
+            append(connection, actor, "mailbox skipped", now(connection), mailbox=address, detail={"reason": reason})
 
     def retry(self, address: Address, actor: Actor) -> None:
         """Takes back what `skip` and `accept_failure` said of this mailbox (audited)."""
-        with self._database.write(durable=True) as session:
-            nothing = {"skipped_reason": None, "accepted_reason": None, "accepted": None}
-            upsert(session, DecisionRow, ["mailbox"], {"mailbox": address, **nothing})
-            append(session, actor, "mailbox to be tried again", now(session), mailbox=address)
+        with self._database.write_text(durable=True) as connection:
+            run(connection, _FORGET, address, None, None, None)
+            append(connection, actor, "mailbox to be tried again", now(connection), mailbox=address)
 
     def skipped(self, address: Address) -> str | None:
         """Why the mailbox is left out; None when it is not."""
-        with self._database.read() as session:
-            decision = _decision(session, address)
-            return None if decision is None else decision.skipped_reason
+        with self._database.read_text() as connection:
+            return _decision(connection, address)[0]
 
     def all_skipped(self) -> Mapping[Address, str]:
         """Every mailbox that is left out, and why."""
-        wanted = select(DecisionRow).where(col(DecisionRow.skipped_reason).is_not(None))
-        with self._database.read() as session:
-            return {Address(row.mailbox): row.skipped_reason or "" for row in session.scalars(wanted)}
+        with self._database.read_text() as connection:
+            return {Address(mailbox): reason for mailbox, reason in run(connection, _ALL_SKIPPED)}
 
 
-def _decision(session: Session, address: Address) -> DecisionRow | None:
-    return session.scalars(select(DecisionRow).where(DecisionRow.mailbox == address)).first()
+def _decision(connection: Connection, address: Address) -> tuple[str | None, str | None, str | None]:
+    """Why it is skipped, why its failures are accepted, and which (JSON)."""
+    skipped, reason, accepted = run(connection, _DECISION, address).first() or (None, None, None)
+    return skipped, reason, accepted
 
 
-def _objectionable(session: Session, address: Address) -> list[tuple[str, int, str]]:
+def _objectionable(connection: Connection, address: Address) -> list[tuple[str, int, str]]:
     """The messages that need consent: (folder, UID, what is wrong)."""
     return [
         (one.folder, one.uid, one.reason or str(one.grade))
-        for one in not_carried(session, [address])
+        for one in not_carried(connection, [address])
         if needs_consent(one.outcome, one.reason, one.grade)
     ]
 
 
-def _record(row: PassRow) -> PassRecord:
+def _record(mailbox: str, wave: str, kind: str, started: Any, *end: Any) -> PassRecord:
+    finished, report, error = end
     return PassRecord(
-        address=Address(row.mailbox),
-        wave=WaveName(row.wave),
-        kind=PassKind(row.kind),
-        started=row.started,
-        finished=row.finished,
-        report=None if row.report is None else _report(json.loads(row.report)),
-        error=row.error,
+        address=Address(mailbox),
+        wave=WaveName(wave),
+        kind=PassKind(kind),
+        started=read_time(started),
+        finished=None if finished is None else read_time(finished),
+        report=None if report is None else _report(json.loads(report)),
+        error=error,
     )
 
 

@@ -3,19 +3,28 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
-from sqlalchemy import delete, update
-from sqlalchemy.orm import Session
-from sqlmodel import col, select
+from sqlalchemy import Connection
 
 from migrator.model.names import Address, WaveName
 from migrator.model.wave import OUTSIDE_CUTOVER, WaveEvent, WaveState
 from migrator.state.audit import append
-from migrator.state.engine import Database, now
+from migrator.state.engine import Database
 from migrator.state.errors import WaveFixed, WaveMoved
 from migrator.state.records import Actor, WaveRecord
-from migrator.state.statements import change, insert_missing
-from migrator.state.tables import WaveMailboxRow, WaveRow
+from migrator.state.text import now, read_time, run, run_many, written
+
+_ALL = "SELECT name, state, since, deadline, error FROM wave"
+_GET = f"{_ALL} WHERE name = ?"
+_STATE = "SELECT state FROM wave WHERE name = ?"
+_MAKE = "INSERT INTO wave (name, state, since, error) VALUES (?, ?, ?, '') ON CONFLICT (name) DO NOTHING"
+_MOVE = "UPDATE wave SET state = ?, since = ?, error = '' WHERE name = ? AND state = ?"
+_SET_DEADLINE = "UPDATE wave SET deadline = ? WHERE name = ?"
+_SET_ERROR = "UPDATE wave SET error = ? WHERE name = ?"
+_MAILBOXES = "SELECT address FROM wave_mailbox WHERE wave = ? ORDER BY position"
+_CLEAR = "DELETE FROM wave_mailbox WHERE wave = ?"
+_ADD = "INSERT INTO wave_mailbox (wave, address, position) VALUES (?, ?, ?)"
 
 
 class Deadline(Enum):
@@ -31,14 +40,14 @@ class Waves:
         self._database = database
 
     def get(self, name: WaveName) -> WaveRecord | None:
-        with self._database.read() as session:
-            return _find(session, name)
+        with self._database.read_text() as connection:
+            return _find(connection, name)
 
     def all(self) -> tuple[WaveRecord, ...]:
         """Every wave, by name."""
-        with self._database.read() as session:
-            rows = session.scalars(select(WaveRow).order_by(col(WaveRow.name))).all()
-            return tuple(_record(session, row) for row in rows)
+        with self._database.read_text() as connection:
+            rows = run(connection, f"{_ALL} ORDER BY name").all()
+            return tuple(_record(connection, *row) for row in rows)
 
     def ensure(self, name: WaveName, mailboxes: Sequence[Address], actor: Actor) -> WaveRecord:
         """The wave, made (planned) if new, with exactly these mailboxes; writes only what differs, with an audit row.
@@ -48,10 +57,10 @@ class Waves:
         found = self.get(name)
         if found is not None and set(found.mailboxes) == set(mailboxes):
             return found
-        with self._database.write(durable=True) as session:
-            _make(session, name, actor)
-            _set_mailboxes(session, _existing(session, name), mailboxes, actor)
-            return _existing(session, name)
+        with self._database.write_text(durable=True) as connection:
+            _make(connection, name, actor)
+            _set_mailboxes(connection, _existing(connection, name), mailboxes, actor)
+            return _existing(connection, name)
 
     def advance(
         self,
@@ -67,75 +76,65 @@ class Waves:
 
         A deadline that is not given stays; None clears it. Raises WaveMoved when the wave is not in `was`.
         """
-        with self._database.write(durable=True) as session:
-            at = now(session)
-            values: dict[str, object] = {"state": to.value, "since": at, "error": ""}
+        with self._database.write_text(durable=True) as connection:
+            at = now(connection)
+            if not run(connection, _MOVE, to.value, written(connection, at), name, was.value).rowcount:
+                raise _moved(name, was, to, _find(connection, name))
             if not isinstance(deadline, Deadline):
-                values["deadline"] = deadline
-            moved = update(WaveRow).where(col(WaveRow.name) == name, col(WaveRow.state) == was.value).values(values)
-            if not change(session, moved):
-                raise _moved(name, was, to, _find(session, name))
+                run(connection, _SET_DEADLINE, None if deadline is None else written(connection, deadline), name)
             detail = {"was": was.value, "to": to.value, "event": event.value, "why": why}
-            append(session, actor, "wave advanced", at, wave=name, detail=detail)
-            return _existing(session, name)
+            append(connection, actor, "wave advanced", at, wave=name, detail=detail)
+            return _existing(connection, name)
 
     def set_error(self, name: WaveName, text: str) -> None:
         """What stopped the wave's last run ("": nothing)."""
-        with self._database.write() as session:
-            session.execute(update(WaveRow).where(col(WaveRow.name) == name).values(error=text))
+        with self._database.write_text() as connection:
+            run(connection, _SET_ERROR, text, name)
 
 
-def is_outside_cutover(session: Session, name: WaveName) -> bool:
+def is_outside_cutover(connection: Connection, name: WaveName) -> bool:
     """Whether the wave may still be planned anew (also when it is not known)."""
-    state = session.scalar(select(WaveRow.state).where(col(WaveRow.name) == name))
+    state = run(connection, _STATE, name).scalar()
     return state is None or WaveState(state) in OUTSIDE_CUTOVER
 
 
-def _make(session: Session, name: WaveName, actor: Actor) -> None:
-    if _find(session, name) is None:
-        at = now(session)
-        planned = {"name": name, "state": WaveState.PLANNED.value, "since": at, "error": ""}
-        insert_missing(session, WaveRow, [planned])
-        append(session, actor, "wave planned", at, wave=name)
+def _make(connection: Connection, name: WaveName, actor: Actor) -> None:
+    if _find(connection, name) is None:
+        at = now(connection)
+        run(connection, _MAKE, name, WaveState.PLANNED.value, written(connection, at))
+        append(connection, actor, "wave planned", at, wave=name)
 
 
-def _set_mailboxes(session: Session, wave: WaveRecord, mailboxes: Sequence[Address], actor: Actor) -> None:
+def _set_mailboxes(connection: Connection, wave: WaveRecord, mailboxes: Sequence[Address], actor: Actor) -> None:
     added = [address for address in mailboxes if address not in wave.mailboxes]
     removed = [address for address in wave.mailboxes if address not in mailboxes]
-    if not is_outside_cutover(session, wave.name):
+    if not is_outside_cutover(connection, wave.name):
         raise _fixed(wave, added, removed)
-    mine = col(WaveMailboxRow.wave) == wave.name
-    session.execute(delete(WaveMailboxRow).where(mine))
-    rows = [{"wave": wave.name, "address": a, "position": i} for i, a in enumerate(mailboxes)]
-    insert_missing(session, WaveMailboxRow, rows)
+    run(connection, _CLEAR, wave.name)
+    run_many(connection, _ADD, [(wave.name, a, i) for i, a in enumerate(dict.fromkeys(mailboxes))])
     detail = {"added": added, "removed": removed}
-    append(session, actor, "wave mailboxes set", now(session), wave=wave.name, detail=detail)
+    append(connection, actor, "wave mailboxes set", now(connection), wave=wave.name, detail=detail)
 
 
-def _existing(session: Session, name: WaveName) -> WaveRecord:
-    found = _find(session, name)
+def _existing(connection: Connection, name: WaveName) -> WaveRecord:
+    found = _find(connection, name)
     assert found is not None, f"wave {name} was written in this transaction"
     return found
 
 
-def _find(session: Session, name: WaveName) -> WaveRecord | None:
-    row = session.scalars(select(WaveRow).where(col(WaveRow.name) == name), execution_options=_AFRESH).first()
-    return None if row is None else _record(session, row)
+def _find(connection: Connection, name: WaveName) -> WaveRecord | None:
+    row = run(connection, _GET, name).first()
+    return None if row is None else _record(connection, *row)
 
 
-_AFRESH = {"populate_existing": True}  # what a statement changed is read again, not remembered
-
-
-def _record(session: Session, row: WaveRow) -> WaveRecord:
-    mine = col(WaveMailboxRow.wave) == row.name
-    addresses = session.scalars(select(WaveMailboxRow.address).where(mine).order_by(col(WaveMailboxRow.position)))
+def _record(connection: Connection, name: str, state: str, since: Any, deadline: Any, error: str) -> WaveRecord:
     return WaveRecord(
-        name=WaveName(row.name),
-        state=WaveState(row.state),
-        since=row.since,
-        mailboxes=tuple(Address(address) for address in addresses),
-        deadline=row.deadline,
-        error=row.error,
+        name=WaveName(name),
+        state=WaveState(state),
+        since=read_time(since),
+        mailboxes=tuple(map(Address, run(connection, _MAILBOXES, name).scalars())),
+        deadline=None if deadline is None else read_time(deadline),
+        error=error,
     )
 
 

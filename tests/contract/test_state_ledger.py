@@ -42,6 +42,20 @@ def test_a_folder_put_twice_without_an_id_is_one_folder(store: Store, lease: Lea
     assert store.ledger.folders(SAKURA) == (again,)
 
 
+def test_many_folders_are_put_at_once_in_their_order(store: Store, lease: Lease, folder: FolderRecord) -> None:
+    sent, drafts = (replace(folder, id=0, source_name=FolderName(name)) for name in ("Sent", "Drafts"))
+    known = store.ledger.put_folder(drafts, lease)
+    put = store.ledger.put_folders([sent, replace(folder, source_uidnext=9), replace(drafts, gone=True)], lease)
+    assert [(one.source_name, one.source_uidnext, one.gone) for one in put] == [
+        ("Sent", 0, False),
+        ("INBOX", 9, False),
+        ("Drafts", 0, True),
+    ]
+    assert (put[1].id, put[2].id) == (folder.id, known.id)
+    assert store.ledger.folders(SAKURA) == (put[2], put[1], put[0])
+    assert store.ledger.put_folders([], lease) == ()
+
+
 def test_a_folder_with_an_id_can_take_another_name(store: Store, lease: Lease, folder: FolderRecord) -> None:
     renamed = replace(folder, source_name=FolderName("Archive"))
     assert store.ledger.put_folder(renamed, lease) == renamed
