@@ -6,16 +6,20 @@ import csv
 import json
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pytest
 
-from migrator.copier import audit_mailbox
-from migrator.model.audit import AuditGrade, Kind, Mode
+from migrator.copier import DeletedPolicy, FolderPolicy, audit_mailbox
+from migrator.model.audit import Aside, AuditGrade, Dispute, Kind, Mode
+from migrator.model.errors import Stopped
+from migrator.model.message import Meant
 from migrator.model.wave import PassKind
 from tests.lab import corpus
 from tests.lab.corpus import Item, append, imap_date
 from tests.lab.snapshot import DATE, instant, snapshot
-from tests.servers.copier_rig import Rig
+from tests.servers.copier_rig import DATE as DATE_OF_ALL
+from tests.servers.copier_rig import Never, Quiet, Rig, item
 
 FULL = Mode()
 PLANTED = (Kind.LOST, Kind.DOUBLED, Kind.ALTERED, Kind.FLAGS, Kind.DATE, Kind.TRUNCATED)
@@ -26,7 +30,8 @@ def rig(pair, tmp_path) -> Rig:
     return Rig(pair.old, pair.new, pair.user(), tmp_path / "state")
 
 
-def audit(rig, mode=FULL, kind=PassKind.DELTA, accepted=False, **options):
+def audit(rig, mode=FULL, kind=PassKind.DELTA, accepted=False, progress=None, **options):
+    rig.progress = progress or Quiet()
     with rig.job(kind, **options) as job:
         return audit_mailbox(job, mode, accepted)
 
@@ -102,7 +107,7 @@ class Planter:
     def date(self, connection, message):
         taken = self._take(connection, message)
         assert DATE.match(taken.internaldate)
-        when = instant(taken.internaldate) + self.chance.choice([-1, 1, 3600, 86400, -31_536_000])
+        when = instant(taken.internaldate) + self.chance.choice([-1, 1, 3600, 86_399, -31_536_000])
         date = imap_date(corpus.datetime.datetime.fromtimestamp(when, corpus.datetime.UTC))
         return self._put(connection, message, taken.octets, taken.flags, date)
 
@@ -135,6 +140,213 @@ def test_six_hundred_planted_faults_are_found_and_nothing_else(rig):
     for kind in (Kind.ALTERED, Kind.TRUNCATED):
         assert {(f.target_folder, f.target_uid) for f in result.findings if f.kind is kind} == planter.uids[kind]
     assert result.grade is AuditGrade.F
+
+
+def sub(rig, side, folder, *commands):
+    """What a person does in a folder with a client of theirs."""
+    server = rig.old if side == "old" else rig.new
+    with server.connect(rig.user) as connection:
+        connection.command(b"SELECT", corpus.mailbox(folder))
+        for command in commands:
+            connection.command(command)
+
+
+def remove(uid):
+    return b"UID STORE %d +FLAGS (\\Deleted)" % uid, b"UID EXPUNGE %d" % uid
+
+
+ONLY_ADDED = (Kind.DOUBLED, Kind.FLAGS)  # of two alike, one doubled and one put anew with another date: no one can tell
+
+
+@pytest.mark.parametrize("kinds", [(Kind.LOST, *PLANTED[2:]), ONLY_ADDED], ids=["lost", "doubled"])
+def test_faults_are_found_among_messages_that_are_alike(rig, kinds):
+    """Hundreds of exact duplicates, messages without Message-ID, and messages that differ only in their CRs."""
+    plain = b"Subject: report\r\n\r\n" + b"the same line as ever\r\n" * 9
+    forms = [plain, plain.replace(b"\r\n", b"\n"), plain.replace(b"as ever\r\n", b"as ever\r\r\n"), plain + b"\r\r\n"]
+    alike = [Item(forms[number % 4], ("\\Seen",) * (number % 2), imap_date_of(number // 40)) for number in range(400)]
+    others = [item(f"no identity {number}", body="words " * 20) for number in range(100)]
+    rig.fill_old({"INBOX": alike, "Other": others})
+    rig.run()
+    assert faults(audit(rig)) == {}
+    planter = Planter(rig, seed=2)
+    planter.plant(kinds, 12)
+    result = audit(rig)
+    assert faults(result) == dict.fromkeys((kind.value for kind in kinds), 12), result.counts
+    assert found(result) == planter.expected
+
+
+def imap_date_of(day):
+    return imap_date(corpus.datetime.datetime(2020, 1, 1 + day, tzinfo=corpus.datetime.UTC))
+
+
+def test_a_sample_finds_all_that_shows_from_outside_and_what_it_reads(rig):
+    rig.fill_old(corpus.plan(9, per_folder=30))
+    rig.run()
+    planter = Planter(rig, seed=3)
+    planter.plant(PLANTED, 12)
+    result = audit(rig, Mode(20, "s"))
+    hidden = Counter(found(result))
+    hidden.subtract(planter.expected)
+    unread = {kind for (kind, _), difference in hidden.items() if difference}
+    assert unread <= {Kind.ALTERED}  # the others are found, whatever the sample
+    assert all(difference <= 0 for difference in hidden.values())
+    assert result.read < 360
+    assert found(audit(rig, Mode(20, "s"))) == found(result)
+    assert found(audit(rig, Mode(100, "s"))) == planter.expected
+
+
+def test_what_happened_on_the_source_since_the_last_pass_is_to_come_and_no_fault(rig):
+    rig.fill_old({"INBOX": [item(name, body=name) for name in ("a", "b", "c", "d")], "Old": [item("e")]})
+    rig.run()
+    sub(rig, "old", "INBOX", *remove(1), b"UID STORE 2 +FLAGS (\\Flagged $Later)", b"UID MOVE 3 Old")
+    rig.fill_old({"INBOX": [item("new")], "Made since": [item("newer")]})
+    result = audit(rig)
+    assert (faults(result), result.disputes) == ({}, ())
+    assert result.grade is AuditGrade.A
+    assert {why: count for (aside, why), count in result.asides.items() if aside is Aside.PENDING} == {
+        "gone from the source since the last pass": 2,
+        "flags changed on the source since the last pass": 1,
+        "new on the source since the last pass": 3,
+    }
+    rig.run(PassKind.DELTA)
+    assert faults(audit(rig)) == {}
+
+
+def test_nothing_copied_yet_is_no_good_grade(rig):
+    rig.fill_old({"INBOX": [item("a")]})
+    assert audit(rig).grade is AuditGrade.NONE
+
+
+def test_what_was_left_out_on_purpose_is_meant(rig):
+    rig.options = {
+        "folder_policy": FolderPolicy(skip=frozenset({"Junk"}), deleted=DeletedPolicy.SKIP),
+        "canary_tokens": frozenset({"t1"}),
+    }
+    canary = Item(b"X-Migrator-Canary: t1\r\nSubject: test\r\n\r\n", (), DATE_OF_ALL)
+    rig.fill_old({"INBOX": [item("a"), item("b", "\\Deleted"), canary], "Junk": [item("c"), item("d")]})
+    rig.run()
+    result = audit(rig)
+    assert (faults(result), result.grade) == ({}, AuditGrade.A)
+    meant = {why: count for (aside, why), count in result.asides.items() if aside is Aside.MEANT and count}
+    assert meant == {Meant.FOLDER: 2, f"skipped: {Meant.DELETED}": 1, "our test messages": 1}
+
+
+def test_after_the_cutover_what_its_user_does_on_the_target_is_theirs(rig):
+    names = ("read", "moved", "removed", "kept", "doubled by a zombie")
+    rig.fill_old({"INBOX": [item(name, body=name) for name in names], "Archive": []})
+    rig.run()
+    sub(rig, "new", "INBOX", b"UID STORE 1 +FLAGS (\\Seen)", b"UID MOVE 2 Archive", *remove(3))
+    rig.fill_new({"INBOX": [item("mail of the new life"), item(names[4], body=names[4])], "New folder": [item("x")]})
+    result = audit(rig, kind=PassKind.CATCH_UP)
+    assert faults(result) == {"doubled": 1}
+    theirs = Counter({why: count for (aside, why), count in result.asides.items() if aside is Aside.THEIRS})
+    assert theirs == {
+        "flags changed": 1,
+        "in another folder": 1,
+        "removed by its user, or moved": 1,
+        "not from its folder on the source": 2,
+    }
+    before = audit(rig)
+    assert faults(before) == {"lost": 1, "doubled": 1, "moved": 1, "flags": 1, "extra": 2}
+
+
+class Meddling(Quiet):
+    """Does something in the middle of an audit: when the contents of the first folder have been read."""
+
+    def __init__(self, action):
+        super().__init__()
+        self.action = action
+
+    def copied(self, mailbox, messages, octets):
+        action, self.action = self.action, None
+        if action:
+            action()
+
+
+def test_people_who_work_while_the_audit_reads_cause_no_alarm(rig):
+    rig.fill_old(
+        {folder: [item(f"{folder} {n}", body=f"{folder}{n}") for n in range(6)] for folder in ("INBOX", "X", "Z")}
+    )
+    rig.run()
+
+    def work():
+        sub(rig, "old", "INBOX", *remove(1), b"UID STORE 2 +FLAGS (\\Flagged)")
+        sub(rig, "old", "X", b"UID MOVE 1:2 Z", *remove(3))
+        sub(rig, "old", "Z", b"UID MOVE 1 INBOX", *remove(2))
+        sub(rig, "new", "Z", b"UID MOVE 3:4 INBOX", b"UID STORE 5 +FLAGS (\\Flagged)")
+        rig.fill_old({"X": [item("late")]})
+
+    meddling = Meddling(work)
+    result = audit(rig, kind=PassKind.CATCH_UP, progress=meddling)
+    assert meddling.action is None
+    assert faults(result) == {}, result.findings
+
+
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_flags_set_between_the_two_looks_cause_no_alarm(rig, side):
+    rig.fill_old({"INBOX": [item("a"), item("b")]})
+    rig.run()
+    meddling = Meddling(lambda: sub(rig, side, "INBOX", b"UID STORE 1 +FLAGS (\\Flagged)"))
+    sub(rig, "new", "INBOX", b"UID STORE 1:2 +FLAGS (\\Seen)")
+    result = audit(rig, progress=meddling)
+    assert [(f.kind, f.uid) for f in result.findings] == [(Kind.FLAGS, 2)]
+
+
+def test_a_ledger_that_is_wrong_is_told_and_lowers_the_grade(rig):
+    rig.fill_old({"INBOX": [item(name, body=name) for name in ("a", "b", "c")]})
+    rig.run()
+    with rig.job(PassKind.DELTA) as job:
+        (record,) = [r for r in job.ledger.folders(job.mailbox.address) if r.source_name == "INBOX"]
+        rows = {row.source_uid: row for row in job.ledger.rows(record.id)}
+        wrong = [replace(rows[1], target_uid=2), replace(rows[2], target_uid=77)]
+        job.ledger.commit(job.lease, rows=[(record.id, row) for row in wrong])
+    result = audit(rig)
+    assert faults(result) == {"ledger": 3}
+    assert {d.dispute for d in result.disputes} == {Dispute.OTHER, Dispute.NOT_THERE, Dispute.UNKNOWN}
+    assert result.grade is AuditGrade.C
+
+
+def test_dates_are_compared_as_instants_whatever_their_zone(rig):
+    rig.fill_old({"INBOX": [Item(b"A: b\r\n\r\n", (), " 2-Jan-2020 03:04:05 -0800")]})
+    rig.fill_new({"INBOX": [Item(b"A: b\r\n\r\n", (), "02-Jan-2020 20:04:05 +0900")]})
+    rig.run()
+    assert audit(rig).grade is AuditGrade.A
+
+
+def test_a_folder_that_was_made_anew_on_the_target_is_compared_by_content(rig):
+    rig.fill_old({"Box": [item("a", body="a"), item("b", body="b")]})
+    rig.run()
+    with rig.new.connect(rig.user) as connection:
+        connection.command(b"DELETE Box")
+    rig.fill_new({"Box": [item("b", body="b"), item("a", body="a")]})
+    result = audit(rig)
+    assert faults(result) == {"ledger": 2}  # the mail is there; the ledger's UIDs are not
+    assert result.same == 2
+
+
+def test_an_audit_changes_nothing_on_either_side(rig):
+    rig.fill_old(corpus.plan(3, per_folder=3))
+    rig.run()
+    before = [snapshot(server, rig.user) for server in (rig.old, rig.new)]
+    audit(rig)
+    audit(rig, Mode(30, "x"))
+    assert [snapshot(server, rig.user) for server in (rig.old, rig.new)] == before
+
+
+def test_an_audit_stops_between_two_messages_when_told_so(rig):
+    rig.fill_old({"INBOX": [item(str(number)) for number in range(300)]})
+    rig.run()
+
+    class Stop(Never):
+        asked = False
+
+        def now(self):
+            return self.asked
+
+    stop = Stop()
+    meddling = Meddling(lambda: setattr(stop, "asked", True))
+    with pytest.raises(Stopped):
+        audit(rig, progress=meddling, stop=stop)
 
 
 def run(scene, *arguments, code=0):
