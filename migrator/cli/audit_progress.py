@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from migrator.cli.output import Format, neutral_lines, safe_json
+from migrator.model.estimate import Estimate
 from migrator.model.mailbox import Mailbox
 from migrator.model.progress import PassReport, Progress
 from migrator.model.wave import PassKind
@@ -40,6 +41,7 @@ class Reading:
     def started(self, mailbox: Mailbox, kind: PassKind) -> None: ...
     def finished(self, mailbox: Mailbox, report: PassReport) -> None: ...
     def failed(self, mailbox: Mailbox, error: Exception) -> None: ...
+    def estimated(self, left: Estimate | None) -> None: ...
 
     def planned(self, mailbox: Mailbox, messages: int, octets: int) -> None:
         self._count(octets, 0)

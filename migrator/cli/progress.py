@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from migrator.cli.logs import PROGRESS
 from migrator.cli.output import Format, neutral_lines, safe_json
 from migrator.model.errors import Stopped
+from migrator.model.estimate import Estimate, Stretch, estimate, words, work
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, neutral
 from migrator.model.progress import PassReport, Progress
@@ -46,12 +47,12 @@ class Tally:
         self.messages += messages
         self.octets += octets
 
-    def left(self) -> timedelta | None:
-        """Time until all that is planned is copied at the pace so far; None while nothing is."""
-        if not self.octets:
+    def left(self) -> Estimate | None:
+        """How long what is planned will take, at the pace so far; None while nothing is copied."""
+        if not self.messages:
             return None
-        spent = time.monotonic() - self.begun
-        return timedelta(seconds=round(spent * max(0, self.planned_octets - self.octets) / self.octets))
+        so_far = Stretch(time.monotonic() - self.begun, self.octets, self.messages)
+        return estimate(work(self.planned_octets - self.octets, self.planned_messages - self.messages), [so_far])
 
 
 class _Watcher:
@@ -63,6 +64,7 @@ class _Watcher:
         self._total = Tally()
         self._at_work: dict[Address, Tally] = {}
         self._done = self._failed = 0
+        self._told: Estimate | None = None
 
     def started(self, mailbox: Mailbox, kind: PassKind) -> None:
         self._log.info("%s: %s pass started", mailbox.address, kind)
@@ -96,6 +98,15 @@ class _Watcher:
             self._at_work.pop(mailbox.address, None)
             self._show_failed(mailbox, error)
 
+    def estimated(self, left: Estimate | None) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            self._told = left
+            self._show_left()
+
+    def left(self) -> Estimate | None:
+        """How long all will take: as the state's measures say, else at the pace of what has been seen here."""
+        return self._told or self._total.left()
+
     def note(self, text: str) -> None:
         self._log.info("%s", text)
         with self._lock, suppress(OSError, ValueError):
@@ -107,6 +118,7 @@ class _Watcher:
     def _show_finished(self, mailbox: Mailbox, report: PassReport) -> None: ...
     def _show_failed(self, mailbox: Mailbox, error: Exception) -> None: ...
     def _show_note(self, text: str) -> None: ...
+    def _show_left(self) -> None: ...
 
 
 class Lines(_Watcher):
@@ -119,9 +131,10 @@ class Lines(_Watcher):
     def _show_counts(self, mailbox: Mailbox, tally: Tally) -> None:
         if time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
-            total, left = self._total, self._total.left()
+            total, left = self._total, self.left()
             text = f"total: {total.messages:,} of {total.planned_messages:,} messages, {size(total.octets)}"
-            self._show_note(text + f" of {size(total.planned_octets)}" + (f", {left} left" if left is not None else ""))
+            text += f" of {size(total.planned_octets)}"
+            self._show_note(text + (f", left: {words(left)}" if left is not None else ""))
 
     def _show_finished(self, mailbox: Mailbox, report: PassReport) -> None:
         self._show_note(f"{mailbox.address}: {summary(report)}")
@@ -157,7 +170,7 @@ class Events(_Watcher):
                 **counts,
                 total_octets=self._total.octets,
                 total_planned_octets=self._total.planned_octets,
-                seconds_left=self._total.left(),
+                **_seconds(self.left()),
             )
 
     def _show_finished(self, mailbox: Mailbox, report: PassReport) -> None:
@@ -215,6 +228,10 @@ class Bars(_Watcher):
         self._close(mailbox)
         self._show_note(f"{mailbox.address}: {cause(error)}")
 
+    def _show_left(self) -> None:
+        if self._total_bar is not None and self._told is not None:  # a bar is falsy while its total is 0
+            self._total_bar.set_postfix_str(f"left: {words(self._told)}")
+
     def _show_note(self, text: str) -> None:
         self._tqdm.write(neutral_lines(text), file=sys.stderr)
 
@@ -246,6 +263,13 @@ def watching(settings: "Settings") -> Iterator[Progress]:
         yield watcher
     finally:
         watcher.close()
+
+
+def _seconds(left: Estimate | None) -> dict[str, float | None]:
+    """For JSON: seconds, with the bounds."""
+    times = (left.likely, left.low, left.high) if left else (None, None, None)
+    names = ("seconds_left", "seconds_left_low", "seconds_left_high")
+    return {name: None if at is None else round(at.total_seconds()) for name, at in zip(names, times, strict=True)}
 
 
 def _padded(name: str) -> str:

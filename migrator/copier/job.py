@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from migrator.copier.folders import FolderPolicy
 from migrator.imap import Session
-from migrator.model.errors import ExitCode, Locked, Refused, Stopped, Transient
+from migrator.model.errors import ExitCode, Locked, Refused, ServerBusy, Stopped, Transient
 from migrator.model.mailbox import Mailbox
 from migrator.model.progress import Pace, Progress, StopSignal, Unpaced
 from migrator.model.wave import PassKind
@@ -88,5 +88,5 @@ class TargetLeaseLost(Refused):
     runbook = "locked"
 
 
-class Backoff(Transient):
+class Backoff(ServerBusy):
     """The receiving server asks for patience (THROTTLED, UNAVAILABLE, INUSE, LIMIT), in answer to an append."""

@@ -9,6 +9,7 @@ from migrator.copier.refusals import Meaning, RefusalLike, WriteOff, judge, mean
 from migrator.copier.stream import SentBatch
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap.errors import OverQuota
+from migrator.imap.responses import backoff
 from migrator.model.message import MessageMeta, Outcome
 from migrator.state.records import LedgerRow, NewIntent, Settled
 
@@ -74,7 +75,11 @@ class Journal:
                     "APPEND", refusal.code, refusal.text, remedy="Raise the mailbox's quota, then run again."
                 )
             case Meaning.BACK_OFF:
-                raise Backoff(f"{folder!r}: the server asks for patience: {said}")
+                raise Backoff(
+                    f"{folder!r}: the server asks for patience: {said}",
+                    alone=refusal.code.upper() == "INUSE",
+                    retry_after=backoff(refusal.text),
+                )
             case Meaning.FOLDER_GONE:
                 raise FolderChanged(f"{folder!r} was taken away during the pass: {said}")
         judgement = judge(refusal, Batch(tuple(messages)))

@@ -8,19 +8,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic, sleep
+from types import TracebackType
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from migrator.copier import CopyJob, DeletedPolicy, DeletionsPolicy, FolderPolicy, Side, copy_mailbox
 from migrator.dispatch.budget import ConnectionBudget
+from migrator.dispatch.budgets import ALL, Budget, Budgets
+from migrator.dispatch.clerk import Clerk
+from migrator.dispatch.clock import SystemClock
+from migrator.dispatch.daybook import DayBook
 from migrator.dispatch.leases import LeaseKeeper
+from migrator.dispatch.pacer import WORKING, HeldBack, Pacer
 from migrator.imap import Session, connect
-from migrator.model.errors import MigratorError, Stopped, Transient
+from migrator.model.doing import HeldBy, Hold
+from migrator.model.errors import Locked, MigratorError, ServerBusy, Stopped, Transient
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName, WaveName
 from migrator.model.progress import PassReport, Progress, StopSignal
-from migrator.model.wave import PassKind
+from migrator.model.wave import PassKind, Wave
+from migrator.reports import forecast
 from migrator.state import Store
 from migrator.state.records import Lease
 from migrator.workspace import Workspace
@@ -45,15 +53,24 @@ class PassResults:
 
 
 class Crew:
-    """Works the mailboxes of one wave: a thread each, lease and connection slots around it, retries in one place."""
+    """Works the mailboxes of one wave: a thread each, lease, budgets and slots around it, retries in one place.
+
+    While it is entered, the state is told what is being done.
+    """
 
     def __init__(
-        self, workspace: Workspace, store: Store, keeper: LeaseKeeper, progress: Progress, stop: StopSignal
+        self, workspace: Workspace, store: Store, keeper: LeaseKeeper, progress: Progress, stop: StopSignal, wave: Wave
     ) -> None:
         self._workspace, self._store, self._keeper = workspace, store, keeper
-        self._progress, self._stop = progress, stop
-        limits = {name: server.limits.connections for name, server in workspace.config.servers.items()}
-        self._budget = ConnectionBudget(limits)
+        self._stop, self._wave = stop, wave
+        config, clock = workspace.config, SystemClock()
+        limits = {name: server.limits.connections for name, server in config.servers.items()}
+        self._budget = ConnectionBudget(limits, config.limits.connections)
+        daybook = DayBook(store.spent, config.windows.timetable, clock)
+        self._budgets = Budgets(_budgets(workspace), config.windows.timetable, daybook, clock)
+        self._progress = self._clerk = Clerk(
+            store, daybook, clock, progress, wave.name, lambda: forecast(store, workspace, wave.name).estimate
+        )
         folders = workspace.config.folders
         self._folder_policy = FolderPolicy(
             folders.map,
@@ -62,6 +79,15 @@ class Crew:
             DeletedPolicy(folders.deleted),
             DeletionsPolicy(folders.deletions),
         )
+
+    def __enter__(self) -> "Crew":
+        self._clerk.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clerk.__exit__(kind, error, trace)
 
     @property
     def at_once(self) -> int:
@@ -85,11 +111,21 @@ class Crew:
     def job(self, mailbox: Mailbox, kind: PassKind) -> Iterator[CopyJob]:
         """What one mailbox's pass needs, under the mailbox's lease and with its connection slots."""
         lanes = min(self._workspace.server(s).limits.per_mailbox for s in (mailbox.source, mailbox.target))
+        while lanes > 1 and not self._budget.fits(connections(mailbox, kind, lanes)):
+            lanes -= 1
         with (
             self._keeper.hold(f"mailbox:{mailbox.address}") as lease,
-            self._budget.slots(connections(mailbox, kind, lanes)) as granted,
+            self._slots(mailbox, kind, connections(mailbox, kind, lanes)),
         ):
-            yield self._job(mailbox, kind, lease, min(lanes, *granted.values()))
+            yield self._job(mailbox, kind, lease, lanes)
+
+    @contextmanager
+    def _slots(self, mailbox: Mailbox, kind: PassKind, wanted: Mapping[ServerName, int]) -> Iterator[None]:
+        servers = " and ".join(sorted(wanted))
+        held = Hold(HeldBy.CONNECTIONS, f"other mailboxes have the connections that {servers} may have")
+        with self._budget.slots(wanted, waiting=lambda: self._clerk.held(mailbox, kind, held)):
+            self._clerk.held(mailbox, kind, WORKING)
+            yield
 
     @contextmanager
     def visit(self, mailbox: Mailbox, side: Side) -> Iterator[Session]:
@@ -132,20 +168,62 @@ class Crew:
 
     def _one_pass(self, wave: WaveName, mailbox: Mailbox, kind: PassKind) -> PassReport:
         try:
-            with self.job(mailbox, kind) as job:
-                report = self._retrying()(self._journalled, wave, job)
+            report = self._retrying(partial(self._tell_retry, mailbox, kind))(self._paced_pass, wave, mailbox, kind)
         except MigratorError as error:
+            if isinstance(error, Locked):
+                self._clerk.held(mailbox, kind, Hold(HeldBy.LEASE, str(error)))
             self._progress.failed(mailbox, error)
             raise
         self._progress.finished(mailbox, report)
         return report
 
-    def _retrying(self) -> Retrying:
+    def _paced_pass(self, wave: WaveName, mailbox: Mailbox, kind: PassKind) -> PassReport:
+        """One attempt. What the budgets hold back for long waits without lease and connections, and goes on then."""
+        pacer = self._pacer(kind)
+        while True:
+            pacer.admit(mailbox, self._wave.window.end if self._wave.window else None)
+            try:
+                with self.job(mailbox, kind) as job:
+                    return self._journalled(wave, job)
+            except HeldBack:
+                self._clerk.left(mailbox)
+            except ServerBusy as error:
+                self._heed(mailbox, kind, error)
+                raise
+
+    def _heed(self, mailbox: Mailbox, kind: PassKind, busy: ServerBusy) -> None:
+        """A server that asks for patience gets it from all mailboxes, and fewer connections afterwards."""
+        if busy.alone:
+            return
+        receiving = mailbox.source if kind is PassKind.REVERSE else mailbox.target
+        places = {self._workspace.server(name).endpoint: name for name in (mailbox.source, mailbox.target)}
+        peers = {f"{place.host}:{place.port}": name for place, name in places.items()}
+        server = peers.get(busy.peer, receiving)
+        if (seconds := self._budgets.be_patient(server, busy.retry_after, str(busy))) is not None:
+            fewer = self._budget.ease(server, seconds)
+            self._progress.note(
+                f"{server} asks for patience: its mailboxes wait {seconds:.0f} s, then it gets {fewer} connections, "
+                f"and one more each minute ({busy})"
+            )
+
+    def _pacer(self, kind: PassKind) -> Pacer:
+        return Pacer(self._budgets, SystemClock(), kind, self._stop, partial(self._tell_hold, kind))
+
+    def _tell_hold(self, kind: PassKind, mailbox: Mailbox, hold: Hold) -> None:
+        self._clerk.held(mailbox, kind, hold)
+
+    def _tell_retry(self, mailbox: Mailbox, kind: PassKind, call: RetryCallState) -> None:
+        error = call.outcome.exception() if call.outcome else None
+        self._clerk.left(mailbox)
+        self._clerk.held(mailbox, kind, Hold(HeldBy.RETRY, f"tried again soon: {error}"))
+
+    def _retrying(self, before_sleep: Callable[[RetryCallState], None] | None = None) -> Retrying:
         return Retrying(
             retry=retry_if_exception_type(Transient),
             wait=_wait,
             stop=stop_after_attempt(ATTEMPTS),
             sleep=self._sleep,
+            before_sleep=before_sleep,
             reraise=True,
         )
 
@@ -161,6 +239,8 @@ class Crew:
         self._progress.started(job.mailbox, job.kind)
         try:
             report = copy_mailbox(job)
+        except HeldBack:
+            raise  # it has not ended, and goes on
         except MigratorError as error:
             note(finished=datetime.now(UTC), report=None, error=f"{str(error).rstrip('.')}. {error.remedy}".strip())
             raise
@@ -180,6 +260,7 @@ class Crew:
             canary_tokens=self._store.canaries.tokens(mailbox.address),
             progress=self._progress,
             stop=self._stop,
+            pace=self._pacer(kind),
             target_lease=self._workspace.config.lease.ttl,
         )
 
@@ -198,9 +279,18 @@ def connections(mailbox: Mailbox, kind: PassKind, lanes: int) -> dict[ServerName
     return {mailbox.source: source, mailbox.target: target}
 
 
+def _budgets(workspace: Workspace) -> dict[ServerName, Budget]:
+    """What migrator.yaml says, of each server and of all together."""
+    config = workspace.config
+    limits = {ALL: config.limits, **{name: server.limits for name, server in config.servers.items()}}
+    return {name: Budget(each.rate, each.bytes_per_day) for name, each in limits.items()}
+
+
 def _wait(call: RetryCallState) -> float:
-    """The pause that the server asked for, else an exponential one."""
+    """The pause that the server asked for, else an exponential one; what all its mailboxes wait for is no pause."""
     error = call.outcome.exception() if call.outcome else None
+    if isinstance(error, ServerBusy) and not error.alone:
+        return 0.0
     asked = error.retry_after if isinstance(error, Transient) else None
     return min(asked, LONGEST_WAIT) if asked is not None else _BACK_OFF(call)
 

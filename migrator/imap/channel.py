@@ -101,7 +101,7 @@ class Channel:
         while exchange.status is None:
             self.pump()
         if exchange.status.status != "OK":
-            raise refusal(exchange.name, exchange.status)
+            raise refusal(exchange.name, exchange.status, self.peer)
         return exchange
 
     def run(self, *words: bytes) -> Exchange:
@@ -243,11 +243,12 @@ class Channel:
         raise ConnectionLost(f"{what}: {neutral(self._bye)}", during=error.during) from error
 
 
-def refusal(command: str, status: StatusLine) -> CommandRefused | Throttled:
+def refusal(command: str, status: StatusLine, peer: str) -> CommandRefused | Throttled:
     """The error for a NO or BAD, by its response code."""
     text, wait = neutral(status.text), backoff(status.text)
     if status.code == "OVERQUOTA":
         return OverQuota(command, status.code, text, remedy="Raise the quota of this mailbox on the target.")
     if status.status == "NO" and (status.code in _COME_BACK or wait is not None):
-        return Throttled(f"{command}: the server asks to wait: [{status.code}] {text}", retry_after=wait)
+        said = f"{command}: the server asks to wait: [{status.code}] {text}"
+        return Throttled(said, peer=peer, alone=status.code == "INUSE", retry_after=wait)
     return CommandRefused(command, status.code, text)

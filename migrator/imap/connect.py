@@ -88,7 +88,7 @@ def _start_tls(client: Client, context: ssl.SSLContext, peer: str) -> None:
 
 def _bad_greeting(peer: str, text: str) -> MigratorError:
     if "BYE" in text.upper():
-        return Throttled(f"{peer}: the server turned us away: {neutral(text)}", retry_after=backoff(text))
+        return Throttled(f"{peer}: the server turned us away: {neutral(text)}", peer=peer, retry_after=backoff(text))
     return ProtocolViolation(f"{peer}: this is not an IMAP server as we know them: {neutral(text)}")
 
 
@@ -117,7 +117,8 @@ def _login_error(peer: str, user: str, text: str, lost: bool) -> MigratorError:
     if lost:
         return ConnectionLost(f"{peer}: {said}", during="login")
     if any(code in text.upper() for code in _COME_BACK):
-        return Throttled(f"{peer}: the server does not let {user!r} in now: {said}", retry_after=backoff(text))
+        said = f"{peer}: the server does not let {user!r} in now: {said}"
+        return Throttled(said, peer=peer, alone="INUSE" in text.upper(), retry_after=backoff(text))
     return LoginRefused(
         f"{peer}: the server does not let {user!r} in: {said}",
         remedy="Check the login and its secret (mailboxes.csv, auth in migrator.yaml) with the server's administrator.",

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from migrator.model.errors import ExitCode, Refused, Transient, Unreachable
+from migrator.model.errors import ExitCode, Refused, ServerBusy, Unreachable
 
 
 class ConnectionLost(Unreachable):
@@ -43,7 +43,7 @@ class OverQuota(CommandRefused):
     """The mailbox is full (RFC 5530, OVERQUOTA)."""
 
 
-class Throttled(Transient):
+class Throttled(ServerBusy):
     """The server asks us to slow down or come back (THROTTLED, UNAVAILABLE, INUSE, LIMIT)."""
 
 

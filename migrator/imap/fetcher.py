@@ -73,7 +73,7 @@ class Fetcher:
                 self._keep(body)
         for exchange in request.exchanges:
             if request.wanted and exchange.status and exchange.status.status != "OK":
-                raise refusal("UID FETCH", exchange.status)
+                raise refusal("UID FETCH", exchange.status, self._channel.peer)
 
     def _keep(self, body: Body) -> None:
         """Put a body aside for the request that wants it."""

@@ -20,7 +20,7 @@ def mark_deleted(channel: Channel, uids: Sequence[int], unchanged_since: int) ->
         if done.code == "MODIFIED":  # with OK; with NO where none of them was changed
             alone += uid_ranges(done.args)
         elif done.status != "OK":
-            raise refusal("UID STORE", done)
+            raise refusal("UID STORE", done, channel.peer)
     return UidRanges(alone)
 
 

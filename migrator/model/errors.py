@@ -50,6 +50,17 @@ class Refused(MigratorError):
     """Will not go away by itself: stop and tell a person."""
 
 
+class ServerBusy(Transient):
+    """A server asks for patience (RFC 5530 and kin: THROTTLED, UNAVAILABLE, LIMIT, INUSE).
+
+    `peer` is its "host:port"; "" where only the caller knows which one it was. `alone`: it is about this mailbox only.
+    """
+
+    def __init__(self, what: str, *, peer: str = "", alone: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(what, retry_after=retry_after)
+        self.peer, self.alone = peer, alone
+
+
 class Unreachable(Transient):
     """A server does not answer, or the connection broke."""
 

@@ -1,6 +1,6 @@
 """How long what is left will take, judged by how long the like of it has taken. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import quantiles
@@ -39,6 +39,27 @@ def work(octets: int, messages: int) -> int:
     return max(0, octets) + MESSAGE * max(0, messages)
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to copy, as `work`; `guessed` mailboxes are not begun, and count as the average one."""
+
+    work: int
+    guessed: int = 0
+
+
+def left_over(begun: Iterable[int], not_begun: int, sizes: Sequence[int]) -> Left | None:
+    """What is left: of each mailbox at work so much, and of `not_begun` others the average of `sizes` (of `work`).
+
+    None where mailboxes are not begun, and no size is known.
+    """
+    sure = sum(max(0, one) for one in begun)
+    if not not_begun:
+        return Left(sure)
+    if not sizes:
+        return None
+    return Left(sure + round(not_begun * sum(sizes) / len(sizes)), not_begun)
+
+
 def estimate(left: int, measured: Sequence[Stretch]) -> Estimate | None:
     """How long `left` (of `work`) will take. None when nothing was measured; nothing left takes no time.
 
@@ -56,6 +77,30 @@ def estimate(left: int, measured: Sequence[Stretch]) -> Estimate | None:
         tenths = quantiles((one.work / one.seconds for one in useful), n=10, method="inclusive")
         slow, fast = min(tenths[0], speed / LEAST), max(tenths[-1], speed * LEAST)
     return Estimate(_time(left, speed), _time(left, fast), _time(left, slow))
+
+
+def words(found: Estimate | None, guessed: int = 0) -> str:
+    """For people: "about 2 h 10 min, between 1 h 50 min and 2 h 40 min"."""
+    if found is None:
+        return "not known yet"
+    if not found.high:
+        return "nothing left that is known"
+    text = f"about {_span(found.likely)}, between {_span(found.low)} and {_span(found.high)}"
+    many = "1 mailbox is" if guessed == 1 else f"{guessed:,} mailboxes are"
+    return text + (f" ({many} not begun, and counted as the average one)" if guessed else "")
+
+
+def _span(time: timedelta) -> str:
+    seconds = round(time.total_seconds())
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
 
 
 def _time(left: int, speed: float) -> timedelta:

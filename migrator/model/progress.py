@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from migrator.model.estimate import Estimate
 from migrator.model.mailbox import Mailbox
 from migrator.model.wave import PassKind
 
@@ -38,6 +39,9 @@ class Progress(Protocol):
     def copied(self, mailbox: Mailbox, messages: int, octets: int) -> None: ...
     def finished(self, mailbox: Mailbox, report: PassReport) -> None: ...
     def failed(self, mailbox: Mailbox, error: Exception) -> None: ...
+    def estimated(self, left: Estimate | None) -> None:
+        """How long the wave's copying will take from now on, as far as it is known; told now and then."""
+
     def note(self, text: str) -> None:
         """A line for the operator: a step of the wave, a warning."""
 

@@ -4,11 +4,13 @@ report    the report as a value
 collect   made from the state and the workspace
 light     its traffic light, by rules
 markdown, document    its two forms
+forecast  what is left of a wave, and how long that will take
 status    where a wave stands at this moment
 """
 
 from migrator.reports.collect import wave_report
 from migrator.reports.document import report_json
+from migrator.reports.forecast import Forecast, forecast
 from migrator.reports.light import findings
 from migrator.reports.markdown import render_markdown
 from migrator.reports.report import Finding, Light, Report
@@ -16,12 +18,14 @@ from migrator.reports.status import MailboxStatus, Standing, WaveStatus, status
 
 __all__ = [
     "Finding",
+    "Forecast",
     "Light",
     "MailboxStatus",
     "Report",
     "Standing",
     "WaveStatus",
     "findings",
+    "forecast",
     "render_markdown",
     "report_json",
     "status",

@@ -89,6 +89,9 @@ def operate(
             progress.note(
                 f"WARNING: passwords and mail of server {server.name} cross the network in the clear (tls: none)"
             )
-    with LeaseKeeper(store, actor, ttl) as keeper, keeper.hold(f"wave:{wave.name}") as lease:
-        crew = Crew(workspace, store, keeper, progress, stop)
+    with (
+        LeaseKeeper(store, actor, ttl) as keeper,
+        keeper.hold(f"wave:{wave.name}") as lease,
+        Crew(workspace, store, keeper, progress, stop, wave) as crew,
+    ):
         yield Operation(workspace, store, wave, actor, progress, stop, crew, places(workspace), lease)

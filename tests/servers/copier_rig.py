@@ -12,6 +12,7 @@ from typing import Any
 import migrator.state as state
 from migrator.copier import CopyJob, FolderPolicy, copy_mailbox
 from migrator.imap import Session, connect
+from migrator.model.estimate import Estimate
 from migrator.model.mailbox import Endpoint, Login, Mailbox, Secret, Tls
 from migrator.model.names import Address, ServerName
 from migrator.model.progress import PassReport
@@ -35,6 +36,7 @@ class Quiet:
     def started(self, mailbox: Mailbox, kind: PassKind) -> None: ...
     def finished(self, mailbox: Mailbox, report: PassReport) -> None: ...
     def failed(self, mailbox: Mailbox, error: Exception) -> None: ...
+    def estimated(self, left: Estimate | None) -> None: ...
 
     def planned(self, mailbox: Mailbox, messages: int, octets: int) -> None:
         self.planned_messages += messages
