@@ -45,7 +45,7 @@ def bench_scale(messages: int) -> dict[str, Any]:
 def _run(ground: Ground, kind: Pass) -> Run:
     cost = told(MIGRATOR.name, kind, ground.run(MIGRATOR.command(ground), MIGRATOR.environment(ground)))
     old, new = _contents(ground, "old"), _contents(ground, "new")
-    return Run(MIGRATOR.name, kind, cost, {"lost": (old - new).total(), "extra": (new - old).total()})
+    return Run(MIGRATOR.name, kind, cost, +Counter(lost=(old - new).total(), extra=(new - old).total()))
 
 
 def _contents(ground: Ground, side: Side) -> Counter[int]:

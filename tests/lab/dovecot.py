@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import processes, rawlog
-from tests.lab.certificates import Authority
+from tests.lab.certificates import Authority, Certificate
 from tests.lab.dovecot_config import Options, configuration
 from tests.lab.requirements import dovecot_version, find_program
 from tests.lab.wire import Imap, ImapError
@@ -60,6 +60,7 @@ class Dovecot:
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._process: subprocess.Popen[bytes] | None = None
         self._recording = False
+        self._certificate: Certificate | None = None
         self.add_users(users)
 
     # life
@@ -212,9 +213,10 @@ class Dovecot:
         self._install(self.directory / "dovecot.conf", self._configuration())
 
     def _configuration(self) -> str:
-        certificate = self.authority.issue(f"{self.name}-{self.imap_port}", (self.host,)) if self.authority else None
+        if self.authority and self._certificate is None:  # it stays the same when the server comes back
+            self._certificate = self.authority.issue(f"{self.name}-{self.imap_port}", (self.host,))
         options = Options(
-            directory=str(self.directory), name=self.name, host=self.host, certificate=certificate,
+            directory=str(self.directory), name=self.name, host=self.host, certificate=self._certificate,
             ports=(self.imap_port, self.imaps_port, self.lmtp_port), master_separator=self.master_separator,
             user=self._account.pw_name, group=grp.getgrgid(self._account.pw_gid).gr_name, **self._settings,
         )  # fmt: skip
