@@ -5,7 +5,7 @@ looked at once more at the end, so that mail which arrives or changes meanwhile 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ from migrator.copier.judge import ON_TARGET, Judge, Known, Rules, Suspect, acros
 from migrator.copier.left_out import NOWHERE, known_places
 from migrator.copier.sample import Keys, in_sample, stand_in, to_read
 from migrator.copier.snapshot import SideView, view
-from migrator.imap import Session
+from migrator.imap import Folder, Session
 from migrator.imap.errors import CommandRefused
 from migrator.model.audit import Aside, Dispute, Disputed, Finding, FolderAudit, Kind, MailboxAudit, Mode
 from migrator.model.message import Meant
@@ -90,7 +90,7 @@ class _Audit:
         views = view(self._source), view(self._target)
         for target, names in self._groups(*views).items():
             self._job.checkpoint()
-            self._folder(self._look(target, names, target in views[1].folders))
+            self._folder(self._look(target, names, *views))
         books = self._books
         suspects = across_folders(books.suspects, self._rules)
         sure = look_again(self._job, self._source, self._target, suspects, books.seen)
@@ -100,7 +100,7 @@ class _Audit:
             self._mode,
             folders=tuple(with_faults(books.folders, sure, books.unread)),
             findings=(*books.unread, *map(finding, (one for one in sure if isinstance(one.verdict, Kind)))),
-            disputes=tuple(books.disputes),
+            disputes=tuple(_settled(books.disputes, sure)),
             asides=books.asides + Counter((s.verdict, s.what) for s in sure if isinstance(s.verdict, Aside)),
             read=books.read,
             sampled=books.read if self._mode.full else books.sampled,
@@ -127,27 +127,26 @@ class _Audit:
                 groups[folder.name]  # also those that are nobody's counterpart
         return {name: sources for name, sources in groups.items() if name != NOWHERE or sources}
 
-    def _look(self, target: FolderName, names: Sequence[FolderName], exists: bool) -> _Group:
+    def _look(self, target: FolderName, names: Sequence[FolderName], mine: SideView, theirs: SideView) -> _Group:
         """What both sides hold, without contents."""
         there = FolderLook(target, NOWHERE_YET, {})
-        if exists:
-            there = self._try(self._target, target, None, not self._rules.after_cutover) or there
-        looks = {name: look for name in names if (look := self._try(self._source, name, target))}
+        if folder := theirs.folders.get(target):
+            there = self._try(self._target, folder, None) or there
+        looks = {name: look for name in names if (look := self._try(self._source, mine.folders[name], target))}
         gone = [r.source_name for r in self._records.values() if r.target_name == target and r.source_name not in names]
         known = {name: self._known(name, looks.get(name), there) for name in (*looks, *gone)}
         canaries = sum(look.canaries for look in (there, *looks.values()))
         self._books.asides[Aside.MEANT, "our test messages"] += canaries
         return _Group(looks, there, known)
 
-    def _try(
-        self, session: Session, name: FolderName, target: FolderName | None, writable: bool = False
-    ) -> FolderLook | None:
+    def _try(self, session: Session, folder: Folder, target: FolderName | None) -> FolderLook | None:
         """A look at one folder; one that cannot be opened is a finding by itself."""
-        side = "source" if session is self._source else "target"
+        side, name = "source" if session is self._source else "target", folder.name
+        writable = side == "target" and not self._rules.after_cutover
         try:
-            found = look_at(self._job, session, name, writable)
+            found = look_at(self._job, session, name, folder.status, writable)
         except CommandRefused as error:
-            places = (name, target) if session is self._source else (None, name)
+            places = (name, target) if side == "source" else (None, name)
             self._books.unread.append(Finding(Kind.UNREAD, places[0], None, places[1], None, f"{side}: {error}"))
             return None
         self._books.seen[side, name] = found
@@ -188,7 +187,8 @@ class _Audit:
             name: {one.uid: one for one in seen(look, contents[name], kept, _hints(group.known[name]))}
             for name, look in group.sources.items()
         }
-        target = {one.uid: one for one in seen(group.target, there, keep_all)}
+        origins = {to: (name, uid) for name, known in group.known.items() for uid, to in _hints(known).items()}
+        target = {one.uid: one for one in seen(group.target, there, keep_all, origins=origins)}
         found = compare([one for each in sources.values() for one in each.values()], list(target.values()))
         judge = Judge(found, sources, target, group.known, self._rules)
         self._books.suspects += judge.suspects()
@@ -242,6 +242,16 @@ class _Audit:
             found = {uid: one for uid, one in found.items() if uid not in set(uids)}
             found |= read(self._job, session, look, uids)
         return found
+
+
+def _settled(disputes: Iterable[Disputed], suspects: Iterable[Suspect]) -> Iterator[Disputed]:
+    """Without those over messages that are still on the move."""
+    moving = [s for s in suspects if s.verdict is Aside.PENDING]
+    mine = {(s.source.folder, s.source.uid) for s in moving if s.source}
+    theirs = {(s.target.folder, s.target.uid) for s in moving if s.target}
+    for one in disputes:
+        if (one.folder, one.uid) not in mine and (one.uid or (one.folder, one.target_uid) not in theirs):
+            yield one
 
 
 def _chosen(look: FolderLook, keys: Keys | None, wanted: set[str]) -> list[int]:

@@ -107,8 +107,8 @@ def _arrived(job: CopyJob, target: Session, looks: Looks, lost: Sequence[Seen]) 
     for name, folder in view(target).folders.items():
         if folder.selectable and (look := _look(job, target, name)):
             before = looks.get(("target", name))
-            known = before.selected if before and before.selected.uidvalidity == look.selected.uidvalidity else None
-            new = [uid for uid in sorted(look.metas) if known is None or uid >= known.uidnext]
+            same = before is not None and before.selected.uidvalidity == look.selected.uidvalidity
+            new = [uid for uid in sorted(look.metas) if not same or (before and uid >= before.uidnext)]
             fresh += seen(look, read(job, target, look, new), keep_all)
     return {id(mine) for mine, _ in compare(lost, fresh).same}
 

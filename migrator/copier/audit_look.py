@@ -9,7 +9,7 @@ from migrator.copier.job import CopyJob
 from migrator.copier.plan import KeptFlags
 from migrator.copier.sample import Keys
 from migrator.copier.scan import canaries
-from migrator.imap import Body, Selected, Session
+from migrator.imap import Body, Selected, Session, Status
 from migrator.imap.grammar import date_fits
 from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
@@ -20,12 +20,14 @@ Kept = Callable[[Flags], Flags]
 
 @dataclass(frozen=True)
 class FolderLook:
-    """A folder as it was when the audit came to it: what arrives later is not looked at. Our canaries are left out."""
+    """A folder's messages below `uidnext`: what has come since the audit began is not looked at. Canaries of ours are
+    left out, and counted."""
 
     name: FolderName
     selected: Selected
     metas: Mapping[int, MessageMeta]
     canaries: int = 0
+    uidnext: int = 1
 
     @property
     def octets(self) -> int:
@@ -35,14 +37,20 @@ class FolderLook:
 NOWHERE_YET = Selected(0, 1, 0, 0, frozenset(), False, True)
 
 
-def look_at(job: CopyJob, session: Session, name: FolderName, writable: bool = False) -> FolderLook:
-    """Flags, dates and sizes of a folder, which stays selected. `writable`: SELECT instead of EXAMINE, since only that
-    tells which flags are kept; no flag is ever set by looking (BODY.PEEK)."""
+def look_at(
+    job: CopyJob, session: Session, name: FolderName, listed: Status | None = None, writable: bool = False
+) -> FolderLook:
+    """Flags, dates and sizes of a folder, which stays selected. `listed`: what it was when the audit began.
+
+    `writable`: SELECT instead of EXAMINE, since only that tells which flags are kept; nothing is set by looking.
+    """
     selected = session.select(name) if writable else session.examine(name)
+    same = listed is not None and listed.uidvalidity == selected.uidvalidity
+    uidnext = min(listed.uidnext, selected.uidnext) if listed and same else selected.uidnext
     metas = session.scan("1:*") if selected.exists else []
-    metas = [meta for meta in metas if meta.uid < selected.uidnext]
+    metas = [meta for meta in metas if meta.uid < uidnext]
     ours = canaries(session, tuple(metas), job.canary_tokens)
-    return FolderLook(name, selected, {meta.uid: meta for meta in metas if meta.uid not in ours}, len(ours))
+    return FolderLook(name, selected, {meta.uid: meta for meta in metas if meta.uid not in ours}, len(ours), uidnext)
 
 
 def keys(session: Session, look: FolderLook) -> Keys:
@@ -73,11 +81,15 @@ def _bodies(job: CopyJob, session: Session, look: FolderLook, uids: Sequence[int
 
 
 def seen(
-    look: FolderLook, contents: Mapping[int, Content], kept: Kept, hints: Mapping[int, int] | None = None
+    look: FolderLook,
+    contents: Mapping[int, Content],
+    kept: Kept,
+    hints: Mapping[int, int] | None = None,
+    origins: Mapping[int, tuple[FolderName, int]] | None = None,
 ) -> Iterator[Seen]:
     """The folder's messages as the comparison wants them; what has no content went away while the audit read.
 
-    `kept`: the flags that count, of those a message has.
+    `kept`: the flags that count, of those a message has. `hints` and `origins`: see Seen.
     """
     for uid, found in contents.items():
         meta = look.metas[uid]
@@ -92,6 +104,7 @@ def seen(
             hint=(hints or {}).get(uid, 0),
             dated=date_fits(meta.internaldate),
             lost_flags=flags != lower(meta.flags),
+            origin=(origins or {}).get(uid),
         )
 
 

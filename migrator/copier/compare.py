@@ -22,6 +22,7 @@ class Seen:
     """One message on one side. `flags` in lower case, as the target may keep them; `instant` in seconds since 1970.
 
     `hint` (of the source): the UID on the target that decides among messages of equal content; 0 for none.
+    `origin` (of the target): the source folder and UID of the only message that it may be an altered form of.
     `dated`: whether its date can be carried over at all. `lost_flags`: it has flags that the target does not keep.
     """
 
@@ -34,6 +35,7 @@ class Seen:
     hint: int = 0
     dated: bool = True
     lost_flags: bool = False
+    origin: tuple[FolderName, int] | None = None
 
     @property
     def digests(self) -> Digests:
@@ -116,13 +118,14 @@ def _with(rung: Callable[[Digests], bytes], mark: Key) -> Key:
 def _changed(
     left: list[Seen], right: list[Seen], folders: tuple[Sequence[Seen], Sequence[Seen]], same: Sequence[Pair]
 ) -> tuple[list[Pair], list[Seen], list[Seen]]:
-    pairs: list[Pair] = []
+    pairs, left, known = _take(left, [t for t in right if t.origin], lambda s: (s.folder, s.uid), lambda t: t.origin)
+    right = [t for t in right if not t.origin]
     places = _places(folders, same) if left and right else {}
     place: Key = lambda m: (at := places.get(id(m))) and (at, m.size)  # noqa: E731
     for key in (*_EVIDENCE, *(_only(key, folders) for key in _HINTS if left and right), place):
         found, left, right = _take(left, right, key, key)
         pairs += found
-    return pairs, left, right
+    return pairs, left, known + right
 
 
 def _only(key: Key, folders: tuple[Sequence[Seen], Sequence[Seen]]) -> Key:

@@ -139,6 +139,16 @@ def test_a_message_altered_where_it_stands_is_known_by_its_neighbours():
     assert [(s.verdict, s.source.uid, s.target.uid) for s in suspects] == [(Kind.ALTERED, 3, 3)]
 
 
+def test_a_copy_that_the_ledger_knows_is_no_altered_form_of_another_message():
+    source = [message(uid, b"Subject: %d\r\n\r\n%d%d" % (uid, uid, uid)) for uid in (1, 3, 5)]
+    gone = message(2, b"Subject: 9\r\n\r\n99")
+    rows = {uid: row(uid, uid) for uid in (1, 2, 3, 5)}
+    suspects, _ = judged(source, [source[0], replace(gone, origin=(INBOX, 2)), source[2]], Known(rows, 6))
+    assert verdicts(suspects) == {Kind.LOST: 1, Aside.PENDING: 1}
+    suspects, _ = judged(source, [source[0], replace(gone, origin=(INBOX, 3)), source[2]], Known(rows, 6))
+    assert [(s.verdict, s.source.uid, s.target.uid) for s in suspects] == [(Kind.ALTERED, 3, 2)]
+
+
 def test_other_line_endings_are_the_same_and_a_replaced_octet_needs_consent():
     mine, theirs = message(1, b"A: b\n\none\ntwo\r"), message(1, b"A: b\r\n\r\none\r\ntwo\r\n")
     assert judged([mine], [theirs])[0] == []
