@@ -147,3 +147,12 @@ def _no_formula(value: object) -> str:
     text = value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else _cell(value)
     formula = text.lstrip()[:1] in tuple("=+-@") and not isinstance(value, int | float)
     return f"'{text}" if formula else text
+
+
+def size(octets: float) -> str:
+    """Octets for people, in powers of 1,000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if octets < 1000:
+            return f"{octets:.1f} {unit}" if unit != "B" else f"{octets:.0f} B"
+        octets /= 1000
+    return f"{octets:.1f} TB"

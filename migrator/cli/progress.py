@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from migrator.cli.logs import PROGRESS
-from migrator.cli.output import Format, neutral_lines, safe_json
+from migrator.cli.output import Format, neutral_lines, safe_json, size
 from migrator.model.errors import Stopped
 from migrator.model.estimate import Estimate, Stretch, estimate, words, work
 from migrator.model.mailbox import Mailbox
@@ -295,12 +295,3 @@ def summary(report: PassReport) -> str:
     parts += [f"{count:,} {name}" for name, count in counts.items() if count]
     parts += [f"{len(report.warnings)} warnings"] if report.warnings else []
     return f"{report.kind} pass: " + ", ".join(parts)
-
-
-def size(octets: float) -> str:
-    """Octets for people, in powers of 1,000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if octets < 1000:
-            return f"{octets:.1f} {unit}" if unit != "B" else f"{octets:.0f} B"
-        octets /= 1000
-    return f"{octets:.1f} TB"

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from migrator.cli.output import size
+from migrator.model.estimate import words
 from migrator.model.names import neutral
 from migrator.model.wave import WaveState
 
 if TYPE_CHECKING:
-    from migrator.reports import WaveStatus
+    from migrator.reports import Activity, Forecast, WaveStatus
     from migrator.waves.gates import GateResult
 
 
@@ -31,6 +33,7 @@ def summary(status: "WaveStatus") -> dict[str, object]:
         "skipped": sum(one.skipped for one in counts),
         "our_test_messages": sum(mailbox.canaries for mailbox in status.mailboxes) or None,
         "failed": sum(one.failed for one in counts),
+        "left": _left(status.forecast),
         "stopped": status.stopped,
         "error": status.error,
         "next": None if status.holder else next_command(status.state, status.wave),
@@ -64,10 +67,30 @@ def mailbox_rows(status: "WaveStatus") -> list[dict[str, object]]:
             "skipped": mailbox.counts.skipped,
             "failed": mailbox.counts.failed,
             "audit": str(mailbox.audit) if mailbox.audit else "",
+            "doing": doing(mailbox.activity),
+            "left": words(mailbox.activity.left) if mailbox.activity and not mailbox.activity.held else "",
             "error": mailbox.error,
         }
         for mailbox in status.mailboxes
     ]
+
+
+def doing(activity: "Activity | None") -> str:
+    """What a mailbox's run does now, or what holds it back and until when; "" when no run is at it."""
+    if activity is None:
+        return ""
+    now = activity.doing
+    of = f"{now.messages:,} of {now.planned_messages:,} messages, {size(now.octets)} of {size(now.planned_octets)}"
+    if not activity.held:
+        return f"copying at {size(activity.octets_per_second)}/s, {of}" if now.planned_messages else "looking"
+    until = f", until {now.hold.until:%Y-%m-%d %H:%M:%S %Z}" if now.hold.until else ""
+    return f"waits ({now.hold.by}): {neutral(now.hold.detail)}{until}" + (f"; {of}" if now.planned_messages else "")
+
+
+def _left(forecast: "Forecast | None") -> str | None:
+    if forecast is None:
+        return None
+    return words(forecast.estimate, forecast.left.guessed if forecast.left else 0)
 
 
 def gate_lines(results: "Iterable[GateResult]") -> Iterator[str]:

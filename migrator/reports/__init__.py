@@ -4,10 +4,12 @@ report    the report as a value
 collect   made from the state and the workspace
 light     its traffic light, by rules
 markdown, document    its two forms
+activity  what a run does with a mailbox at this moment
 forecast  what is left of a wave, and how long that will take
 status    where a wave stands at this moment
 """
 
+from migrator.reports.activity import Activity
 from migrator.reports.collect import wave_report
 from migrator.reports.document import report_json
 from migrator.reports.forecast import Forecast, forecast
@@ -17,6 +19,7 @@ from migrator.reports.report import Finding, Light, Report
 from migrator.reports.status import MailboxStatus, Standing, WaveStatus, status
 
 __all__ = [
+    "Activity",
     "Finding",
     "Forecast",
     "Light",

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from migrator.model.canary import Canary
+from migrator.reports.forecast import Forecast
 from migrator.reports.light import findings
 from migrator.reports.report import CanaryPhase, MailboxRow, Report, RouteRow
 from migrator.state.records import AuditRow, NotCarried, PassRecord
@@ -44,7 +45,21 @@ def report_json(report: Report) -> dict[str, object]:
         "canaries": [_phase(phase) for phase in report.canaries],
         "routes": [_route(row) for row in report.routes],
         "rollback": asdict(report.rollback) if report.rollback else None,
+        "time_left": _time_left(report.forecast),
         "audit": [_audit(row) for row in report.audit],
+    }
+
+
+def _time_left(forecast: Forecast | None) -> dict[str, object] | None:
+    """Seconds that the copying will take; None while that is not known, or nothing is being copied."""
+    if forecast is None or forecast.estimate is None:
+        return None
+    found = forecast.estimate
+    return {
+        "likely": round(found.likely.total_seconds()),
+        "low": round(found.low.total_seconds()),
+        "high": round(found.high.total_seconds()),
+        "guessed_mailboxes": forecast.left.guessed if forecast.left else 0,
     }
 
 

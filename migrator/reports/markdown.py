@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from migrator.model.estimate import words
 from migrator.model.message import Grade
 from migrator.model.names import neutral
+from migrator.reports.forecast import Forecast
 from migrator.reports.light import findings
 from migrator.reports.report import MailboxRow, Report
 
@@ -61,7 +63,9 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(time=_time, size=_size, count=_count, last_pass=_last_pass, details=_details)
+    environment.filters.update(
+        time=_time, size=_size, count=_count, last_pass=_last_pass, details=_details, time_left=_time_left
+    )
     return environment
 
 
@@ -92,6 +96,10 @@ def _last_pass(row: MailboxRow) -> str:
     if row.last.finished is None:
         return f"{row.last.kind}, begun {_time(row.last.started)}, not ended"
     return f"{row.last.kind}, {_time(row.last.finished)}"
+
+
+def _time_left(forecast: Forecast) -> str:
+    return words(forecast.estimate, forecast.left.guessed if forecast.left else 0)
 
 
 def _details(detail: Mapping[str, object]) -> str:

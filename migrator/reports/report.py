@@ -11,6 +11,7 @@ from migrator.model.message import Grade, Outcome, needs_consent
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.tally import IngressTally
 from migrator.model.wave import PassKind, WaveState, Window
+from migrator.reports.forecast import Forecast
 from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
 
 
@@ -209,6 +210,7 @@ class Report:
     routes: tuple[RouteRow, ...]
     rollback: Rollback | None
     audit: tuple[AuditRow, ...]
+    forecast: Forecast | None = None
 
     @property
     def totals(self) -> Totals:

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from migrator.model.audit import AuditRecord
 from migrator.model.names import Address, WaveName
 from migrator.model.wave import PassKind, WaveState
+from migrator.reports.activity import Activity, activity
 from migrator.reports.collect import canaries_in, without_canaries
+from migrator.reports.forecast import Forecast, forecast
 from migrator.reports.report import stopped
 from migrator.state import Store
 from migrator.state.records import Counts, Lease, PassRecord
@@ -21,6 +23,7 @@ class Standing(StrEnum):
 
     WAITING = "waiting"  # no pass yet
     AT_WORK = "at work"
+    HELD_BACK = "held back"  # by a limit, an hour of rest, a server, another run: `activity` says which
     INTERRUPTED = "interrupted"  # its pass neither ended nor is anybody at it
     IN_STEP = "in step"  # its last pass brought it all across; the next may find more
     STOPPED = "stopped"  # by the operator
@@ -45,13 +48,14 @@ class MailboxStatus:
     canaries: int = 0
     carried_back: int = 0
     audit: AuditRecord | None = None
+    activity: Activity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WaveStatus:
     """`holder` is who works on the wave now; `error` what its last run failed for, in words, with what to do.
 
-    `stopped`: the operator's own stop, which is no failure.
+    `stopped`: the operator's own stop, which is no failure. `forecast`: of a wave that is being copied.
     """
 
     wave: WaveName
@@ -62,6 +66,7 @@ class WaveStatus:
     error: str
     stopped: str
     mailboxes: tuple[MailboxStatus, ...]
+    forecast: Forecast | None = None
 
     @property
     def standings(self) -> Mapping[Standing, int]:
@@ -80,19 +85,21 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
         _back(store, wave),
         store.mailboxes.all_skipped(),
     )
-    audits = store.audits.of(addresses)
+    audits, doings, holder = store.audits.of(addresses), store.doings.of(wave), store.leases.holder(f"wave:{wave}")
+    now, state = datetime.now(UTC), record.state if record else WaveState.PLANNED
+    active = {a: activity(doings.get(a), holder, now) for a in addresses}
     return WaveStatus(
         wave,
-        state=record.state if record else WaveState.PLANNED,
+        state=state,
         since=record.since if record else None,
         deadline=record.deadline if record else None,
-        holder=store.leases.holder(f"wave:{wave}"),
+        holder=holder,
         error="" if stopped(error) else error,
         stopped=error if stopped(error) else "",
         mailboxes=tuple(
             MailboxStatus(
                 a,
-                Standing.LEFT_OUT if a in skipped else _standing(store, a, last.get(a)),
+                Standing.LEFT_OUT if a in skipped else _standing(store, a, last.get(a), active[a]),
                 kind=one.kind if (one := last.get(a)) else None,
                 since=(one.finished or one.started) if one else None,
                 counts=without_canaries(counts.get(a, Counts()), canaries[a]),
@@ -100,9 +107,11 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
                 canaries=canaries[a],
                 carried_back=back[a],
                 audit=audits.get(a),
+                activity=active[a],
             )
             for a in addresses
         ),
+        forecast=forecast(store, workspace, wave) if state is WaveState.SYNCING else None,
     )
 
 
@@ -115,7 +124,9 @@ def _back(store: Store, wave: WaveName) -> Counter[Address]:
     return back
 
 
-def _standing(store: Store, address: Address, last: PassRecord | None) -> Standing:
+def _standing(store: Store, address: Address, last: PassRecord | None, active: Activity | None) -> Standing:
+    if active is not None and active.held:
+        return Standing.HELD_BACK
     if last is None:
         return Standing.WAITING
     if last.finished is None:

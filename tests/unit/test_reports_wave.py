@@ -345,7 +345,7 @@ def test_the_json_form_has_the_same_figures_under_stable_keys(completed, workspa
     assert list(document) == [
         "schema_version", "wave", "state", "since", "generated_at", "freeze_deadline", "light", "sentence", "findings",
         "departments", "target", "window", "error", "totals", "mailboxes", "not_carried", "altered", "notes",
-        "canaries", "routes", "rollback", "audit",
+        "canaries", "routes", "rollback", "time_left", "audit",
     ]  # fmt: skip
     assert document["schema_version"] == 1
     assert document["generated_at"] == "2026-12-05T13:00:00+00:00"
