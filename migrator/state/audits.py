@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy import Connection
 
 from migrator.model.audit import AuditGrade, AuditRecord
 from migrator.model.names import Address
 from migrator.state.engine import Database
-from migrator.state.statements import upsert
-from migrator.state.tables import ContentAuditRow
+from migrator.state.text import read_time, run, run_many, upsert, written
+
+_COLUMNS = ("at", "grade", "mode", "compared", "counts")
+_PUT = upsert("content_audit", ("mailbox",), _COLUMNS)
+_ALL = f"SELECT mailbox, {', '.join(_COLUMNS)} FROM content_audit ORDER BY mailbox"
 
 
 class Audits:
@@ -20,29 +24,21 @@ class Audits:
 
     def put(self, records: Iterable[AuditRecord]) -> None:
         """Keep these as the last audits of their mailboxes."""
-        with self._database.write() as session:
-            for one in records:
-                upsert(session, ContentAuditRow, ["mailbox"], _values(one))
+        with self._database.write_text() as connection:
+            run_many(connection, _PUT, [_values(connection, one) for one in records])
 
     def of(self, addresses: Iterable[Address]) -> Mapping[Address, AuditRecord]:
         """The last audits of those mailboxes that ever had one."""
         wanted = frozenset(addresses)
-        with self._database.read() as session:
-            rows = session.scalars(select(ContentAuditRow).order_by(col(ContentAuditRow.mailbox)))
-            return {Address(row.mailbox): _record(row) for row in rows if row.mailbox in wanted}
+        with self._database.read_text() as connection:
+            records = (_record(*row) for row in run(connection, _ALL) if row[0] in wanted)
+            return {record.address: record for record in records}
 
 
-def _values(one: AuditRecord) -> dict[str, object]:
-    return {
-        "mailbox": one.address,
-        "at": one.at,
-        "grade": one.grade.value,
-        "mode": one.mode,
-        "compared": one.compared,
-        "counts": json.dumps(dict(one.counts)),
-    }
+def _values(connection: Connection, one: AuditRecord) -> tuple[object, ...]:
+    counts = json.dumps(dict(one.counts))
+    return one.address, written(connection, one.at), one.grade.value, one.mode, one.compared, counts
 
 
-def _record(row: ContentAuditRow) -> AuditRecord:
-    counts = json.loads(row.counts)
-    return AuditRecord(Address(row.mailbox), row.at, AuditGrade(row.grade), row.mode, row.compared, counts)
+def _record(mailbox: str, at: Any, grade: str, mode: str, compared: int, counts: str) -> AuditRecord:
+    return AuditRecord(Address(mailbox), read_time(at), AuditGrade(grade), mode, compared, json.loads(counts))

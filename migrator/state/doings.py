@@ -1,15 +1,23 @@
 """What runs are doing with mailboxes, for those who watch from another process."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sqlmodel import col, delete, select
+from sqlalchemy import Connection
 
 from migrator.model.doing import Doing, HeldBy, Hold
 from migrator.model.names import Address, WaveName
 from migrator.model.wave import PassKind
 from migrator.state.engine import Database
-from migrator.state.statements import upsert
-from migrator.state.tables import DoingRow
+from migrator.state.text import read_time, run, run_many, upsert, written
+
+_COLUMNS = (
+    "wave", "kind", "held_by", "detail", "until", "since", "started", "planned_messages", "planned_octets", "messages",
+    "octets",
+)  # fmt: skip
+_PUT = upsert("doing", ("mailbox",), _COLUMNS)
+_DROP = "DELETE FROM doing WHERE mailbox = ?"
+_OF_WAVE = f"SELECT mailbox, {', '.join(_COLUMNS)} FROM doing WHERE wave = ?"
 
 
 class Doings:
@@ -20,45 +28,37 @@ class Doings:
 
     def put(self, doings: Iterable[Doing], over: Iterable[Address] = ()) -> None:
         """Replace the entries of these mailboxes, and drop those of mailboxes that nothing is left of."""
-        with self._database.write() as session:
-            for one in doings:
-                upsert(session, DoingRow, ["mailbox"], _values(one))
-            session.execute(delete(DoingRow).where(col(DoingRow.mailbox).in_(list(over))))
+        with self._database.write_text() as connection:
+            run_many(connection, _PUT, [_values(connection, one) for one in doings])
+            run_many(connection, _DROP, [(address,) for address in over])
 
     def of(self, wave: WaveName) -> Mapping[Address, Doing]:
         """The entries of a wave's mailboxes."""
-        with self._database.read() as session:
-            rows = session.scalars(select(DoingRow).where(col(DoingRow.wave) == wave))
-            return {Address(row.mailbox): _doing(row) for row in rows}
+        with self._database.read_text() as connection:
+            return {one.address: one for one in (_doing(*row) for row in run(connection, _OF_WAVE, wave))}
 
 
-def _values(one: Doing) -> dict[str, object]:
-    return {
-        "mailbox": one.address,
-        "wave": one.wave,
-        "kind": one.kind.value,
-        "held_by": one.hold.by.value,
-        "detail": one.hold.detail,
-        "until": one.hold.until,
-        "since": one.since,
-        "started": one.started,
-        "planned_messages": one.planned_messages,
-        "planned_octets": one.planned_octets,
-        "messages": one.messages,
-        "octets": one.octets,
-    }
+def _values(connection: Connection, one: Doing) -> tuple[object, ...]:
+    until, since, started = (
+        None if at is None else written(connection, at) for at in (one.hold.until, one.since, one.started)
+    )
+    return (
+        one.address, one.wave, one.kind.value, one.hold.by.value, one.hold.detail, until, since, started,
+        one.planned_messages, one.planned_octets, one.messages, one.octets,
+    )  # fmt: skip
 
 
-def _doing(row: DoingRow) -> Doing:
+def _doing(mailbox: str, wave: str, kind: str, held_by: str, detail: str, *more: Any) -> Doing:
+    until, since, started, planned_messages, planned_octets, messages, octets = more
     return Doing(
-        address=Address(row.mailbox),
-        wave=WaveName(row.wave),
-        kind=PassKind(row.kind),
-        hold=Hold(HeldBy(row.held_by), row.detail, until=row.until),
-        since=row.since,
-        started=row.started,
-        planned_messages=row.planned_messages,
-        planned_octets=row.planned_octets,
-        messages=row.messages,
-        octets=row.octets,
+        address=Address(mailbox),
+        wave=WaveName(wave),
+        kind=PassKind(kind),
+        hold=Hold(HeldBy(held_by), detail, until=None if until is None else read_time(until)),
+        since=read_time(since),
+        started=None if started is None else read_time(started),
+        planned_messages=planned_messages,
+        planned_octets=planned_octets,
+        messages=messages,
+        octets=octets,
     )

@@ -3,16 +3,20 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, delete, update
-from sqlmodel import col, select
-
 from migrator.model.names import Address, Ingress, Nexthop, WaveName
 from migrator.model.route import Flips
 from migrator.state.engine import Database
-from migrator.state.statements import insert_missing
-from migrator.state.tables import FlipRow, ObservedRow
-from migrator.state.text import now
+from migrator.state.text import now, run, run_many, written
 from migrator.state.waves import is_outside_cutover
+
+_AT = "wave = ? AND ingress = ?"
+_FORGET = f"DELETE FROM observed WHERE {_AT} AND address = ?"
+_OBSERVE = "INSERT INTO observed (wave, ingress, address, nexthop) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_OBSERVED = f"SELECT address, nexthop FROM observed WHERE {_AT}"
+_INTEND = "INSERT INTO flip (wave, ingress, step, address, expected, wanted, intended) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_CONFIRM = f"UPDATE flip SET confirmed = ? WHERE {_AT} AND step = ? AND confirmed IS NULL"
+_UNCONFIRMED = f"SELECT step FROM flip WHERE {_AT} AND confirmed IS NULL ORDER BY id"
+_WANTED = f"SELECT DISTINCT address, wanted FROM flip WHERE {_AT}"
 
 
 class FlipJournal:
@@ -27,65 +31,41 @@ class FlipJournal:
         The first observation of an address stays while the wave is in its cutover, when the present value may be our
         own; outside of it (before, after an abort or a rollback) a new one replaces it.
         """
-        rows = [{"wave": wave, "ingress": ingress, "address": a, "nexthop": value} for a, value in values.items()]
-        with self._database.write(durable=True) as session:
-            if is_outside_cutover(session.connection(), wave):
-                session.execute(
-                    delete(ObservedRow).where(*_observed_at(wave, ingress), col(ObservedRow.address).in_(list(values)))
-                )
-            insert_missing(session, ObservedRow, rows)
+        with self._database.write_text(durable=True) as connection:
+            if is_outside_cutover(connection, wave):
+                run_many(connection, _FORGET, [(wave, ingress, address) for address in values])
+            run_many(connection, _OBSERVE, [(wave, ingress, *value) for value in values.items()])
 
     def original(self, wave: WaveName, ingress: Ingress) -> Mapping[Address, Nexthop | None]:
         """What was observed, by address."""
-        with self._database.read() as session:
-            rows = session.scalars(select(ObservedRow).where(*_observed_at(wave, ingress))).all()
-            return {Address(row.address): _nexthop(row.nexthop) for row in rows}
+        with self._database.read_text() as connection:
+            rows = run(connection, _OBSERVED, wave, ingress)
+            return {Address(address): _nexthop(value) for address, value in rows}
 
     def intend(self, wave: WaveName, ingress: Ingress, step: str, flips: Flips) -> None:
         """Journal the changes that are about to be written; a step may be intended several times."""
-        with self._database.write(durable=True) as session:
-            at = now(session.connection())
-            session.add_all(
-                FlipRow(
-                    wave=wave,
-                    ingress=ingress,
-                    step=step,
-                    address=flip.address,
-                    expected=flip.expected,
-                    wanted=flip.wanted,
-                    intended=at,
-                )
-                for flip in flips.changes
-            )
+        with self._database.write_text(durable=True) as connection:
+            at = written(connection, now(connection))
+            rows = [(wave, ingress, step, flip.address, flip.expected, flip.wanted, at) for flip in flips.changes]
+            run_many(connection, _INTEND, rows)
 
     def confirm(self, wave: WaveName, ingress: Ingress, step: str) -> None:
         """All intended changes of this step were read back from the place."""
-        with self._database.write(durable=True) as session:
-            at, waiting = now(session.connection()), (col(FlipRow.step) == step, col(FlipRow.confirmed).is_(None))
-            session.execute(update(FlipRow).where(*_flipped_at(wave, ingress), *waiting).values(confirmed=at))
+        with self._database.write_text(durable=True) as connection:
+            run(connection, _CONFIRM, written(connection, now(connection)), wave, ingress, step)
 
     def unconfirmed(self, wave: WaveName, ingress: Ingress) -> tuple[str, ...]:
         """Steps that were intended and not confirmed, oldest first."""
-        wanted = select(FlipRow.step).where(*_flipped_at(wave, ingress), col(FlipRow.confirmed).is_(None))
-        with self._database.read() as session:
-            return tuple(dict.fromkeys(session.scalars(wanted.order_by(col(FlipRow.id)))))
+        with self._database.read_text() as connection:
+            return tuple(dict.fromkeys(run(connection, _UNCONFIRMED, wave, ingress).scalars()))
 
     def written(self, wave: WaveName, ingress: Ingress) -> Mapping[Address, frozenset[Nexthop | None]]:
         """Every value that we ever intended to write there for this wave, by address."""
-        wanted = select(FlipRow.address, FlipRow.wanted).where(*_flipped_at(wave, ingress)).distinct()
         values: defaultdict[Address, set[Nexthop | None]] = defaultdict(set)
-        with self._database.read() as session:
-            for address, value in session.execute(wanted):
+        with self._database.read_text() as connection:
+            for address, value in run(connection, _WANTED, wave, ingress):
                 values[Address(address)].add(_nexthop(value))
         return {address: frozenset(found) for address, found in values.items()}
-
-
-def _observed_at(wave: WaveName, ingress: Ingress) -> tuple[ColumnElement[bool], ...]:
-    return col(ObservedRow.wave) == wave, col(ObservedRow.ingress) == ingress
-
-
-def _flipped_at(wave: WaveName, ingress: Ingress) -> tuple[ColumnElement[bool], ...]:
-    return col(FlipRow.wave) == wave, col(FlipRow.ingress) == ingress
 
 
 def _nexthop(value: str | None) -> Nexthop | None:

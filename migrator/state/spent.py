@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
-from sqlmodel import col, select
-
 from migrator.model.names import ServerName
 from migrator.state.engine import Database
-from migrator.state.statements import add_up
-from migrator.state.tables import SpentRow
+from migrator.state.text import run, run_many
+
+_ADD = """
+INSERT INTO spent (server, day, octets, messages) VALUES (?, ?, ?, ?) ON CONFLICT (server, day) DO UPDATE SET
+    octets = spent.octets + excluded.octets, messages = spent.messages + excluded.messages
+"""
+_ON = "SELECT server, octets FROM spent WHERE day = ?"
 
 
 class Spent:
@@ -18,13 +21,10 @@ class Spent:
 
     def add(self, day: str, moved: Mapping[ServerName, tuple[int, int]]) -> None:
         """Count (octets, messages) to each server's day. A power cut may undo the last ones, a kill never does."""
-        with self._database.write() as session:
-            for server, (octets, messages) in sorted(moved.items()):
-                keys = {"server": server, "day": day}
-                add_up(session, SpentRow, keys, {"octets": octets, "messages": messages})
+        with self._database.write_text() as connection:
+            run_many(connection, _ADD, [(server, day, *numbers) for server, numbers in sorted(moved.items())])
 
     def on(self, day: str) -> Mapping[ServerName, int]:
         """The octets of a day, by server."""
-        with self._database.read() as session:
-            rows = session.scalars(select(SpentRow).where(col(SpentRow.day) == day))
-            return {ServerName(row.server): row.octets for row in rows}
+        with self._database.read_text() as connection:
+            return {ServerName(server): octets for server, octets in run(connection, _ON, day)}

@@ -3,8 +3,6 @@
 from functools import cached_property
 from types import TracebackType
 
-from sqlmodel import select
-
 from migrator.state import upgrade
 from migrator.state.audit import Audit
 from migrator.state.audits import Audits
@@ -16,7 +14,7 @@ from migrator.state.leases import Leases
 from migrator.state.ledger import Ledger
 from migrator.state.mailboxes import Mailboxes
 from migrator.state.spent import Spent
-from migrator.state.tables import WorkspaceRow
+from migrator.state.text import run
 from migrator.state.throughput import Throughput
 from migrator.state.waves import Waves
 
@@ -44,8 +42,8 @@ class Store:
     @cached_property
     def workspace_id(self) -> str:
         """A UUID made with the database; tells this workspace from another one that works on the same servers."""
-        with self._database.read() as session:
-            return session.scalars(select(WorkspaceRow.id)).one()
+        with self._database.read_text() as connection:
+            return str(run(connection, "SELECT id FROM workspace").scalar_one())
 
     def close(self) -> None:
         """Close all connections; the store can be used again (it reconnects)."""

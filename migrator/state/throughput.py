@@ -2,14 +2,19 @@
 
 from datetime import datetime
 
-from sqlmodel import col, delete, select
-
 from migrator.model.estimate import Stretch
 from migrator.model.names import ServerName
 from migrator.state.engine import Database
-from migrator.state.tables import ThroughputRow
+from migrator.state.text import run, written
 
 KEPT = 120  # stretches a pair of servers
+_ADD = "INSERT INTO throughput (source, target, ended, seconds, octets, messages) VALUES (?, ?, ?, ?, ?, ?)"
+_FORGET = """
+DELETE FROM throughput WHERE source = ? AND target = ? AND id NOT IN (
+    SELECT id FROM throughput WHERE source = ? AND target = ? ORDER BY id DESC LIMIT ?
+)
+"""
+_LAST = "SELECT seconds, octets, messages FROM throughput WHERE source = ? AND target = ? ORDER BY id"
 
 
 class Throughput:
@@ -20,17 +25,12 @@ class Throughput:
 
     def add(self, source: ServerName, target: ServerName, ended: datetime, stretch: Stretch) -> None:
         """Remember a stretch; the oldest beyond KEPT are forgotten."""
-        with self._database.write() as session:
-            values = {"seconds": stretch.seconds, "octets": stretch.octets, "messages": stretch.messages}
-            session.add(ThroughputRow(source=source, target=target, ended=ended, **values))
-            session.flush()
-            pair = (col(ThroughputRow.source) == source, col(ThroughputRow.target) == target)
-            newest = select(ThroughputRow.id).where(*pair).order_by(col(ThroughputRow.id).desc()).limit(KEPT)
-            session.execute(delete(ThroughputRow).where(*pair, col(ThroughputRow.id).not_in(newest)))
+        with self._database.write_text() as connection:
+            numbers = (stretch.seconds, stretch.octets, stretch.messages)
+            run(connection, _ADD, source, target, written(connection, ended), *numbers)
+            run(connection, _FORGET, source, target, source, target, KEPT)
 
     def last(self, source: ServerName, target: ServerName) -> tuple[Stretch, ...]:
         """The stretches between two servers, oldest first."""
-        pair = (col(ThroughputRow.source) == source, col(ThroughputRow.target) == target)
-        wanted = select(ThroughputRow).where(*pair).order_by(col(ThroughputRow.id))
-        with self._database.read() as session:
-            return tuple(Stretch(row.seconds, row.octets, row.messages) for row in session.scalars(wanted))
+        with self._database.read_text() as connection:
+            return tuple(Stretch(*row) for row in run(connection, _LAST, source, target))
