@@ -7,14 +7,13 @@
     folders, intents, tallies      parts of the ledger
     journal    its hot path: what a batch of a copy writes
     looks      what a pass asks of a folder's rows
-    text       SQL text, where an ORM statement costs too much
-    statements INSERT with ON CONFLICT
+    text       how every statement is run: SQL text, for an ORM statement costs many times as much
     codes      how flags, UID sets and outcomes are written compactly
-    tables     SQLModel tables: persistence only; `columns` is what they are made of
+    tables     SQLModel tables: what the schema is made of, and compared with; `columns` is what they are made of
     engine     SQLite and PostgreSQL: transactions, durability, permissions
     failure    a database's error becomes one with a remedy
     process    who we are, and whether another process still lives
-    fresh      the schema of an empty database, at once
+    fresh      the schema of an empty database, at once, from schema/, which `ddl` writes from the tables
     upgrade    the schema's revision; revisions/ are Alembic's
 
 SQLAlchemy is imported when a store is opened, not with this package.

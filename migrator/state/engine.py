@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from migrator.state.errors import StateMissing, StateUnusable
@@ -36,34 +35,20 @@ class Database:
         self._reader = _reader(self._url)
 
     @contextmanager
-    def write(self, durable: bool = False) -> Iterator[Session]:
+    def write_text(self, durable: bool = False) -> Iterator[Connection]:
         """One transaction, committed at the end, rolled back on an error. Not to be nested.
 
         `durable`: on the disk when this returns. Otherwise a power cut may undo the last such transactions (a killed
         process never does), always in order: what is on the disk is a state that once was.
         """
-        with remedied(self.where), Session(self._writer) as session:
-            session.connection(execution_options={"durable": durable})
-            yield session
-            session.commit()
-
-    @contextmanager
-    def write_text(self, durable: bool = False) -> Iterator[Connection]:
-        """The same for statements in SQL text: without an ORM session, which costs as much as what a batch writes."""
         with remedied(self.where), self._writer.connect() as connection:
             connection.execution_options(durable=durable)
             with connection.begin():
                 yield connection
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """One consistent view; takes no lock and refuses to write."""
-        with remedied(self.where), Session(self._reader) as session:
-            yield session
-
-    @contextmanager
     def read_text(self) -> Iterator[Connection]:
-        """The same for statements in SQL text."""
+        """One consistent view; takes no lock and refuses to write."""
         with remedied(self.where), self._reader.connect() as connection:
             yield connection
 

@@ -12,12 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, create_engine, inspect, text
+from sqlalchemy import Connection, Dialect, NullPool, create_engine, inspect, text
 
 import migrator
 from migrator import state
 from migrator.model.errors import ExitCode, MigratorError
-from migrator.state import Store, fresh, upgrade
+from migrator.state import Store, ddl, fresh, upgrade
 from migrator.state.engine import parse, schema_connection
 from migrator.state.errors import StateNewer, StateOutdated
 from migrator.state.revisions import HEAD, REVISIONS, VERSION_TABLE
@@ -59,6 +59,12 @@ def test_the_models_are_what_the_revisions_make(store: Store, url: str) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
         assert compare_metadata(context, METADATA) == []
+
+
+@pytest.mark.parametrize("dialect", ddl.DIALECTS, ids=lambda dialect: dialect.name)
+def test_the_schema_files_are_what_the_tables_say(dialect: Dialect) -> None:
+    file = Path(fresh.__file__).parent / "schema" / f"{dialect.name}.sql"
+    assert file.read_text(encoding="utf-8") == ddl.schema(dialect), "run `python -m migrator.state.ddl`"
 
 
 def test_the_list_of_revisions_is_alembic_s() -> None:

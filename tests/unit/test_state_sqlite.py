@@ -85,9 +85,9 @@ def test_sixteen_threads_on_two_connections_lose_no_update(database: Database, s
 
     def add(of: Database) -> None:
         for _ in range(25):
-            with of.write() as session:
-                number = int(session.execute(text("SELECT error FROM wave")).scalar_one())
-                session.execute(text("UPDATE wave SET error = :number"), {"number": str(number + 1)})
+            with of.write_text() as connection:
+                number = int(connection.execute(text("SELECT error FROM wave")).scalar_one())
+                connection.execute(text("UPDATE wave SET error = :number"), {"number": str(number + 1)})
 
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(add, [database, second] * 8))
@@ -95,16 +95,21 @@ def test_sixteen_threads_on_two_connections_lose_no_update(database: Database, s
     assert store.waves.all()[0].error == "400"
 
 
-def test_opening_an_up_to_date_database_does_not_load_alembic(store: Store, url: str) -> None:
-    program = "import sys; from migrator import state; state.open(sys.argv[1]); assert 'alembic' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", program, url], capture_output=True).returncode == 0
+def test_opening_a_database_new_or_old_loads_neither_alembic_nor_the_orm(url: str) -> None:
+    program = """if True:
+        import sys
+        from migrator import state
+        state.open(sys.argv[1]).workspace_id
+        assert not {"alembic", "sqlmodel", "sqlalchemy.orm", "pydantic"} & sys.modules.keys()
+    """
+    for _ in ("new", "old"):
+        assert subprocess.run([sys.executable, "-c", program, url]).returncode == 0
 
 
 def test_reading_neither_waits_for_a_writer_nor_sees_its_work(database: Database, store: Store) -> None:
     store.waves.ensure(SALES, [SAKURA], ME)
-    with database.write() as session:
-        session.execute(text("UPDATE wave SET error = 'half'"))
-        session.flush()
+    with database.write_text() as connection:
+        connection.execute(text("UPDATE wave SET error = 'half'"))
         assert store.waves.all()[0].error == ""
     assert store.waves.all()[0].error == "half"
 
@@ -113,9 +118,9 @@ def test_an_error_inside_a_transaction_undoes_it(database: Database, store: Stor
     store.waves.ensure(SALES, [SAKURA], ME)
 
     def fail_half_way() -> None:
-        with database.write() as session:
-            session.execute(text("UPDATE wave SET error = 'half'"))
-            session.execute(text("UPDATE no_such_table SET error = ''"))
+        with database.write_text() as connection:
+            connection.execute(text("UPDATE wave SET error = 'half'"))
+            connection.execute(text("UPDATE no_such_table SET error = ''"))
 
     with pytest.raises(StateUnusable, match="no such table"):
         fail_half_way()
@@ -125,17 +130,17 @@ def test_an_error_inside_a_transaction_undoes_it(database: Database, store: Stor
 
 
 def test_a_reading_connection_cannot_write(database: Database) -> None:
-    with pytest.raises(StateUnusable, match="read-only"), database.read() as session:
-        session.execute(text("DELETE FROM wave"))
+    with pytest.raises(StateUnusable, match="read-only"), database.read_text() as connection:
+        connection.execute(text("DELETE FROM wave"))
 
 
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
 def test_durable_transactions_wait_for_the_disk(database: Database, durable: bool, level: int) -> None:
-    with database.write(durable=not durable):
+    with database.write_text(durable=not durable):
         pass
-    with database.write(durable=durable) as session:
+    with database.write_text(durable=durable) as connection:
         pragmas = ("synchronous", "journal_mode", "foreign_keys", "busy_timeout")
-        found = [session.connection().exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
     assert found == [level, "wal", 1, 30_000]
 
 
@@ -245,8 +250,8 @@ def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_says_so_and_nothing_is_half_written(store: Store) -> None:
     folder = make_folder(store)
     lease = store.leases.acquire(f"mailbox:{SAKURA}", ME, TTL)
-    with store._database.write() as session:
-        pages = session.connection().exec_driver_sql("PRAGMA page_count").scalar_one()
+    with store._database.write_text() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     with store._database._writer.connect() as connection:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
     with pytest.raises(StateUnusable, match="disk is full") as refused:
