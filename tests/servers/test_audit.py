@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import random
 from collections import Counter, defaultdict
@@ -18,6 +19,7 @@ from migrator.model.wave import PassKind
 from tests.lab import corpus
 from tests.lab.corpus import Item, append, imap_date
 from tests.lab.snapshot import DATE, instant, snapshot
+from tests.lab.wire import mailbox
 from tests.servers.copier_rig import DATE as DATE_OF_ALL
 from tests.servers.copier_rig import Never, Quiet, Rig, item
 
@@ -45,8 +47,8 @@ class Planter:
 
     def __init__(self, rig, seed=0):
         self.rig, self.chance = rig, random.Random(seed)
-        self.expected = Counter()  # (kind, folder)
-        self.uids = defaultdict(set)  # kind: (folder, UID on the target)
+        self.expected: Counter[tuple[Kind, str]] = Counter()  # (kind, folder)
+        self.uids: defaultdict[Kind, set[tuple[str, int]]] = defaultdict(set)  # kind: (folder, UID on the target)
 
     def plant(self, kinds, each):
         there = snapshot(self.rig.new, self.rig.user)
@@ -64,7 +66,7 @@ class Planter:
 
     def _take(self, connection, message, remove=True):
         """The message's octets; then it is gone."""
-        connection.command(b"SELECT", corpus.mailbox(message.folder))
+        connection.command(b"SELECT", mailbox(message.folder))
         (answer,) = connection.fetch(str(message.uid), "BODY.PEEK[] INTERNALDATE FLAGS")
         if remove:
             connection.command(b"UID STORE %d +FLAGS (\\Deleted)" % message.uid)
@@ -99,7 +101,7 @@ class Planter:
         return self._put(connection, message, cut.rstrip() or whole[:1], taken.flags, taken.internaldate)
 
     def flags(self, connection, message):
-        connection.command(b"SELECT", corpus.mailbox(message.folder))
+        connection.command(b"SELECT", mailbox(message.folder))
         sign = b"-" if "\\flagged" in message.flags else b"+"
         connection.command(b"UID STORE %d %bFLAGS (\\Flagged)" % (message.uid, sign))
         return message.uid
@@ -108,7 +110,7 @@ class Planter:
         taken = self._take(connection, message)
         assert DATE.match(taken.internaldate)
         when = instant(taken.internaldate) + self.chance.choice([-1, 1, 3600, 86_399, -31_536_000])
-        date = imap_date(corpus.datetime.datetime.fromtimestamp(when, corpus.datetime.UTC))
+        date = imap_date(datetime.datetime.fromtimestamp(when, datetime.UTC))
         return self._put(connection, message, taken.octets, taken.flags, date)
 
 
@@ -146,7 +148,7 @@ def sub(rig, side, folder, *commands):
     """What a person does in a folder with a client of theirs."""
     server = rig.old if side == "old" else rig.new
     with server.connect(rig.user) as connection:
-        connection.command(b"SELECT", corpus.mailbox(folder))
+        connection.command(b"SELECT", mailbox(folder))
         for command in commands:
             connection.command(command)
 
@@ -176,7 +178,7 @@ def test_faults_are_found_among_messages_that_are_alike(rig, kinds):
 
 
 def imap_date_of(day):
-    return imap_date(corpus.datetime.datetime(2020, 1, 1 + day, tzinfo=corpus.datetime.UTC))
+    return imap_date(datetime.datetime(2020, 1, 1 + day, tzinfo=datetime.UTC))
 
 
 def test_a_sample_finds_all_that_shows_from_outside_and_what_it_reads(rig):
