@@ -18,6 +18,7 @@ ledger does not know, in batches, from one connection to another. The way throug
     match       which message is which, by content
     resolve     what became of appends of unknown outcome; sweep: late ones removed
     adopt       folders matched by content: not empty at first, or made anew
+    mirror      what goes from the target because it went from the source (pure); removal: how
     flags       flags of messages that are across
     reverse     the way back; strays: messages that their user moved
     audit       both servers read again; audit_look: one side; audit_again: the second look; audit_result: its lines
@@ -29,16 +30,15 @@ from migrator.copier.audit import audit_mailbox
 from migrator.copier.copy import copy_mailbox, resolve, sweep
 from migrator.copier.folders import DeletedPolicy, DeletionsPolicy, FolderPolicy
 from migrator.copier.job import CopyJob, Side, SourceLooksEmpty, TargetLeaseLost, TargetTaken
-from migrator.copier.plan import CopyPlan
-from migrator.copier.preview import preview
+from migrator.copier.preview import Preview, preview
 from migrator.copier.sweep import SweepReport
 
 __all__ = [
     "CopyJob",
-    "CopyPlan",
     "DeletedPolicy",
     "DeletionsPolicy",
     "FolderPolicy",
+    "Preview",
     "Side",
     "SourceLooksEmpty",
     "SweepReport",

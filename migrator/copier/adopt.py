@@ -1,26 +1,29 @@
 """Matching by content instead of UIDs: a target that is not empty at the first pass, and folders made anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from migrator.copier.lanes import Lane
 from migrator.copier.match import look, match, match_digest
 from migrator.copier.resolve import rows_of, unknown
 from migrator.copier.work import FolderWork, Pass
-from migrator.model.message import Outcome
+from migrator.model.message import Mirrored, Outcome
 from migrator.state.records import FolderRecord, LedgerRow
 
 ON_TARGET = frozenset({Outcome.COPIED, Outcome.PRESENT})
 
 
-def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int]) -> list[LedgerRow]:
+def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int], anew: bool = False) -> list[LedgerRow]:
     """Take what is on the target already into the ledger, one to one by content, so that it is not doubled.
 
     `candidates`: source UIDs without a row; the source folder is selected. Only what was on the target when the pass
-    began is looked at: what came since is being put there by our own lanes.
+    began is looked at: what came since is being put there by our own lanes. `anew`: the target folder was made anew,
+    and the report says what was found in it.
     """
     listed = shared.snapshot.target.folders.get(work.destination_name)
     if not listed or not listed.status or not listed.status.messages:
+        if anew:
+            _tell(shared, work, 0, len(candidates), 0)
         return []
     lane.target.examine(work.destination_name)
     there = [uid for uid in unknown(lane.target, shared.known(work), 0) if uid < listed.status.uidnext]
@@ -32,12 +35,20 @@ def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int])
     rows = [replace(row, outcome=Outcome.PRESENT) for row in found.values()]
     shared.job.ledger.commit(shared.job.lease, rows=[(work.record.id, row) for row in rows])
     shared.tally.settled(rows)
+    if anew:
+        _tell(shared, work, len(rows), len(candidates), len(there))
     return rows
+
+
+def _tell(shared: Pass, work: FolderWork, matched: int, wanted: int, there: int) -> None:
+    shared.tally.warn(
+        f"{work.destination_name}: made anew on the target (UIDVALIDITY): {matched} of {wanted} messages matched by "
+        f"content, {wanted - matched} to be copied, {there - matched} of another origin left alone"
+    )
 
 
 def forget_target(shared: Pass, record: FolderRecord) -> FolderRecord:
     """The target folder was made anew before the cutover: nothing of what the ledger says is there any more."""
-    shared.tally.warn(f"{record.target_name}: made anew on the target (UIDVALIDITY); its content is matched afresh")
     shared.job.ledger.drop_folder(record.id, shared.job.lease)
     return replace(record, id=0, source_uidnext=0, source_modseq=0, source_messages=0)
 
@@ -54,21 +65,28 @@ def forget_places(shared: Pass, record: FolderRecord) -> FolderRecord:
 def rematch_source(shared: Pass, lane: Lane, record: FolderRecord, uidvalidity: int) -> FolderRecord:
     """The source folder was made anew: its messages have new UIDs. Those that are in the ledger keep their rows.
 
-    The source folder is selected. Messages that the ledger does not know are new mail; rows without a message go.
+    The source folder is selected. Messages that the ledger does not know are new mail. Rows without a message go, and
+    their messages stay on the target: by content alone nobody can tell a deletion from an altered message.
     """
     ledger, lease = shared.job.ledger, shared.job.lease
-    shared.tally.warn(f"{record.source_name}: made anew on the source (UIDVALIDITY); its content is matched afresh")
-    old = {row.source_uid: row for row in ledger.rows(record.id) if row.outcome in ON_TARGET and row.digest}
-    rows = _renumbered(old, lane)
-    ledger.drop_folder(record.id, lease)
-    fresh = ledger.put_folder(
-        replace(record, id=0, source_uidvalidity=uidvalidity, source_uidnext=0, source_modseq=0, gone=False), lease
+    old = {row.source_uid: row for row in ledger.rows(record.id) if _placed(row)}
+    found = look(lane.source, lane.source.uids())
+    pairs = match_digest({uid: row.digest for uid, row in old.items()}, found)
+    fresh = replace(record, source_uidvalidity=uidvalidity, source_uidnext=0, source_modseq=0, gone=False)
+    ledger.renumber(fresh, [_renumbered(old[was], now) for was, now in pairs.items()], pairs, lease)
+    left = sum(not row.gone for uid, row in old.items() if uid not in pairs)
+    shared.tally.warn(
+        f"{record.source_name}: made anew on the source (UIDVALIDITY): {len(pairs)} messages matched by content, "
+        f"{len(found) - len(pairs)} new, {left} gone from it (they stay on the target)"
     )
-    ledger.commit(lease, rows=[(fresh.id, row) for row in rows])
     return fresh
 
 
-def _renumbered(old: Mapping[int, LedgerRow], lane: Lane) -> list[LedgerRow]:
-    found = look(lane.source, lane.source.uids())
-    pairs = match_digest({uid: row.digest for uid, row in old.items()}, found)
-    return [replace(old[was], source_uid=now, gone=False) for was, now in pairs.items()]
+def _placed(row: LedgerRow) -> bool:
+    return row.outcome in ON_TARGET and bool(row.digest) and row.reason != Mirrored.REMOVED
+
+
+def _renumbered(row: LedgerRow, uid: int) -> LedgerRow:
+    """What was settled about a message that had gone is open again; where it came from is not."""
+    reason = row.reason if row.reason == Mirrored.CARRIED_BACK else ""
+    return replace(row, source_uid=uid, gone=False, reason=reason)

@@ -12,6 +12,7 @@ from migrator.copier.lanes import Lanes, LaneStopped, Work
 from migrator.copier.lease import Keeper, TargetLease
 from migrator.copier.left_out import refused, skipped
 from migrator.copier.plan import CopyPolicy
+from migrator.copier.removal import remove_gone, take_back
 from migrator.copier.resolve import resolve_direct
 from migrator.copier.reverse import reverse_folders
 from migrator.copier.snapshot import lease_name, list_both
@@ -50,6 +51,7 @@ def resolve(job: CopyJob) -> None:
     with _holding(job) as shared:
         resolve_direct(shared, shared.lanes.first)
         resume_staged(shared, shared.lanes.first)
+        take_back(shared)
 
 
 def sweep(job: CopyJob) -> SweepReport:
@@ -102,6 +104,7 @@ def _settle_the_past(shared: Pass) -> None:
     _refuse_empty_source(shared)
     resolve_direct(shared, lane)
     resume_staged(shared, lane)
+    take_back(shared)
     if not job.after_cutover:
         sweep_folders(shared, lane)
     _remove_staging(shared)
@@ -138,6 +141,7 @@ def _forward(shared: Pass) -> None:
         shared.lanes.add(work)
     shared.lanes.run(1 if shared.job.staged else shared.job.lanes)
     _note_gone(shared, records)
+    remove_gone(shared)
 
 
 def _work(shared: Pass, records: Records) -> Iterator[Work]:

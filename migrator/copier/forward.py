@@ -35,6 +35,7 @@ class ForwardFolder:
     def __init__(self, shared: Pass, pair: FolderPair, record: FolderRecord, policy: CopyPolicy) -> None:
         self._shared, self._pair, self._policy = shared, pair, policy
         self._record = record
+        self._target_anew = False
 
     def __call__(self, lane: Lane) -> None:
         """Look and plan in this lane; the copying becomes work for any lane."""
@@ -48,7 +49,7 @@ class ForwardFolder:
         work = FolderWork(self._record, Direction.FORWARD, target.uidvalidity, target.uidnext)
         found = scan(lane.source, selected, self._record, rows, self._policy)
         if found.fresh and self._may_be_there(target, rows):
-            rows |= {row.source_uid: row for row in adopt(self._shared, lane, work, found.fresh)}
+            rows |= {row.source_uid: row for row in adopt(self._shared, lane, work, found.fresh, self._target_anew)}
         self._account(work, found, rows)
         self._start(lane, work, selected, self._plan(lane, found, target, rows))
 
@@ -66,6 +67,7 @@ class ForwardFolder:
         if record.id and record.target_uidvalidity not in (0, target.uidvalidity) and target.uidvalidity:
             forget = forget_places if self._shared.job.after_cutover else forget_target
             record = forget(self._shared, record)
+            self._target_anew = not self._shared.job.after_cutover
         if record.id and record.source_uidvalidity != selected.uidvalidity:
             record = rematch_source(self._shared, lane, record, selected.uidvalidity)
         wanted = replace(

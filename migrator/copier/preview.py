@@ -1,23 +1,36 @@
-"""The dry run: what a pass would copy, folder by folder. Writes nothing anywhere."""
+"""The dry run: what a pass would copy and remove, folder by folder. Writes nothing anywhere."""
+
+from dataclasses import dataclass
 
 from migrator.copier.changes import failing_folders, map_mailbox, record_of, records_of, unchanged
 from migrator.copier.folders import FolderPair, Rule
 from migrator.copier.job import CopyJob
 from migrator.copier.lanes import Lane
+from migrator.copier.mirror import MirrorPlan, may_be_removed
 from migrator.copier.plan import CopyPlan, CopyPolicy, FolderPlan, KeptFlags, plan_copy
+from migrator.copier.removal import mirrors, planned
 from migrator.copier.scan import canaries, known, scan
 from migrator.copier.snapshot import list_both
 from migrator.model.wave import PassKind
 from migrator.state.records import FolderRecord
 
 
-def preview(job: CopyJob) -> CopyPlan:
-    """What `copy_mailbox` would copy now. Only the source is looked into: a message that is on a target which is not
-    empty counts as one to copy, and flags that the target does not keep count as changed. Of a reverse pass: messages
-    on the target that the ledger has not paired, those included that their user only moved."""
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a pass would copy, and what it would remove from the target."""
+
+    copy: CopyPlan
+    mirror: MirrorPlan
+
+
+def preview(job: CopyJob) -> Preview:
+    """What `copy_mailbox` would do now. Only the source is looked into: a message that is on a target which is not
+    empty counts as one to copy, and flags that the target does not keep count as changed; of what would be removed,
+    messages that somebody touched on the target would stay. Of a reverse pass: messages on the target that the ledger
+    has not paired, those included that their user only moved."""
     lane = Lane(job)
     try:
-        plan = _plan_back(job, lane) if job.kind is PassKind.REVERSE else _plan(job, lane)
+        plan = Preview(_plan_back(job, lane), MirrorPlan()) if job.kind is PassKind.REVERSE else _plan(job, lane)
     except BaseException:
         lane.abort()
         raise
@@ -25,19 +38,24 @@ def preview(job: CopyJob) -> CopyPlan:
     return plan
 
 
-def _plan(job: CopyJob, lane: Lane) -> CopyPlan:
+def _plan(job: CopyJob, lane: Lane) -> Preview:
     snapshot, records, failing = list_both(lane), records_of(job), failing_folders(job)
     places = map_mailbox(job, snapshot, records)
-    folders = []
+    folders, gone = [], {}
     for pair in places.pairs:
         record = record_of(job, records, pair.source, pair.target)
         idle = pair.source not in failing and unchanged(job, snapshot, pair, record)
-        folders.append((pair, FolderPlan() if idle else _folder(job, lane, pair, record)))
+        plan, gone[record.id] = (FolderPlan(), 0) if idle else _folder(job, lane, pair, record)
+        folders.append((pair, plan))
     left_out = tuple((left.source, left.reason) for left in (*places.skipped, *places.refused))
-    return CopyPlan(tuple(folders), left_out)
+    for name, record in records.items():
+        if name not in snapshot.source.folders and not record.gone:
+            gone[record.id] = sum(map(may_be_removed, job.ledger.rows(record.id)))
+    return Preview(CopyPlan(tuple(folders), left_out), planned(job, gone) if mirrors(job) else MirrorPlan())
 
 
-def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) -> FolderPlan:
+def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) -> tuple[FolderPlan, int]:
+    """What would be copied, and how many messages of ours have newly gone from the source."""
     policy = CopyPolicy(flags=not job.after_cutover, deleted=job.folder_policy.deleted)
     selected = lane.source.examine(pair.source)
     same = bool(record.id) and record.source_uidvalidity == selected.uidvalidity
@@ -46,7 +64,8 @@ def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) ->
     found = scan(lane.source, selected, record, rows, policy)
     fresh = tuple(message for message in found.messages if message.uid not in rows)
     left_out = canaries(lane.source, fresh, job.canary_tokens)
-    return plan_copy(found.messages, KeptFlags(), known(rows), policy, left_out)
+    plan = plan_copy(found.messages, KeptFlags(), known(rows), policy, left_out)
+    return plan, sum(may_be_removed(rows[uid]) for uid in found.gone)
 
 
 def _plan_back(job: CopyJob, lane: Lane) -> CopyPlan:

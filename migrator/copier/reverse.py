@@ -15,7 +15,7 @@ from migrator.copier.strays import Lost, Stray, find_homes
 from migrator.copier.transfer import transfer
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap.errors import CommandRefused, FolderNameChanged
-from migrator.model.message import MessageMeta
+from migrator.model.message import MessageMeta, Mirrored
 from migrator.model.names import FolderName
 from migrator.state.records import Direction, FolderRecord, LedgerRow
 
@@ -129,7 +129,7 @@ def _settle_strays(shared: Pass, lane: Lane, folders: Sequence[TargetFolder]) ->
     homes = find_homes(lane, lost, strays) if lost and strays else {}
     again = [(s, one) for s, one in homes.items() if one.record.target_name == s.folder]
     job = shared.job
-    job.ledger.commit(job.lease, rows=[(one.record.id, replace(one.row, target_uid=s.uid)) for s, one in again])
+    job.ledger.commit(job.lease, rows=[(one.record.id, _at_home(one.row, s.uid)) for s, one in again])
     for folder in folders:
         folder.rows = _rows(shared, folder.records)
     trips = Counter(
@@ -138,6 +138,11 @@ def _settle_strays(shared: Pass, lane: Lane, folders: Sequence[TargetFolder]) ->
     for (was, now), count in trips.items():
         shared.tally.warn(f"{count} messages were moved by their user from {was!r} to {now!r}; the source keeps them")
     return {f.pair.source: frozenset(s.uid for s in homes if s.folder == f.pair.source) for f in folders}
+
+
+def _at_home(row: LedgerRow, uid: int) -> LedgerRow:
+    """Paired again: its user has put it there, so that it is not ours to remove any more."""
+    return replace(row, target_uid=uid, reason=Mirrored.CARRIED_BACK)
 
 
 def _carry(shared: Pass, lane: Lane, folder: TargetFolder, moved: frozenset[int]) -> None:

@@ -112,7 +112,7 @@ def row_of(
     if not work.forward:
         return None
     row = work.row(message, 0, digest, size)
-    return LedgerRow(row.source_uid, None, row.outcome, row.flags, digest, size=size)
+    return LedgerRow(row.source_uid, None, row.outcome, row.flags, digest, row.reason, size)
 
 
 class Staging:

@@ -10,7 +10,7 @@ from migrator.copier.snapshot import Snapshot
 from migrator.copier.tally import Tally
 from migrator.imap import Session
 from migrator.model.errors import MigratorError
-from migrator.model.message import MessageMeta, Outcome
+from migrator.model.message import MessageMeta, Mirrored, Outcome
 from migrator.model.names import FolderName
 from migrator.state.records import Direction, FolderRecord, LedgerRow
 
@@ -95,7 +95,8 @@ class FolderWork:
     def row(self, message: MessageMeta, placed: int, digest: bytes, size: int) -> LedgerRow:
         """The row of a message that was copied and now has the UID `placed` where it went."""
         source, target = (message.uid, placed) if self.forward else (placed, message.uid)
-        return LedgerRow(source, target, Outcome.COPIED, message.flags, digest, size=size)
+        reason = "" if self.forward else Mirrored.CARRIED_BACK
+        return LedgerRow(source, target, Outcome.COPIED, message.flags, digest, reason, size)
 
     def placed(self, uids: Iterable[int | None]) -> None:
         """The receiving folder gave out these UIDs."""

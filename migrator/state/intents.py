@@ -1,11 +1,11 @@
 """The ledger's intents, inside a transaction of `ledger`: what is being appended, and what may still land."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from migrator.model.names import Address
-from migrator.state.codes import uids_of
+from migrator.state.codes import uids_of, uids_text
 from migrator.state.records import Direction, IntentKind, IntentRecord, Staged
 from migrator.state.text import read_time, run, run_many, upsert
 
@@ -15,6 +15,8 @@ FROM intent JOIN folder ON folder.id = folder_id WHERE mailbox = ? AND {which} O
 """
 _OPEN, _DOUBTFUL = _OF.format(which="open"), _OF.format(which="doubtful")
 _MARK = "UPDATE intent SET doubtful = ? WHERE id = ?"
+_OF_FOLDER = "SELECT id, uids FROM intent WHERE folder_id = ? AND direction = ?"
+_RENUMBER = "UPDATE intent SET uids = ? WHERE id = ?"
 _STAGE = upsert("staged", ("intent_id", "origin_uid"), ("staged_uid", "digest"))
 _STAGED = "SELECT origin_uid, staged_uid, digest FROM staged WHERE intent_id = ? ORDER BY staged_uid"
 
@@ -22,6 +24,13 @@ _STAGED = "SELECT origin_uid, staged_uid, digest FROM staged WHERE intent_id = ?
 def mark_doubtful(connection: Connection, ids: Sequence[int]) -> None:
     """Keep these intents for good."""
     run_many(connection, _MARK, [(True, intent_id) for intent_id in ids])
+
+
+def renumber(connection: Connection, folder_id: int, uids: Mapping[int, int]) -> None:
+    """The source UIDs of a folder's intents are these now; those that are not among `uids` have gone."""
+    found = run(connection, _OF_FOLDER, folder_id, Direction.FORWARD.value).all()
+    named = [(intent_id, [uids[uid] for uid in uids_of(text) if uid in uids]) for intent_id, text in found]
+    run_many(connection, _RENUMBER, [(uids_text(now), intent_id) for intent_id, now in named])
 
 
 def still_open(connection: Connection, address: Address) -> tuple[IntentRecord, ...]:

@@ -16,6 +16,7 @@ _PUT_ROW = upsert(
     ("folder_id", "source_uid"),
     ("target_uid", "outcome", "flags", "digest", "reason", "size", "grade", "gone"),
 )
+_DROP_ROWS = "DELETE FROM message WHERE folder_id = ?"
 _SET_FLAGS = "UPDATE message SET flags = ? WHERE folder_id = ? AND source_uid = ?"
 _SET_GONE = "UPDATE message SET gone = 1 WHERE folder_id = ? AND source_uid = ?"
 _OPEN = """
@@ -45,6 +46,11 @@ def put_rows(connection: Connection, found: Iterable[tuple[int, LedgerRow]]) -> 
         for folder_id, row in found
     ]  # fmt: skip
     run_many(connection, _PUT_ROW, values)
+
+
+def drop_rows(connection: Connection, folder_id: int) -> None:
+    """Forget all rows of a folder."""
+    run(connection, _DROP_ROWS, folder_id)
 
 
 def set_flags(connection: Connection, values: Iterable[tuple[str, int, int]]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from migrator.model.message import Flags
 from migrator.model.names import Address
-from migrator.state import folders, intents, journal, looks, tallies
+from migrator.state import folders, gone, intents, journal, looks, tallies
 from migrator.state.codes import flags_text
 from migrator.state.engine import Database
 from migrator.state.leases import require
@@ -13,6 +13,7 @@ from migrator.state.records import (
     Counts,
     FolderCounts,
     FolderRecord,
+    GoneCounts,
     IntentRecord,
     Lease,
     LedgerRow,
@@ -152,6 +153,33 @@ class Ledger:
         with self._database.write_text() as connection:
             require(connection, lease)
             journal.set_gone(connection, values)
+
+    def gone_counts(self, address: Address) -> tuple[GoneCounts, ...]:
+        """For each folder that has rows, what is gone from the source and was put on the target by us."""
+        with self._database.read_text() as connection:
+            return gone.counts(connection, address)
+
+    def moved(self, address: Address) -> Mapping[int, int]:
+        """By folder id, how many of the removable rows are of messages that are on both sides in another place."""
+        with self._database.read_text() as connection:
+            return gone.moved(connection, address)
+
+    def removable(self, folder_id: int, after: int, most: int) -> list[LedgerRow]:
+        """Up to `most` removable rows of a folder with source UIDs above `after`, ascending."""
+        with self._database.read_text() as connection:
+            return gone.removable(connection, folder_id, after, most)
+
+    def renumber(self, record: FolderRecord, rows: Sequence[LedgerRow], uids: Mapping[int, int], lease: Lease) -> None:
+        """The source gave its messages new UIDs: `rows` replace all rows of the folder, in one durable transaction.
+
+        `uids`: from an old UID to the new one. Doubtful intents are about the new ones from now on.
+        """
+        with self._database.write_text(durable=True) as connection:
+            require(connection, lease)
+            folders.put(connection, [record])
+            journal.drop_rows(connection, record.id)
+            journal.put_rows(connection, [(record.id, row) for row in rows])
+            intents.renumber(connection, record.id, uids)
 
     def counts(self, address: Address) -> Counts:
         """Messages of one mailbox, by outcome."""

@@ -111,10 +111,14 @@ class LedgerRow:
 
 
 class IntentKind(StrEnum):
-    """How messages are put down: straight into the folder, or by way of the private staging mailbox."""
+    """How messages are put down: straight into the folder, or by way of the private staging mailbox; or taken away.
+
+    Of a removal, the UIDs are the source UIDs of rows, and what is removed are those rows' messages on the target.
+    """
 
     DIRECT = "direct"
     STAGED = "staged"
+    REMOVAL = "removal"
 
 
 class Direction(StrEnum):
@@ -196,6 +200,15 @@ class FolderCounts:
     live: int
     failed: int
     max_target_uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoneCounts:
+    """Of one folder's rows: those whose message is on the source, and those gone from it that may be mirrored."""
+
+    folder_id: int
+    live: int
+    removable: int
 
 
 @dataclass(frozen=True, slots=True)

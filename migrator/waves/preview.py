@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from migrator.copier import CopyPlan, preview
+from migrator.copier import Preview, preview
 from migrator.copier.folders import FolderPair
+from migrator.copier.mirror import GoneIn
 from migrator.copier.plan import FolderPlan
+from migrator.copier.removal import held
 from migrator.model.errors import MigratorError
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, Ingress, Nexthop, ServerName
@@ -20,14 +22,19 @@ Row = dict[str, object]
 
 
 def copies(op: Operation, kind: PassKind) -> list[Row]:
-    """A row for each folder with something to copy. One that cannot be looked at has a row saying why."""
+    """A row for each folder with something to copy, and for each with something to remove.
+
+    A mailbox that cannot be looked at has a row saying why.
+    """
     rows: list[Row] = []
     for address, plan in op.crew.each(op.mailboxes, lambda mailbox: _look(op, mailbox, kind)).items():
         if isinstance(plan, MigratorError):
             rows.append({"mailbox": address, "folder": "", "to": "", "messages": 0, "octets": 0, "note": str(plan)})
         else:
-            rows += [_row(address, pair, folder) for pair, folder in plan.folders if folder.messages]
-            rows += [_left_out(address, name, why) for name, why in plan.left_out]
+            rows += [_row(address, pair, folder) for pair, folder in plan.copy.folders if folder.messages]
+            rows += [_left_out(address, name, why) for name, why in plan.copy.left_out]
+            rows += [_removal(address, folder) for folder in plan.mirror.remove]
+            rows += [_left_out(address, folder.record.source_name, held(folder)) for folder in plan.mirror.held]
     return rows
 
 
@@ -55,7 +62,7 @@ def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> list[Row]:
     return sorted(rows, key=lambda row: str(row["address"]))
 
 
-def _look(op: Operation, mailbox: Mailbox, kind: PassKind) -> CopyPlan:
+def _look(op: Operation, mailbox: Mailbox, kind: PassKind) -> Preview:
     with op.crew.job(mailbox, kind) as job:
         return preview(job)
 
@@ -64,6 +71,12 @@ def _row(address: Address, pair: FolderPair, plan: FolderPlan) -> Row:
     note = "flags not kept there: " + ", ".join(sorted(plan.lost_flags)) if plan.lost_flags else ""
     sums = {"messages": plan.messages, "octets": plan.octets, "note": note}
     return {"mailbox": address, "folder": pair.source, "to": pair.target, **sums}
+
+
+def _removal(address: Address, folder: GoneIn) -> Row:
+    record, note = folder.record, f"remove {folder.gone} messages gone from the source"
+    return {"mailbox": address, "folder": record.source_name, "to": record.target_name, "messages": 0, "octets": 0,
+            "note": note}  # fmt: skip
 
 
 def _left_out(address: Address, folder: str, why: str) -> Row:

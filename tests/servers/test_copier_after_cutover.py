@@ -239,6 +239,6 @@ def test_the_dry_run_of_the_way_back_lists_what_has_arrived_since(rig):
     rig.run()
     rig.fill_new({"INBOX": [item("new"), item("newer")], "Mine": [item("own")]})
     with rig.job(PassKind.REVERSE) as job:
-        plan = preview(job)
+        plan = preview(job).copy
     assert {pair.source: folder.messages for pair, folder in plan.folders if folder.messages} == {"INBOX": 2, "Mine": 1}
     assert subjects(rig.old, rig.user, "INBOX") == ["old"]

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from migrator.copier import DeletedPolicy, FolderPolicy, SourceLooksEmpty, TargetTaken, preview
+from migrator.copier import DeletedPolicy, DeletionsPolicy, FolderPolicy, SourceLooksEmpty, TargetTaken, preview
 from migrator.copier.lease import TargetLease
 from migrator.imap.errors import OverQuota
 from migrator.model.errors import Stopped, Unreachable
@@ -37,7 +37,7 @@ def test_a_mailbox_arrives_whole_and_a_second_pass_finds_nothing_to_do(rig):
     assert (again.copied, again.flags_changed, again.source_messages, again.unaccounted) == (0, 0, 120, 0)
 
 
-def test_a_delta_brings_new_mail_and_changed_flags_and_keeps_what_the_source_lost(rig):
+def test_a_delta_brings_new_mail_and_changed_flags_and_keeps_what_the_source_lost_where_asked(rig):
     rig.fill_old({"INBOX": [item("one"), item("two", "\\Seen", "$Work"), item("three")], "Empty": []})
     rig.run()
     with rig.old.connect(rig.user) as connection:
@@ -47,7 +47,7 @@ def test_a_delta_brings_new_mail_and_changed_flags_and_keeps_what_the_source_los
         connection.command(b"UID STORE 3 +FLAGS (\\Deleted)")
         connection.command(b"UID EXPUNGE 3")
     rig.fill_old({"INBOX": [item("four")], "New/Folder": [item("five")]})
-    report = rig.run(PassKind.DELTA)
+    report = rig.run(PassKind.DELTA, folder_policy=FolderPolicy(deletions=DeletionsPolicy.KEEP))
     assert (report.copied, report.flags_changed, report.source_messages, report.unaccounted) == (2, 2, 4, 0)
     verdict = rig.compare()
     assert verdict.clean, str(verdict)
@@ -272,12 +272,12 @@ def test_the_dry_run_tells_what_the_pass_would_copy_and_writes_nothing(rig):
     policy = FolderPolicy(skip=frozenset({"Scratch"}))
     before = rig_folders(rig)
     with rig.job(PassKind.INITIAL, folder_policy=policy) as job:
-        plan = preview(job)
+        plan = preview(job).copy
     assert (plan.messages, [name for name, _ in plan.left_out], rig_folders(rig)) == (3, ["Scratch"], before)
     assert rig.run(folder_policy=policy).copied == 3
     rig.fill_old({"INBOX": [item("five")]})
     with rig.job(PassKind.DELTA, folder_policy=policy) as job:
-        assert {pair.source: folder.messages for pair, folder in preview(job).folders} == {"INBOX": 1, "Work": 0}
+        assert {pair.source: folder.messages for pair, folder in preview(job).copy.folders} == {"INBOX": 1, "Work": 0}
 
 
 def test_a_source_folder_that_cannot_be_opened_is_unaccounted_for_and_the_others_arrive(make_dovecot, pair, tmp_path):

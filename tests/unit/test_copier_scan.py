@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator.copier.plan import CopyPolicy
 from migrator.copier.scan import Scan, scan
 from migrator.imap import Selected, Session
-from migrator.model.message import MessageMeta, Outcome
+from migrator.imap.scanning import Changes
+from migrator.imap.vanished import UidRanges
+from migrator.model.message import MessageMeta, Mirrored, Outcome
 from migrator.model.names import Address, FolderName
 from migrator.state.records import FolderRecord, LedgerRow
 
@@ -21,8 +25,8 @@ DATE = datetime(2026, 1, 2, tzinfo=UTC)
 class Folder:
     """A selected folder: UID to (flags, modseq). Counts the questions."""
 
-    def __init__(self, messages: dict[int, tuple[str, int]], uidnext: int) -> None:
-        self.messages, self.uidnext = messages, uidnext
+    def __init__(self, messages: dict[int, tuple[str, int]], uidnext: int, qresync: bool = False) -> None:
+        self.messages, self.uidnext, self.qresync = messages, uidnext, qresync
         self.asked: list[str] = []
 
     def selected(self) -> Selected:
@@ -35,11 +39,21 @@ class Folder:
 
     def scan(self, uids, changed_since: int = 0) -> list[MessageMeta]:
         self.asked.append(f"scan {uids}")
-        wanted = self._named(uids)
+        return [one for one in self._metas(self._named(uids)) if one.modseq > changed_since]
+
+    def changes(self, ranges: list[str], since: int) -> Changes | None:
+        if not self.qresync:
+            return None
+        self.asked.append(f"changes {' '.join(ranges)}")
+        wanted = set().union(*(self._named(one) for one in ranges))
+        messages = [one for one in self._metas(wanted) if one.modseq > since]
+        return Changes(messages, UidRanges((uid, uid) for uid in wanted - self.messages.keys()))
+
+    def _metas(self, wanted: set[int]) -> list[MessageMeta]:
         return [
             MessageMeta(uid, 10, frozenset({flag}), DATE, modseq)
             for uid, (flag, modseq) in sorted(self.messages.items())
-            if uid in wanted and modseq > changed_since
+            if uid in wanted
         ]
 
     def _named(self, uids) -> set[int]:
@@ -90,14 +104,45 @@ def test_what_was_gone_and_is_there_again_is_live_again_and_not_copied_again():
     assert not found.fresh
 
 
+def test_with_qresync_what_went_costs_no_list_of_all_uids():
+    folder = Folder({1: ("\\Seen", 9), 3: ("\\Seen", 6)}, 4, qresync=True)
+    found = looked_at(folder, [row(1), row(2), row(3)], 4, modseq=6)
+    assert (found.gone, sorted(found.live), folder.asked) == ((2,), [1, 3], ["changes 1:3"])
+    assert [message.uid for message in found.messages] == [1]
+
+
+def test_a_huge_folder_is_asked_in_ranges_of_so_many_messages(monkeypatch):
+    monkeypatch.setattr("migrator.copier.scan.RANGE", 2)
+    folder = Folder(dict.fromkeys((2, 4, 6, 8, 10), ("\\Seen", 7)), 20, qresync=True)
+    looked_at(folder, [row(uid) for uid in (2, 4, 6, 8, 10)], 20, modseq=6)
+    assert folder.asked == ["changes 1:6 7:10 11:19"]
+
+
+@pytest.mark.parametrize("qresync", [True, False])
+def test_what_was_removed_from_the_target_and_is_back_is_new_mail(qresync):
+    folder = Folder({1: ("\\Seen", 5), 2: ("\\Seen", 6)}, 3, qresync)
+    removed = replace(row(2, gone=True), target_uid=None, reason=Mirrored.REMOVED)
+    found = looked_at(folder, [row(1), removed], 3, modseq=5)
+    assert (found.fresh, sorted(found.live)) == ((2,), [1])
+    assert not found.back
+    assert not found.gone
+
+
 MESSAGES = st.dictionaries(st.integers(1, 12), st.tuples(st.sampled_from(["\\Seen", "work"]), st.integers(1, 9)))
 
 
-@given(MESSAGES, st.dictionaries(st.integers(1, 12), st.sampled_from(Outcome)), st.integers(0, 13), st.booleans())
-def test_whatever_happened_each_message_that_is_there_is_either_live_or_fresh(messages, known, uidnext, lost_sight):
+@given(
+    MESSAGES,
+    st.dictionaries(st.integers(1, 12), st.sampled_from(Outcome)),
+    st.integers(0, 13),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_happened_each_message_is_live_or_fresh(messages, known, uidnext, lost_sight, qresync):
     known |= {uid: Outcome.COPIED for uid in messages if uid < uidnext}  # as the watermark promises
-    folder = Folder(messages, 13)
-    found = looked_at(folder, [row(uid, outcome, lost_sight) for uid, outcome in known.items()], uidnext)
+    folder = Folder(messages, 13, qresync)
+    rows = [row(uid, outcome, lost_sight) for uid, outcome in known.items()]
+    found = looked_at(folder, rows, uidnext, modseq=3 * qresync)
     assert found.live | set(found.fresh) == set(messages)
     assert not found.live & set(found.fresh)
     assert not set(found.gone) & set(messages)
