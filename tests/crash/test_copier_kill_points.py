@@ -99,3 +99,49 @@ def test_a_delta_survives_a_kill_at_every_boundary(victim):
         return one
 
     assert every_boundary(prepare, PassKind.DELTA, nothing_lost_or_doubled) > 40
+
+
+def without_what_went(one: Victim, kill_at: int) -> None:
+    """The target holds what the source holds, and one more: the message that somebody touched there."""
+    verdict = one.rig.compare()
+    assert verdict.clean, f"boundary {kill_at}: {verdict}"
+    assert len(verdict.extra) == 1, f"boundary {kill_at}: {verdict.extra}"
+    assert subjects(one.rig.new, one.rig.user, "INBOX").count("in 5") == 1, f"boundary {kill_at}"
+
+
+@pytest.mark.timeout(900)
+def test_mirrored_deletions_survive_a_kill_at_every_boundary(victim):
+    """Some went, one of which somebody touched on the target, one of three twins among them, and others only moved."""
+
+    def prepare() -> Victim:
+        one = victim()
+        one.rig.fill_old({"INBOX": [*MAIL["INBOX"], item("twin")], "A": MAIL["A/B"]})
+        one.run()
+        with one.rig.new.connect(one.rig.user) as connection:
+            connection.command(b"SELECT INBOX")
+            connection.command(b"UID STORE 6 +FLAGS (\\Answered)")
+        with one.rig.old.connect(one.rig.user) as connection:
+            connection.command(b"SELECT INBOX")
+            connection.command(b"UID STORE 2,6,9 +FLAGS (\\Deleted)")
+            connection.command(b"UID EXPUNGE 2,6,9")
+            connection.command(b"UID MOVE 1 A")
+            connection.command(b"SELECT A")
+            connection.command(b"UID STORE 2 +FLAGS (\\Deleted)")
+            connection.command(b"UID EXPUNGE 2")
+        return one
+
+    assert every_boundary(prepare, PassKind.DELTA, without_what_went) > 30
+
+
+@pytest.mark.timeout(900)
+def test_a_source_folder_made_anew_survives_a_kill_at_every_boundary(victim):
+    def prepare() -> Victim:
+        one = victim()
+        one.rig.fill_old({"Work": [*MAIL["INBOX"], item("twin")]})
+        one.run()
+        with one.rig.old.connect(one.rig.user) as connection:
+            connection.command(b"DELETE Work")
+        one.rig.fill_old({"Work": [item("twin"), *MAIL["INBOX"], item("in new", "\\Flagged")]})
+        return one
+
+    assert every_boundary(prepare, PassKind.DELTA, nothing_lost_or_doubled) > 20

@@ -31,6 +31,17 @@ def test_a_pass_killed_anywhere_loses_and_doubles_nothing(ground: Ground) -> Non
     assert ground.tally.kills > POINTS_OF_A_PASS // 2  # a run may be through before its point
 
 
+def test_deletions_that_are_mirrored_are_so_wherever_the_pass_is_killed(ground: Ground) -> None:
+    labels = ground.trial("mirror").reference().points
+    for label in ("before imap STORE", "after imap STORE", "after imap EXPUNGE"):
+        ground.trial("mirror").kill_at(label)
+        assert ground.tally.clean, ground.tally.sentences()
+    last = len(labels) - labels[::-1].index("after imap EXPUNGE")
+    ground.trial("mirror").kill_at(last, "after imap STORE")
+    assert ground.tally.clean, ground.tally.sentences()
+    assert ground.tally.kills == 5
+
+
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_cutover_and_its_rollback_killed_anywhere_lose_and_double_nothing_and_split_no_route(
     ground: Ground, share: int

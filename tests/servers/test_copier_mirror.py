@@ -7,6 +7,7 @@ import pytest
 from migrator.copier import DeletionsPolicy, FolderPolicy, preview
 from migrator.copier.mirror import judge, removed_row
 from migrator.model.wave import PassKind
+from migrator.state.records import Direction, IntentKind, NewIntent, Settled
 from tests.servers.copier_rig import Rig, item, subjects
 
 MAIL = [item(f"m {number}", *["\\Seen"] * (number % 2)) for number in range(1, 7)]
@@ -166,3 +167,53 @@ def test_the_dry_run_tells_what_would_be_removed(rig):
     assert {one.record.source_name: one.gone for one in plan.mirror.remove} == {"INBOX": 2, "Work": 6}
     assert len(subjects(rig.new, rig.user, "INBOX")) == 6
     assert rig.run(PassKind.DELTA).removed == 8
+
+
+def test_what_a_rollback_carried_back_is_the_users_own_and_stays(rig):
+    rig.fill_old({"INBOX": MAIL})
+    rig.run()
+    rig.fill_new({"INBOX": [item("written there")], "There": [item("made there")]})
+    with rig.new.connect(rig.user) as connection:  # its user files a message away, and back
+        connection.command(b"SELECT INBOX")
+        connection.command(b"UID MOVE 6 There")
+        connection.command(b"SELECT There")
+        connection.command(b"UID MOVE 2 INBOX")
+    assert rig.run(PassKind.REVERSE).copied == 2
+    delete(rig.old, rig.user, "INBOX", "5:7")
+    delete(rig.old, rig.user, "There", "1")
+    assert rig.run(PassKind.DELTA).removed == 1
+    assert subjects(rig.new, rig.user, "INBOX") == ["m 1", "m 2", "m 3", "m 4", "m 6", "written there"]
+    assert subjects(rig.new, rig.user, "There") == ["made there"]
+
+
+def test_a_late_copy_of_what_was_removed_is_swept(rig):
+    rig.fill_old({"INBOX": MAIL})
+    rig.run()
+    with rig.job(PassKind.DELTA) as job:  # a run died with message 2 on its way, and it arrived
+        (record,) = (one for one in job.ledger.folders(job.mailbox.address) if one.source_name == "INBOX")
+        lost = NewIntent(record.id, IntentKind.DIRECT, Direction.FORWARD, record.target_uidvalidity, 1, (2,))
+        (intent,) = job.ledger.commit(job.lease, intents=[lost])
+        job.ledger.mark_doubtful([intent], job.lease)
+        job.ledger.commit(job.lease, settled=[Settled(intent)])
+    delete(rig.old, rig.user, "INBOX", "2")
+    assert rig.run(PassKind.DELTA).removed == 1
+    rig.fill_new({"INBOX": [MAIL[1]]})  # its twin arrives now
+    rig.run(PassKind.DELTA)
+    assert subjects(rig.new, rig.user, "INBOX") == ["m 1", "m 3", "m 4", "m 5", "m 6"]
+
+
+def test_with_qresync_the_source_is_not_asked_for_all_its_uids(rig, make_dovecot):
+    user = "watched@company.test"
+    rig = Rig(make_dovecot("watched", users=[user]), rig.new, user, rig.directory)
+    rig.new.add_user(user)
+    rig.fill_old({"INBOX": MAIL, "Work": [item("w 1"), item("w 2"), item("w 3")]})
+    rig.run()
+    delete(rig.old, user, "INBOX", "2")
+    flag(rig.old, user, "INBOX", "3", b"+FLAGS (\\Flagged)")
+    delete(rig.old, user, "Work", "2:3")
+    rig.old.record_commands()
+    report = rig.run(PassKind.DELTA)
+    assert (report.removed, report.flags_changed, report.unaccounted) == (3, 1, 0)
+    commands = rig.old.commands(user)
+    assert commands
+    assert not [one for one in commands if "SEARCH" in str(one) or one.writes]

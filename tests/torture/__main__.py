@@ -21,7 +21,7 @@ from tests.torture.judge import Tally, Work
 from tests.torture.races import Track
 from tests.torture.trial import Ground
 
-WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass",), "cutover": ("cutover", "rollback", "retreat")}
+WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass", "mirror"), "cutover": ("cutover", "rollback", "retreat")}
 SLOW_POINTS = ("imap APPEND", "imap literal")
 TAKEOVERS = 5
 MAILBOXES = 3  # of a wave that is killed at random moments: worked side by side

@@ -14,8 +14,9 @@ from typing import Literal
 from tests.lab.checker import Message, Snapshot, compare, snapshot
 from tests.lab.scene import Scene
 
-Work = Literal["pass", "cutover", "rollback", "retreat"]
-PLACES: dict[Work, str] = {"pass": "old", "cutover": "new", "rollback": "old", "retreat": "old"}
+Work = Literal["pass", "mirror", "cutover", "rollback", "retreat"]
+PLACES: dict[Work, str] = {"pass": "old", "mirror": "old", "cutover": "new", "rollback": "old", "retreat": "old"}
+IN_STEP: tuple[Work, ...] = ("pass", "mirror")
 GOING_BACK: tuple[Work, ...] = ("rollback", "retreat")
 OWN_FOLDERS = "migrator-"  # how the names begin of folders that are the program's own
 
@@ -35,7 +36,7 @@ class Tally:
     touched: list[str] = field(default_factory=list)
     """The source, before it is rolled back to; or mail that was on the target when the rollback began."""
     left: list[str] = field(default_factory=list)
-    """Canaries on the target, staging and lease mailboxes on either server."""
+    """Canaries on the target, staging and lease mailboxes on either server; what was to be mirrored away."""
     stumbled: list[str] = field(default_factory=list)
     """A run after a kill that ended with an error."""
     stuck: list[str] = field(default_factory=list)
@@ -103,7 +104,10 @@ def judge(tally: Tally, where: str, work: Work, before: Evidence, now: Evidence,
     _judge_tokens(tally, where, now, PLACES[work], tokens)
     _judge_routes(tally, where, before, now, PLACES[work])
     changes = _changed(before.old, now.old, tokens, flags=not back)
-    changes += _changed(before.new, now.new, tokens) if before.new.messages() else []
+    if work == "mirror":
+        tally.left += [f"{where}gone from the source: {one}" for one in compare(_mail(source), _mail(target)).extra]
+    elif before.new.messages():
+        changes += _changed(before.new, now.new, tokens)
     tally.touched += [where + one for one in changes]
     tally.left += [f"{where}canary {one}" for one in _canaries(before, now)]
     if work != "retreat":  # taking a freeze back needs no pass, which would clear away what a killed one left

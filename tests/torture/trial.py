@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from tests.lab import corpus
 from tests.lab.proxy import DelayProxy
 from tests.lab.scene import Scene, hash_of
-from tests.lab.wire import Literal
-from tests.torture.judge import GOING_BACK, Evidence, Tally, Work, gather, judge
+from tests.lab.wire import Literal, mailbox
+from tests.torture.judge import GOING_BACK, IN_STEP, Evidence, Tally, Work, gather, judge
 from tests.torture.runner import Ended, Runner
 
 FOLDERS = corpus.FOLDERS[:4]
@@ -63,7 +63,8 @@ class Ground:
 class Trial:
     """`work` on a wave of fresh mailboxes. Use `reference` for a run without a kill, or one of the `kill_` methods.
 
-    pass: until the mailbox is in step. cutover: all the way. rollback: of a mailbox that was cut over before.
+    pass: until the mailbox is in step. mirror: the same once more, after people deleted and moved mail. cutover: all
+    the way. rollback: of a mailbox that was cut over before.
     retreat: a cutover is killed, and instead of being resumed it is rolled back.
     """
 
@@ -77,7 +78,7 @@ class Trial:
     @property
     def command(self) -> tuple[str, ...]:
         """What is killed."""
-        until = ("--until", "synced") if self.work == "pass" else ()
+        until = ("--until", "synced") if self.work in IN_STEP else ()
         return self._roll_back if self.work == "rollback" else (*self._run, *until)
 
     @property
@@ -93,6 +94,11 @@ class Trial:
         self.send()
         self.settle()
         self.before = self.gather()
+        if self.work == "mirror":
+            passed = self.ground.runner.run(*self.command)
+            assert passed.code == 0, passed.output
+            self._use_source()
+            self.before = self.gather()
         if self.work == "rollback":
             cutover = self.ground.runner.run(*self._run)
             assert cutover.code == 0, cutover.output
@@ -114,6 +120,16 @@ class Trial:
                 connection.command(b"APPEND", b"INBOX", b"(\\Seen)", own)
                 connection.command(b"SELECT", b"INBOX")
                 connection.command(b"UID STORE", b"1", b"+FLAGS (\\Answered work)")
+
+    def _use_source(self) -> None:
+        """What people do on the old server meanwhile: delete mail for good, and file some elsewhere."""
+        for address in self.addresses:
+            with self.scene.old.connect(address) as connection:
+                for folder in FOLDERS:
+                    connection.command(b"SELECT", mailbox(folder))
+                    connection.command(b"UID STORE", b"2", b"+FLAGS (\\Deleted)")
+                    connection.command(b"UID EXPUNGE", b"2")
+                connection.command(b"UID MOVE", b"1", b"INBOX")
 
     def send(self) -> None:
         """A mail to each mailbox through every ingress; each is accepted, and so may be neither lost nor doubled."""
