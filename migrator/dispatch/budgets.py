@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from migrator.dispatch.bucket import Bucket
 from migrator.dispatch.clock import Clock
@@ -44,6 +44,7 @@ class Budgets:
         """`budgets`: of every server; with one of ALL, where there is one."""
         self._meters = {name: _Meter(budget) for name, budget in {ALL: Budget(), **budgets}.items()}
         self._timetable, self._daybook, self._clock = timetable, daybook, clock
+        self._reopens: datetime | None = None
         self._lock = threading.Lock()
 
     def spend(self, servers: frozenset[ServerName], messages: int, octets: int, may_rest: bool) -> Hold | None:
@@ -120,7 +121,9 @@ class Budgets:
 
     def _rest(self) -> Hold:
         now = self._clock.now()
-        until = self._timetable.reopens(now)
+        if self._reopens is None or not now < self._reopens:  # it is looked for minute by minute: once a rest
+            self._reopens = self._timetable.reopens(now)
+        until = self._reopens
         assert until is not None  # a plan that stops for good is refused when it is read
         return Hold(HeldBy.WINDOW, "`windows:` stops all copying", (until - now).total_seconds(), until)
 
