@@ -7,7 +7,7 @@ from migrator.copier.lanes import Lane
 from migrator.copier.match import look, match, match_digest
 from migrator.copier.resolve import rows_of, unknown
 from migrator.copier.work import FolderWork, Pass
-from migrator.model.message import Mirrored, Outcome
+from migrator.model.message import ON_NEITHER, Mirrored, Outcome
 from migrator.state.records import FolderRecord, LedgerRow
 
 ON_TARGET = frozenset({Outcome.COPIED, Outcome.PRESENT})
@@ -83,7 +83,7 @@ def rematch_source(shared: Pass, lane: Lane, record: FolderRecord, uidvalidity: 
 
 
 def _placed(row: LedgerRow) -> bool:
-    return row.outcome in ON_TARGET and bool(row.digest) and row.reason != Mirrored.REMOVED
+    return row.outcome in ON_TARGET and bool(row.digest) and row.reason not in ON_NEITHER
 
 
 def _renumbered(row: LedgerRow, uid: int) -> LedgerRow:

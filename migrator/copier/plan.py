@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from migrator.copier.folders import DeletedPolicy, FolderPair
 from migrator.model.flags import SYSTEM_BY_LOWER, SYSTEM_FLAGS, keep_safe_flags
-from migrator.model.message import Flags, Meant, MessageMeta, Mirrored, Outcome
+from migrator.model.message import ON_NEITHER, Flags, Meant, MessageMeta, Outcome
 
 BATCH_MESSAGES = 100  # measured: batches of 10 cost the target twice as much, of 1,000 nothing less
 BATCH_OCTETS = 4 * 1024 * 1024
@@ -170,7 +170,7 @@ def without(flags: Flags, others: Flags) -> Flags:
 
 
 def _is_open(message: MessageMeta, known: Known | None) -> bool:
-    if known is None or known.outcome is Outcome.FAILED or known.reason == Mirrored.REMOVED:
+    if known is None or known.outcome is Outcome.FAILED or known.reason in ON_NEITHER:
         return True
     return known.reason == Meant.FOLDER or (known.reason == Meant.DELETED and "\\Deleted" not in message.flags)
 

@@ -8,7 +8,7 @@ from migrator.imap import Selected, Session
 from migrator.imap.scanning import RANGE, Changes
 from migrator.imap.vanished import UidRanges
 from migrator.model.canary import CANARY_HEADER
-from migrator.model.message import MessageMeta, Mirrored, Outcome
+from migrator.model.message import ON_NEITHER, MessageMeta, Outcome
 from migrator.state.records import FolderRecord, LedgerRow
 
 CANARY_OCTETS = 64 * 1024  # a canary is far smaller than this, whatever header the servers on its way added
@@ -36,7 +36,7 @@ def scan(
     """Scan the selected source folder against `rows` (by source UID)."""
     new = _from(source, record.source_uidnext) if selected.exists and selected.uidnext > record.source_uidnext else []
     metas = {message.uid: message for message in new}
-    removed = {uid for uid, row in rows.items() if row.reason == Mirrored.REMOVED}  # on neither side
+    removed = {uid for uid, row in rows.items() if row.reason in ON_NEITHER}
     below = {uid for uid in rows if uid < record.source_uidnext} - removed
     live = {row.source_uid for row in rows.values() if not row.gone}
     gone: set[int] = set()

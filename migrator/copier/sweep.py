@@ -9,7 +9,7 @@ from migrator.copier.resolve import by_folder, open_if_same, rows_of, unknown
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap import Digests
 from migrator.imap.errors import Unsupported
-from migrator.model.message import Mirrored
+from migrator.model.message import ON_NEITHER
 from migrator.state.records import Direction, IntentKind, IntentRecord, LedgerRow
 
 
@@ -54,7 +54,7 @@ def _sweep(shared: Pass, lane: Lane, work: FolderWork, intents: Sequence[IntentR
     taken_in = _take_in(shared, lane, work, arrived, homeless)
     found = {row.target_uid for row in taken_in.values()}
     ours = [rows[uid] for uid in uids if uid in rows and rows[uid].digest]
-    known = {row.digest for row in ours if row.target_uid in there or row.reason == Mirrored.REMOVED}
+    known = {row.digest for row in ours if row.target_uid in there or row.reason in ON_NEITHER}
     at_home = [digests for uid, digests in wanted.items() if uid not in homeless or uid in taken_in]
     surplus = [u for u, d in arrived.items() if u not in found and (d.l2 in known or same_message(d, at_home))]
     return _remove(shared, lane, work, surplus) + SweepReport(found=len(found))

@@ -43,10 +43,13 @@ class Meant(StrEnum):
 class Mirrored(StrEnum):
     """The reason in the row of a copied message on which mirroring deletions has no more say."""
 
-    REMOVED = "removed from the target, as it had gone from the source"  # so it is on neither side
+    REMOVED = "removed from the target, as it had gone from the source"
     TOUCHED = "gone from the source; kept, as somebody changed it on the target"
     MISSED = "gone from the source, and no longer where it was put on the target"
     CARRIED_BACK = "came from the target by a rollback"  # so not placed there by us
+
+
+ON_NEITHER = frozenset({Mirrored.REMOVED, Mirrored.MISSED})  # should the source show it again, it is new mail
 
 
 class Grade(StrEnum):

@@ -144,4 +144,8 @@ def test_a_source_folder_made_anew_survives_a_kill_at_every_boundary(victim):
         one.rig.fill_old({"Work": [item("twin"), *MAIL["INBOX"], item("in new", "\\Flagged")]})
         return one
 
-    assert every_boundary(prepare, PassKind.DELTA, nothing_lost_or_doubled) > 20
+    def judge(one: Victim, kill_at: int) -> None:
+        nothing_lost_or_doubled(one, kill_at)
+        assert one.rig.counts().present == 0, f"boundary {kill_at}: the ledger forgot what we copied"
+
+    assert every_boundary(prepare, PassKind.DELTA, judge) > 20

@@ -120,6 +120,20 @@ def test_what_was_removed_and_comes_back_is_copied_again(rig):
     assert rig.counts().gone == 1
 
 
+def test_what_somebody_took_from_the_target_and_the_source_shows_again_is_copied_again(rig):
+    rig.fill_old({"INBOX": MAIL})
+    rig.run()
+    delete(rig.new, rig.user, "INBOX", "2")
+    with rig.job(PassKind.DELTA) as job:
+        (record,) = (one for one in job.ledger.folders(job.mailbox.address) if one.source_name == "INBOX")
+        row = job.ledger.rows_of(record.id, [2])[2]
+        job.ledger.commit(job.lease, rows=[(record.id, one) for one in judge([row], (), {}).settled])
+        job.ledger.mark_gone(record.id, [2], job.lease)
+    flag(rig.old, rig.user, "INBOX", "4", b"+FLAGS (\\Flagged)")
+    assert rig.run(PassKind.DELTA).copied == 1
+    assert rig.compare().clean
+
+
 def test_a_message_moved_between_folders_is_copied_there_and_removed_here_however_many_they_are(rig):
     many = [item(f"many {number}") for number in range(15)]
     rig.fill_old({"INBOX": MAIL, "Old": many})

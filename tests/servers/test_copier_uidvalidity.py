@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from migrator.copier.stream import stream
 from migrator.model.errors import Transient
 from migrator.model.progress import PassReport
 from migrator.model.wave import PassKind
@@ -132,10 +133,8 @@ class Once:
     """Does something when the n-th batch of messages is on its way."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, do: Callable[[], None], at: int) -> None:
-        from migrator.copier import direct
-
-        self.do, self.left, self.plain = do, at, direct.stream
-        monkeypatch.setattr(direct, "stream", self)
+        self.do, self.left, self.plain = do, at, stream
+        monkeypatch.setattr("migrator.copier.direct.stream", self)
 
     def __call__(self, *arguments: object) -> None:
         self.left -= 1

@@ -15,7 +15,7 @@ from migrator.copier.scan import Scan, scan
 from migrator.imap import Selected, Session
 from migrator.imap.scanning import Changes
 from migrator.imap.vanished import UidRanges
-from migrator.model.message import MessageMeta, Mirrored, Outcome
+from migrator.model.message import ON_NEITHER, MessageMeta, Outcome
 from migrator.model.names import Address, FolderName
 from migrator.state.records import FolderRecord, LedgerRow
 
@@ -118,10 +118,11 @@ def test_a_huge_folder_is_asked_in_ranges_of_so_many_messages(monkeypatch):
     assert folder.asked == ["changes 1:6 7:10 11:19"]
 
 
+@pytest.mark.parametrize("reason", sorted(ON_NEITHER))
 @pytest.mark.parametrize("qresync", [True, False])
-def test_what_was_removed_from_the_target_and_is_back_is_new_mail(qresync):
+def test_what_was_removed_from_the_target_and_is_back_is_new_mail(qresync, reason):
     folder = Folder({1: ("\\Seen", 5), 2: ("\\Seen", 6)}, 3, qresync)
-    removed = replace(row(2, gone=True), target_uid=None, reason=Mirrored.REMOVED)
+    removed = replace(row(2, gone=True), target_uid=None, reason=reason)
     found = looked_at(folder, [row(1), removed], 3, modseq=5)
     assert (found.fresh, sorted(found.live)) == ((2,), [1])
     assert not found.back
