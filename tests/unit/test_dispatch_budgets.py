@@ -239,6 +239,15 @@ def test_a_rest_beyond_the_wave_s_window_ends_the_run_with_a_word() -> None:
     world.pacer.admit(BOX, NOON + timedelta(hours=8, seconds=1))
 
 
+def test_the_longest_of_several_waits_is_told() -> None:
+    world = World(plan=REST, old=Budget(Rate(1000)))
+    world.budgets.spend(frozenset({OLD}), 1, 5000, may_rest=False)
+    hold = world.budgets.hold(frozenset({OLD, NEW}), may_rest=True)
+    assert hold is not None
+    assert hold.by is HeldBy.WINDOW
+    assert (world.budgets.hold(frozenset({OLD, NEW}), may_rest=False) or hold).by is HeldBy.BUDGET
+
+
 def test_a_window_s_own_rate_holds_while_it_lasts() -> None:
     plan = Timetable(TOKYO, (RateWindow(12 * 60, 12 * 60 + 1, Rate(100)),))
     world = World(plan=plan)

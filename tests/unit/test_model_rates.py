@@ -69,6 +69,11 @@ def test_a_rest_that_ends_in_a_missing_hour_ends_when_the_clocks_jump() -> None:
     assert plan.reopens(at("2026-03-29T01:00:00", BERLIN)) == datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
 
 
+def test_a_rest_that_ends_within_the_minute_ends_at_its_end() -> None:
+    plan = Timetable(TOKYO, (RateWindow(8 * 60, 20 * 60, STOP),))
+    assert plan.reopens(at("2026-12-05T19:59:30")) == at("2026-12-05T20:00:00")
+
+
 @given(st.lists(WINDOWS, max_size=4), INSTANTS, st.sampled_from([TOKYO, BERLIN, ZoneInfo("Australia/Lord_Howe")]))
 def test_it_opens_again_at_the_first_minute_that_lets_something_through(
     windows: list[RateWindow], instant: datetime, zone: ZoneInfo
