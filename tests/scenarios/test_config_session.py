@@ -91,7 +91,7 @@ def test_help_and_completion_load_nothing_heavy():
         "from migrator.cli.app import app\n"
         "CliRunner().invoke(app, ['--help'])\n"
         "CliRunner().invoke(app, ['wave', '--help'])\n"
-        "heavy = ('sqlalchemy', 'sqlmodel', 'alembic', 'imapclient', 'yaml', 'structlog', 'tqdm', 'rich')\n"
+        "heavy = ('sqlalchemy', 'sqlmodel', 'alembic', 'imapclient', 'yaml', 'tqdm', 'rich')\n"
         "print([name for name in heavy if name in sys.modules])\n"
     )
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout == "[]\n"

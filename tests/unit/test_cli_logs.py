@@ -5,7 +5,6 @@ import logging
 import os
 
 import pytest
-import structlog
 
 from migrator.cli import logs
 from migrator.model.mailbox import Login, Secret
@@ -24,7 +23,6 @@ def log(tmp_path, monkeypatch):
         handler.close()
     root.handlers, root.level, logging.raiseExceptions = before
     logging.getLogger("migrator").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 def test_nothing_is_made_before_there_is_something_to_say(tmp_path, log):
@@ -41,22 +39,23 @@ def test_file_and_directory_are_private_whatever_the_umask(tmp_path, log):
     assert (tmp_path / "state/migrator.log").stat().st_mode & 0o777 == 0o600
 
 
-def test_every_line_carries_run_and_wave_and_the_mailbox_of_its_thread(log):
+def test_every_line_carries_run_and_wave_and_what_it_was_given(log):
     logs.about(wave="sales")
-    with structlog.contextvars.bound_contextvars(mailbox="u@example.co.jp"):
-        structlog.get_logger("migrator.copier").info("folder copied", folder="下書き", messages=3)
+    given = {"mailbox": "u@example.co.jp", "folder": "下書き", "messages": 3}
+    logging.getLogger("migrator.copier").info("folder copied", extra=given)
     logging.getLogger("migrator.imap").warning("server said %s", "\x1b[31m")
     first, second = log()
     assert first["run"] == second["run"]
     assert {first["wave"], second["wave"]} == {"sales"}
     assert (first["mailbox"], first["folder"], first["messages"]) == ("u@example.co.jp", "下書き", 3)
+    assert "T" in second["timestamp"]
     assert (second["event"], second["level"]) == ("server said \x1b[31m", "warning")
 
 
 def test_a_secret_in_a_line_is_three_stars(log, tmp_path):
     login = Login("u", Secret("hunter2"))
     logging.getLogger("migrator.x").info("%s %r", login, login.secret)
-    structlog.get_logger("migrator.x").info("login", login=login)
+    logging.getLogger("migrator.x").info("login", extra={"login": login})
     try:
         raise ValueError(login)
     except ValueError as error:
@@ -84,3 +83,11 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_work(log, tmp_path, caps
     (tmp_path / "state").write_text("in the way")
     logging.getLogger("migrator.x").info("a")
     assert capsys.readouterr().err == ""
+
+
+def test_with_verbose_people_see_the_same_lines_as_text(tmp_path, log, capsys):
+    logs.start(tmp_path, verbose=1)
+    logging.getLogger("migrator.x").info("folder copied", extra={"folder": "下書き"})
+    line = capsys.readouterr().err
+    assert "[info] folder copied run=" in line
+    assert line.endswith(" folder=下書き\n")
