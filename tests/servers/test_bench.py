@@ -65,8 +65,7 @@ def test_delta_times_a_pass_without_and_one_with_changes_behind_a_slow_wire() ->
     ]
     assert all(run["round_trips"] > 0 for run in found["runs"])
     by_run = {(run["tool"], run["pass"]): run for run in found["runs"]}
-    assert [by_run["doveadm", kind]["differ"] for kind in ("initial", "none", "mixed")] == [0, 0, 0]
-    assert [by_run["migrator", kind]["differ"] for kind in ("initial", "none")] == [0, 0]
+    assert all(run["differ"] == 0 for run in found["runs"]), found["runs"]
     assert by_run["migrator", "none"]["round_trips"] < by_run["migrator", "initial"]["round_trips"]
     assert found["ratios"].keys() == {f"migrator/doveadm, {kind}" for kind in ("initial", "none", "mixed")}
 
@@ -86,7 +85,7 @@ def test_latency_compares_each_time_with_none() -> None:
 def test_scale_counts_memory_and_state() -> None:
     found = bench("scale", "--messages", "300")
     assert [run["pass"] for run in found["runs"]] == ["initial", "none", "mixed"]
-    assert [run["differ"] for run in found["runs"]][:2] == [0, 0]
+    assert [run["differ"] for run in found["runs"]] == [0, 0, 0]
     assert found["state_octets_per_message"] > 0 and all(run["peak_rss_mb"] > 0 for run in found["runs"])
 
 
