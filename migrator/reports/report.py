@@ -104,6 +104,7 @@ class Totals:
     difference: int
     counted: bool
     canaries: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,4 +237,5 @@ def total(rows: Sequence[MailboxRow]) -> Totals:
         difference=sum(abs(row.difference) for row in rows),
         counted=all(row.counted for row in rows),
         canaries=sum(row.canaries for row in rows),
+        removed=sum(row.counts.removed for row in rows),
     )

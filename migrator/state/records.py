@@ -182,7 +182,7 @@ class Staged:
 class Counts:
     """Messages of a mailbox by outcome, of those that are still on the source; the rest are `gone`.
 
-    `octets` is the size of the copied and the present ones.
+    `octets` is the size of the copied and the present ones; `removed`: of the gone, those taken off the target as well.
     """
 
     copied: int = 0
@@ -191,6 +191,7 @@ class Counts:
     failed: int = 0
     octets: int = 0
     gone: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

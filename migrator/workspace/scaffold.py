@@ -70,6 +70,7 @@ folders:
   map: {}                   # "Sent Items": Sent
   skip: []
   merge: []
+  deletions: mirror         # what people delete before the cutover goes from the target, too; or: keep
 
 concurrency: {mailboxes: 4}    # mailboxes at work at once
 """

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.model.message import Grade, Outcome
+from migrator.model.message import Grade, Mirrored, Outcome
 from migrator.model.names import Address, FolderName
 from migrator.state import (
     Counts,
@@ -22,6 +22,7 @@ from migrator.state import (
     Store,
 )
 from migrator.state.errors import IntentUnknown, LeaseLost
+from migrator.state.records import GoneCounts
 from tests.contract.state_stores import ME, SAKURA, TTL, row
 
 
@@ -203,8 +204,11 @@ def test_counts_are_of_messages_still_on_the_source(store: Store, lease: Lease, 
     sent = store.ledger.put_folder(replace(folder, id=0, source_name=FolderName("Sent")), lease)
     outcomes = [Outcome.COPIED, Outcome.COPIED, Outcome.PRESENT, Outcome.SKIPPED, Outcome.FAILED]
     rows = [(folder.id, row(uid, outcome, size=10)) for uid, outcome in enumerate(outcomes, 1)]
-    store.ledger.commit(lease, rows=[*rows, (sent.id, row(1, size=5)), (sent.id, row(2, gone=True))])
-    expected = Counts(copied=3, present=1, skipped=1, failed=1, octets=35, gone=1)
+    removed = row(3, gone=True, target_uid=None, reason=Mirrored.REMOVED)
+    store.ledger.commit(
+        lease, rows=[*rows, (sent.id, row(1, size=5)), (sent.id, row(2, gone=True)), (sent.id, removed)]
+    )
+    expected = Counts(copied=3, present=1, skipped=1, failed=1, octets=35, gone=2, removed=1)
     assert store.ledger.counts(SAKURA) == expected
     assert store.ledger.counts(Address("nobody@example.co.jp")) == Counts()
     assert store.ledger.counts_all() == {SAKURA: expected}
@@ -247,3 +251,38 @@ def test_every_write_with_a_stale_fence_is_refused(store: Store, lease: Lease, f
     assert store.ledger.rows(folder.id) == [row(9)]
     assert [(one.id, one.doubtful) for one in store.ledger.open_intents(SAKURA)] == [(opened, False)]
     assert store.ledger.staged(opened) == ()
+
+
+def test_what_may_be_mirrored_is_ours_gone_and_not_settled(store: Store, lease: Lease, folder: FolderRecord) -> None:
+    sent = store.ledger.put_folder(replace(folder, id=0, source_name=FolderName("Sent")), lease)
+    others = [
+        row(1),
+        row(2, Outcome.PRESENT, gone=True),
+        row(3, gone=True, target_uid=None),
+        row(4, gone=True, reason=Mirrored.TOUCHED),
+        row(5, Outcome.SKIPPED, gone=True),
+    ]
+    ours = [row(uid, gone=True, digest=bytes([uid]) * 16) for uid in (6, 7, 8)]
+    elsewhere = [row(1, digest=b"\x06" * 16), row(2, digest=b"\x07" * 16, gone=True)]
+    store.ledger.commit(lease, rows=[(folder.id, one) for one in [*others, *ours]])
+    store.ledger.commit(lease, rows=[(sent.id, one) for one in elsewhere])
+    assert store.ledger.gone_counts(SAKURA) == (GoneCounts(folder.id, 1, 3), GoneCounts(sent.id, 1, 1))
+    assert store.ledger.gone_counts(Address("nobody@example.co.jp")) == ()
+    assert store.ledger.moved(SAKURA) == {folder.id: 1}
+    assert store.ledger.removable(folder.id, 0, 2) == ours[:2]
+    assert store.ledger.removable(folder.id, 7, 9) == ours[2:]
+
+
+def test_a_folder_that_is_renumbered_keeps_its_doubtful_intents(
+    store: Store, lease: Lease, folder: FolderRecord
+) -> None:
+    (doubtful, plain) = store.ledger.commit(
+        lease, intents=[intent(folder, 1, 2, 3), intent(folder, 4)], rows=[(folder.id, row(uid)) for uid in (1, 2, 3)]
+    )
+    store.ledger.mark_doubtful([doubtful], lease)
+    store.ledger.commit(lease, settled=[Settled(doubtful), Settled(plain)])
+    now = replace(folder, source_uidvalidity=9, source_uidnext=0)
+    store.ledger.renumber(now, [row(11), row(13)], {1: 11, 3: 13}, lease)
+    assert store.ledger.folders(SAKURA) == (now,)
+    assert store.ledger.rows(folder.id) == [row(11), row(13)]
+    assert [one.uids for one in store.ledger.doubtful_intents(SAKURA)] == [(11, 13)]

@@ -10,7 +10,7 @@ import pytest
 
 from migrator import state
 from migrator.model.canary import Canary, CanaryState
-from migrator.model.message import Grade, Meant, Outcome
+from migrator.model.message import Grade, Meant, Mirrored, Outcome
 from migrator.model.names import Address, FolderName, Ingress, Nexthop, ServerName, WaveName
 from migrator.model.progress import PassReport
 from migrator.model.route import Flip, Flips
@@ -153,6 +153,15 @@ def test_a_source_message_without_outcome_is_red_after_the_cutover(completed, wo
 def test_a_folder_that_has_left_the_source_is_not_counted_on_it(completed, workspace):
     write(completed, U1, folder="旧フォルダ", source_messages=7, gone=True)
     assert wave_report(completed, workspace, SALES).totals.difference == 0
+
+
+def test_what_was_removed_from_the_target_is_told_with_what_has_gone_from_the_source(completed, workspace):
+    removed = {"gone": True, "target_uid": None, "reason": Mirrored.REMOVED}
+    gone = [{"gone": True}, removed, removed]
+    write(completed, U1, *gone, folder="Work", source_messages=0)
+    found = wave_report(completed, workspace, SALES)
+    assert (found.totals.gone - found.totals.removed, found.totals.removed, found.totals.difference) == (1, 2, 0)
+    assert "2 of those were removed from the target, too" in render_markdown(found)
 
 
 @pytest.mark.parametrize("result", [CanaryState.MISROUTED, CanaryState.REFUSED, CanaryState.UNPROVEN])
