@@ -1,5 +1,6 @@
 """How a command gets hold of a wave, and what it says before and after."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -42,15 +43,16 @@ def operation(ctx: typer.Context, name: str, watch: "Watch | None" = None) -> "I
         (watch or watching)(settings(ctx)) as progress,
         operate(workspace, store, wave, actor(), progress, stop) as op,
     ):
+        gc.freeze()  # what the start has loaded stays: no search for garbage goes through it again
         yield op
 
 
 def result(op: "Operation") -> dict[str, object]:
     """Where the wave is now, and the sums of its mailboxes: to be printed when the bars are gone."""
-    from migrator import reports
     from migrator.cli.standing import summary
+    from migrator.reports.status import status
 
-    shown = summary(reports.status(op.store, op.workspace, op.wave.name))
+    shown = summary(status(op.store, op.workspace, op.wave.name))
     shown.pop("run_by")  # this very run, which is over
     return shown
 

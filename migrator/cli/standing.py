@@ -9,7 +9,9 @@ from migrator.model.names import neutral
 from migrator.model.wave import WaveState
 
 if TYPE_CHECKING:
-    from migrator.reports import Activity, Forecast, WaveStatus
+    from migrator.reports.activity import Activity
+    from migrator.reports.forecast import Forecast
+    from migrator.reports.status import WaveStatus
     from migrator.waves.gates import GateResult
 
 

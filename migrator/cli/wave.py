@@ -229,13 +229,13 @@ def status(ctx: typer.Context, wave: Name) -> None:
 
     Example: migrator wave status sales
     """
-    from migrator import reports
     from migrator.cli.standing import mailbox_rows, summary
     from migrator.model.names import WaveName
+    from migrator.reports.status import status
 
     workspace = open_workspace(ctx)
     with open_store(workspace) as store:
-        shown = reports.status(store, workspace, WaveName(wave))
+        shown = status(store, workspace, WaveName(wave))
     if settings(ctx).form is Format.TABLE:
         emit_one(summary(shown))
         print()
@@ -256,14 +256,16 @@ def report(
 
     Example: migrator wave report sales --out sales.md
     """
-    from migrator import reports
     from migrator.model.names import WaveName
+    from migrator.reports.collect import wave_report
+    from migrator.reports.document import report_json
+    from migrator.reports.markdown import render_markdown
 
     workspace = open_workspace(ctx)
     with open_store(workspace) as store:
-        made = reports.wave_report(store, workspace, WaveName(wave))
+        made = wave_report(store, workspace, WaveName(wave))
     as_json = settings(ctx).form in (Format.JSON, Format.JSONL)
-    text = safe_json(reports.report_json(made), indent=2) if as_json else reports.render_markdown(made)
+    text = safe_json(report_json(made), indent=2) if as_json else render_markdown(made)
     if out is None:
         print(text)
     else:

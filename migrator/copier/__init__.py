@@ -24,9 +24,10 @@ ledger does not know, in batches, from one connection to another. The way throug
     audit       both servers read again; audit_look: one side; audit_again: the second look; audit_result: its lines
     compare     messages as multisets of content (pure); judge: why they differ (pure); content: what is kept of one
     sample      which messages an audit by sample reads (pure)
+
+The modules of an audit are imported by those who audit: a copy starts the sooner.
 """
 
-from migrator.copier.audit import audit_mailbox
 from migrator.copier.copy import copy_mailbox, resolve, sweep
 from migrator.copier.folders import DeletedPolicy, DeletionsPolicy, FolderPolicy
 from migrator.copier.job import CopyJob, Side, SourceLooksEmpty, TargetLeaseLost, TargetTaken
@@ -44,7 +45,6 @@ __all__ = [
     "SweepReport",
     "TargetLeaseLost",
     "TargetTaken",
-    "audit_mailbox",
     "copy_mailbox",
     "preview",
     "resolve",

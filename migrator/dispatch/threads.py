@@ -28,7 +28,7 @@ from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName, WaveName
 from migrator.model.progress import PassReport, Progress, StopSignal
 from migrator.model.wave import PassKind, Wave
-from migrator.reports import forecast
+from migrator.reports.forecast import forecast
 from migrator.state import Store
 from migrator.state.records import Lease
 from migrator.workspace import Workspace

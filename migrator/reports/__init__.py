@@ -7,30 +7,6 @@ markdown, document    its two forms
 activity  what a run does with a mailbox at this moment
 forecast  what is left of a wave, and how long that will take
 status    where a wave stands at this moment
+
+Nothing is imported here: a run needs the forecast alone, and starts the sooner.
 """
-
-from migrator.reports.activity import Activity
-from migrator.reports.collect import wave_report
-from migrator.reports.document import report_json
-from migrator.reports.forecast import Forecast, forecast
-from migrator.reports.light import findings
-from migrator.reports.markdown import render_markdown
-from migrator.reports.report import Finding, Light, Report
-from migrator.reports.status import MailboxStatus, Standing, WaveStatus, status
-
-__all__ = [
-    "Activity",
-    "Finding",
-    "Forecast",
-    "Light",
-    "MailboxStatus",
-    "Report",
-    "Standing",
-    "WaveStatus",
-    "findings",
-    "forecast",
-    "render_markdown",
-    "report_json",
-    "status",
-    "wave_report",
-]

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from migrator.copier import CopyJob, audit_mailbox
+from migrator.copier import CopyJob
+from migrator.copier.audit import audit_mailbox
 from migrator.model.audit import MailboxAudit, Mode, WaveAudit
 from migrator.model.errors import MigratorError
 from migrator.model.mailbox import Mailbox

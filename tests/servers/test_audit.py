@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.copier import DeletedPolicy, FolderPolicy, audit_mailbox
+from migrator.copier import DeletedPolicy, FolderPolicy
+from migrator.copier.audit import audit_mailbox
 from migrator.model.audit import Aside, AuditGrade, Dispute, Kind, Mode
 from migrator.model.errors import Stopped
 from migrator.model.message import Meant

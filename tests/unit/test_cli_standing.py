@@ -5,7 +5,7 @@ import pytest
 from migrator.cli.standing import gate_lines, next_command, summary
 from migrator.model.names import Address, WaveName
 from migrator.model.wave import WaveState
-from migrator.reports import MailboxStatus, Standing, WaveStatus
+from migrator.reports.status import MailboxStatus, Standing, WaveStatus
 from migrator.state.records import Counts
 from migrator.waves.gates import GateResult
 

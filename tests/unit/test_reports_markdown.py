@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from migrator.model.message import Outcome
 from migrator.model.names import Address, FolderName, ServerName, WaveName
 from migrator.model.wave import WaveState
-from migrator.reports import Report, render_markdown
-from migrator.reports.markdown import escape
-from migrator.reports.report import MailboxRow, NotCarriedClass, Note
+from migrator.reports.markdown import escape, render_markdown
+from migrator.reports.report import MailboxRow, NotCarriedClass, Note, Report
 from migrator.state.records import Counts, NotCarried
 
 markdown_it = pytest.importorskip("markdown_it")

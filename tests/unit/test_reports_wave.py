@@ -15,7 +15,12 @@ from migrator.model.names import Address, FolderName, Ingress, Nexthop, ServerNa
 from migrator.model.progress import PassReport
 from migrator.model.route import Flip, Flips
 from migrator.model.wave import PassKind, WaveEvent, WaveState
-from migrator.reports import Light, Standing, findings, render_markdown, report_json, status, wave_report
+from migrator.reports.collect import wave_report
+from migrator.reports.document import report_json
+from migrator.reports.light import findings
+from migrator.reports.markdown import render_markdown
+from migrator.reports.report import Light
+from migrator.reports.status import Standing, status
 from migrator.state.records import Actor, FolderRecord, LedgerRow
 from migrator.workspace import UnknownName, load
 
