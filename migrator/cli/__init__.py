@@ -16,7 +16,7 @@ Nothing here loads a database, a wire or a validator before a command needs it: 
 import gc
 import sys
 
-# A start makes 120,000 objects that stay. With Python's 700, 10, 10 a quarter of it goes into looking for garbage there.
+# A start makes 120,000 objects that stay; with Python's 700, 10, 10 a quarter of it goes into a search for garbage.
 GARBAGE = 200_000, 20, 100
 
 
