@@ -74,7 +74,9 @@ def test_the_total_is_told_now_and_then(capsys, monkeypatch):
     progress = Lines()
     progress.planned(MAILBOXES[0], 100, 5_000_000)
     progress.copied(MAILBOXES[0], 50, 2_500_000)
-    assert "total: 50 of 100 messages, 2.5 MB of 5.0 MB, left: about 0 s, between 0 s and 0 s" in capsys.readouterr().err
+    assert (
+        "total: 50 of 100 messages, 2.5 MB of 5.0 MB, left: about 0 s, between 0 s and 0 s" in capsys.readouterr().err
+    )
 
 
 @pytest.fixture
