@@ -188,13 +188,18 @@ def _read_only(connection: Any, record: Any) -> None:
     connection.execute("PRAGMA query_only = ON")
 
 
+# The driver itself begins: by way of SQLAlchemy, that takes longer than most of our statements.
+
+
 def _begin_immediate(connection: Connection) -> None:
+    driver: Any = connection.connection.dbapi_connection
     level = "FULL" if connection.get_execution_options().get("durable", True) else "NORMAL"
     if connection.info.get("synchronous") != level:  # cannot be changed inside a transaction
-        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        driver.execute(f"PRAGMA synchronous = {level}")
         connection.info["synchronous"] = level
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver.execute("BEGIN IMMEDIATE")
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("BEGIN")
