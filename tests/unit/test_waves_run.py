@@ -1,5 +1,7 @@
 """Driving a wave over real map files, with mailboxes that need no work: what stops it, and what it leaves behind."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -255,3 +257,14 @@ def test_a_stop_while_mail_is_held_back_leaves_no_freeze(op: Operation) -> None:
         run(op, agree)
     assert op.record().state is WaveState.SYNCED
     assert routes(op) == [{OLD}, {None}]
+
+
+def test_a_run_s_start_loads_nothing_that_only_others_need() -> None:
+    program = """if True:
+        import sys
+        import migrator.cli.logs, migrator.cli.wave, migrator.state.store, migrator.waves.run
+        heavy = "alembic jinja2 psycopg rich sqlalchemy.orm sqlmodel migrator.copier.audit migrator.reports.document"
+        print(*sorted(set(heavy.split()) & sys.modules.keys()))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
