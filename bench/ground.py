@@ -53,19 +53,18 @@ class Ground:
     """`mailboxes` on the old server; `scene.addresses[n]` is mailbox n. The wave's name is `bench`.
 
     rtt: the round-trip time (ms) to each server, over a wire before it; None: no wires.
-    storage: `mail_location` of both servers.
+    config: merged over the workspace's migrator.yaml. server: options for both `Dovecot`.
     """
 
     def __init__(
         self, mailboxes: Mailboxes, *, tls: bool = False, rtt: float | None = None,
-        config: Mapping[str, Any] | None = None, storage: str = "maildir:~/Maildir",
+        config: Mapping[str, Any] | None = None, server: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.mailboxes, self.tls = mailboxes, tls
         wanted = {"lease": {"ttl": "60s"}, **(config or {})}
-        place = {"mail_location": storage}
         self.scene = Scene(
             {"bench": len(mailboxes)}, tls="implicit" if tls else "none", postfix=False, config=wanted,
-            old=place, new=place,
+            old=server, new=server,
         )  # fmt: skip
         self._rtt = rtt
         self._wires: dict[Side, Wire] = {}

@@ -31,12 +31,12 @@ Connect = Callable[[str], Imap]
 Work = Callable[[Imap, Sequence[Unit]], None]
 
 
-def batches(folder: str, items: Iterable[Item]) -> Iterator[bytes]:
-    """MULTIAPPEND commands, without their tags, for the messages of one folder."""
+def batches(folder: str, items: Iterable[Item], most: int = BATCH_MESSAGES) -> Iterator[bytes]:
+    """MULTIAPPEND commands, without their tags, of at most `most` messages each, for the messages of one folder."""
     parts: list[bytes] = []
     octets = 0
     for one in items:
-        if len(parts) == BATCH_MESSAGES or (parts and octets + len(one.octets) > BATCH_OCTETS):
+        if len(parts) == most or (parts and octets + len(one.octets) > BATCH_OCTETS):
             yield _append(folder, parts)
             parts, octets = [], 0
         head = f' ({" ".join(one.flags)}) "{one.internaldate}" {{{len(one.octets)}+}}\r\n'.encode()

@@ -18,17 +18,19 @@ from tests.lab.scene import Side
 from tests.lab.snapshot import instant
 
 # one file a message would need gigabytes of memory for the two servers alone
-STORAGE = "mdbox:~/mdbox"
+SERVER = {"mail_location": "mdbox:~/mdbox"}
+BATCH_MESSAGES = 10_000
+"""To fill it fast: what a batch costs the server grows with the folder."""
 
 
 def bench_scale(messages: int) -> dict[str, Any]:
     """One mailbox with `messages` messages of 300 octets in INBOX: the initial pass, then 1% new, flagged and gone."""
     runs = []
-    with Ground([{}], storage=STORAGE) as ground:
+    with Ground([{}], server=SERVER) as ground:
         ground.fresh()
         user = ground.scene.addresses[0]
         with ground.scene.old.connect(user) as connection:
-            blast(connection, [("INBOX", batches("INBOX", headers(messages)))])
+            blast(connection, [("INBOX", batches("INBOX", headers(messages), BATCH_MESSAGES))])
         MIGRATOR.configure(ground)
         runs.append(_run(ground, "initial"))
         state = _state_octets(ground.scene.workspace)
