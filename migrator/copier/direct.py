@@ -108,9 +108,16 @@ class DirectTransfer:
             self._shared.lanes.checkpoint()
 
     def _spend(self, batch: Batch) -> None:
+        """Before a long wait, or a stop, what was asked for is sent: it is paid for, and so no attempt is in vain."""
         job = self._shared.job
         with self._settling():
-            job.pace.spend(job.mailbox, len(batch.messages), batch.octets)
+            try:
+                job.pace.spend(job.mailbox, len(batch.messages), batch.octets)
+            except MigratorError:
+                with suppress(MigratorError):
+                    while self._asked:
+                        self._send(self._asked.popleft())
+                raise
 
     @contextmanager
     def _settling(self) -> Iterator[None]:
