@@ -1,6 +1,6 @@
 """One pass over one mailbox, from the lease to the report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -25,6 +25,7 @@ from migrator.model.errors import MigratorError, Unreachable
 from migrator.model.names import FolderName
 from migrator.model.progress import PassReport
 from migrator.model.wave import PassKind
+from migrator.state.records import FolderRecord
 
 SUSPICIOUS = 10  # messages that the ledger knows of, and of which the source shows none
 
@@ -146,7 +147,7 @@ def _forward(shared: Pass) -> None:
 
 def _work(shared: Pass, records: Records) -> Iterator[Work]:
     """What there is to do; folders without changes are only counted."""
-    job, made = shared.job, set[FolderName]()
+    job, changed = shared.job, list[tuple[FolderPair, FolderRecord]]()
     places, failing = map_mailbox(job, shared.snapshot, records), failing_folders(job)
     policy = CopyPolicy(flags=not job.after_cutover, deleted=job.folder_policy.deleted)
     for pair in places.pairs:
@@ -155,31 +156,37 @@ def _work(shared: Pass, records: Records) -> Iterator[Work]:
             shared.tally.warn(pair.note)
         if pair.source not in failing and unchanged(job, shared.snapshot, pair, record):
             shared.tally.folder(record.source_messages)
-        elif job.after_cutover or not (why := _make(shared, pair, made)):
-            yield ForwardFolder(shared, pair, record, policy)
         else:
-            yield refused(shared, record, why)
+            changed.append((pair, record))
+    why = {} if job.after_cutover else _make(shared, [pair for pair, _ in changed])
+    for pair, record in changed:
+        if pair.target in why:
+            yield refused(shared, record, why[pair.target])
+        else:
+            yield ForwardFolder(shared, pair, record, policy)
     for left in places.skipped:
         yield skipped(shared, record_of(job, records, left.source))
     for left in places.refused:
         yield refused(shared, record_of(job, records, left.source), left.reason)
 
 
-def _make(shared: Pass, pair: FolderPair, made: set[FolderName]) -> str:
-    """See to it that the target folder exists, and is subscribed as on the source; why not, or "".
-
-    `made`: those created in this pass (several source folders may go into one).
-    """
-    target, there = shared.lanes.first.target, shared.snapshot.target.folders.get(pair.target)
-    try:
-        if not pair.exists and pair.target not in made:
-            target.create(pair.target, pair.attribute)
-            made.add(pair.target)
-        if pair.subscribed and not (there and there.subscribed):
-            target.subscribe(pair.target)
-    except (CommandRefused, FolderNameChanged) as error:
-        return str(error)
-    return ""
+def _make(shared: Pass, pairs: Sequence[FolderPair]) -> dict[FolderName, str]:
+    """See to it that the target folders exist, and are subscribed as on the source; by name, why one is not."""
+    target, there = shared.lanes.first.target, shared.snapshot.target.folders
+    missing = {pair.target: pair.attribute for pair in pairs if not pair.exists}
+    why: dict[FolderName, str] = {}
+    for name, error in target.create_all(list(missing.items())).items():
+        if not isinstance(error, CommandRefused | FolderNameChanged):
+            raise error
+        why[name] = str(error)
+    for pair in pairs:
+        subscribed = pair.target in there and there[pair.target].subscribed
+        if pair.subscribed and not subscribed and pair.target not in why:
+            try:
+                target.subscribe(pair.target)
+            except CommandRefused as error:
+                why[pair.target] = str(error)
+    return why
 
 
 def _note_gone(shared: Pass, records: Records) -> None:

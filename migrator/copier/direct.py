@@ -68,13 +68,22 @@ class DirectTransfer:
             self._journal.settle(self._flying.pop(intent_id), ())
 
     def _collect(self, wait: bool) -> None:
-        for result in self._appender.results(wait=wait and bool(self._flying)):
-            batch = self._flying.pop(result.tag)  # type: ignore[call-overload]  # the tag is the intent's id
-            if result.refusal is not None:
-                self._journal.settle(batch, ())
-                self._journal.refused(result.refusal, [one.message for one in batch.sent])
-            else:
-                self._stored(batch, result)
+        results = self._appender.results(wait=wait and bool(self._flying))
+        try:
+            for result in results:
+                self._answered(result)
+        except FolderChanged:
+            with suppress(MigratorError):
+                self._take_back(results)
+            raise
+
+    def _answered(self, result: AppendResult) -> None:
+        batch = self._flying.pop(result.tag)  # type: ignore[call-overload]  # the tag is the intent's id
+        if result.refusal is not None:
+            self._journal.settle(batch, ())
+            self._journal.refused(result.refusal, [one.message for one in batch.sent])
+        else:
+            self._stored(batch, result)
 
     def _stored(self, batch: SentBatch, result: AppendResult) -> None:
         if result.uidvalidity not in (None, self._work.uidvalidity):
@@ -90,6 +99,21 @@ class DirectTransfer:
         for one, refusal in zip(batch.sent, refusals, strict=True):
             if refusal is not None:
                 self._journal.refused(refusal, [one.message])
+
+    def _take_back(self, results: Sequence[AppendResult]) -> None:
+        """What landed in a folder that is not the one we looked into goes from it again: the next attempt matches that
+        folder's content, and would have each of these twice. Nobody has seen them; after the cutover it has a user."""
+        landed = list(results)
+        while self._appender.unanswered:
+            landed += self._appender.results(wait=True)
+        _, destination = self._work.ends(self._lane)
+        if self._shared.job.after_cutover or not destination.has("UIDPLUS"):
+            return
+        now = destination.select(self._work.destination_name).uidvalidity
+        strays = [uid for one in landed if one.uidvalidity == now for uid in one.uids or () if uid is not None]
+        if strays and now != self._work.uidvalidity:
+            destination.store(strays, frozenset({"\\Deleted"}), "+")
+            destination.expunge(strays)
 
     def _rows(self, batch: SentBatch, uids: Sequence[int | None]) -> list[LedgerRow]:
         sent = zip(batch.sent, uids, strict=True)

@@ -40,6 +40,7 @@ class ForwardFolder:
     def __call__(self, lane: Lane) -> None:
         """Look and plan in this lane; the copying becomes work for any lane."""
         self._shared.lanes.checkpoint()
+        self._ask_both(lane)
         try:
             selected = lane.examine(self._pair.source)
         except CommandRefused as error:
@@ -52,6 +53,12 @@ class ForwardFolder:
             rows |= {row.source_uid: row for row in adopt(self._shared, lane, work, found.fresh, self._target_anew)}
         self._account(work, found, rows)
         self._start(lane, work, selected, self._plan(lane, found, target, rows))
+
+    def _ask_both(self, lane: Lane) -> None:
+        """Both folders are opened at once; each answer is read when it is asked for (see `receiving`)."""
+        lane.source.examine_ahead(self._pair.source)
+        if not self._shared.job.after_cutover:
+            lane.target.select_ahead(self._pair.target)
 
     def _may_be_there(self, target: Receiving, rows: dict[int, LedgerRow]) -> bool:
         """Whether some of what is new may have been copied without us: at the first pass; later, before the cutover,

@@ -116,6 +116,11 @@ class Appender:
                 break
         return results
 
+    @property
+    def unanswered(self) -> int:
+        """Batches whose results are to come."""
+        return len(self._batches)
+
     def abort(self) -> None:
         """Drop the connection: a half-sent message must never be stored."""
         self._channel.wire.abort()

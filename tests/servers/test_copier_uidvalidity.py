@@ -173,3 +173,17 @@ def test_made_anew_in_the_middle_of_a_pass(rig, monkeypatch, sides, at):
     assert sorted(set(wanted) | (set(here) & kept)) == sorted(set(here))
     assert here.count("twin") == 3
     settled(rig)
+
+
+def test_what_lands_in_a_target_folder_made_anew_with_the_same_content_is_not_there_twice(rig, monkeypatch):
+    """Somebody puts a backup of the folder in its place while batches are on their way to it."""
+    mail = [item(f"work {number}") for number in range(700)]
+    rig.fill_old({"Work": mail})
+    Once(monkeypatch, lambda: make_anew(rig, "target", mail), 5)
+    with pytest.raises(Transient):
+        rig.run(lanes=1)
+    rig.run(lanes=1)
+    verdict = rig.compare()
+    assert verdict.clean, str(verdict)
+    assert not verdict.extra
+    settled(rig)
