@@ -35,8 +35,9 @@ class Pass:
         """UIDs in the receiving folder of `work` that the ledger knows; several source folders may go into one."""
         records = self.job.ledger.folders(self.job.mailbox.address)
         same = [r.id for r in records if work.name_there(r) == work.destination_name]
-        uids = (work.uid_there(row) for folder_id in same for row in self.job.ledger.rows(folder_id))
-        return {uid for uid in uids if uid is not None}
+        if work.forward:
+            return {uid for folder_id in same for uid in self.job.ledger.target_uids(folder_id)}
+        return {row.source_uid for folder_id in same for row in self.job.ledger.rows(folder_id)}
 
 
 @dataclass
@@ -71,10 +72,6 @@ class FolderWork:
     def name_there(self, record: FolderRecord) -> FolderName:
         """The receiving folder of another record in the same direction."""
         return record.target_name if self.forward else record.source_name
-
-    def uid_there(self, row: LedgerRow) -> int | None:
-        """The UID of a row's message in the receiving folder."""
-        return row.target_uid if self.forward else row.source_uid
 
     @property
     def destination_uidvalidity(self) -> int:

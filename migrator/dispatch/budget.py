@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from migrator.dispatch.clock import Clock, SystemClock
 from migrator.model.names import ServerName
 
-FEWEST = 4  # connections that a server keeps, however often it asks for patience: what one mailbox needs at most
+FEWEST = 4  # connections that a server keeps, however often it asks for patience: what a pass with one lane needs
 RECOVERY = 60.0  # seconds after which it gets one connection more again
 LOOK = 1.0  # seconds between two looks whether it has
 
@@ -32,14 +32,12 @@ class ConnectionBudget:
     ) -> Iterator[Mapping[ServerName, int]]:
         """Wait for the slots in `wanted` and hold them; yields what was granted (never more than a server's limit).
 
-        `waiting` is called once, when there are not enough.
+        `waiting` is called each second while there are not enough; what it raises ends the waiting.
         """
         with self._changed:
-            if (granted := self._grant(wanted)) is None:
+            while (granted := self._grant(wanted)) is None:
                 waiting()
-            while granted is None:
                 self._changed.wait(LOOK)
-                granted = self._grant(wanted)
             self._add(granted, +1)
         try:
             yield granted
@@ -54,12 +52,14 @@ class ConnectionBudget:
         if server not in self._reduced:
             return most
         count, since = self._reduced[server]
-        return min(most, count + int((self._clock.monotonic() - since) / RECOVERY))
+        recovered = max(0, int((self._clock.monotonic() - since) / RECOVERY))  # `since` is ahead while it rests
+        return min(most, count + recovered)
 
     def fits(self, wanted: Mapping[ServerName, int]) -> bool:
         """Whether these would be granted in full, if nobody else had any."""
         with self._changed:
-            return self._granted(wanted) == wanted
+            together = self._together is None or sum(wanted.values()) <= self._together
+            return together and self._granted(wanted) == wanted
 
     def ease(self, server: ServerName, rest: float = 0.0) -> int:
         """Give the server half as many from now on, as it asked for patience for `rest` seconds; how many that is."""
@@ -72,13 +72,13 @@ class ConnectionBudget:
         """What is granted, if it is free now."""
         granted = self._granted(wanted)
         free = all(self._used[server] + count <= self.limit(server) for server, count in granted.items())
-        if self._together is not None and sum(self._used.values()) + sum(granted.values()) > self._together:
-            free = False
+        used = sum(self._used.values())
+        if self._together is not None and used and used + sum(granted.values()) > self._together:
+            free = False  # what is more than all may have together waits until it is alone
         return granted if free else None
 
     def _granted(self, wanted: Mapping[ServerName, int]) -> dict[ServerName, int]:
-        share = self._together // len(wanted) if self._together is not None else None
-        return {s: max(1, min(n, self.limit(s), n if share is None else share)) for s, n in wanted.items()}
+        return {server: min(count, self.limit(server)) for server, count in wanted.items()}
 
     def _add(self, slots: Mapping[ServerName, int], sign: int) -> None:
         for server, count in slots.items():

@@ -8,8 +8,8 @@ from types import TracebackType
 from migrator.dispatch.clock import Clock
 from migrator.dispatch.daybook import DayBook
 from migrator.dispatch.speed import Speed
-from migrator.model.doing import Doing, HeldBy, Hold
-from migrator.model.errors import MigratorError
+from migrator.model.doing import WORKING, Doing, Hold
+from migrator.model.errors import Locked, MigratorError
 from migrator.model.estimate import Estimate
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, WaveName
@@ -19,7 +19,6 @@ from migrator.state import Store
 
 EVERY = 2.0  # seconds between two writes, at least; what has not changed is not written
 ESTIMATES = 15  # writes between two estimates
-WORKING = Hold(HeldBy.NOTHING, "")
 
 
 class Clerk:
@@ -63,10 +62,10 @@ class Clerk:
         with self._lock:
             was = self._doing.get(mailbox.address)
             if was is None or was.kind is not kind:
-                was = Doing(mailbox.address, self._wave, kind, hold, self._clock.now())
+                if hold != WORKING:
+                    self._put(Doing(mailbox.address, self._wave, kind, hold, self._clock.now()))
             elif (was.hold.by, was.hold.detail) != (hold.by, hold.detail):
-                was = replace(was, hold=hold, since=self._clock.now())
-            self._put(was)
+                self._put(replace(was, hold=hold, since=self._clock.now()))
 
     def left(self, mailbox: Mailbox) -> None:
         """Its pass was given up for now: it keeps what it had planned, and its servers' speed is not its business."""
@@ -79,30 +78,33 @@ class Clerk:
         self._progress.started(mailbox, kind)
 
     def planned(self, mailbox: Mailbox, messages: int, octets: int) -> None:
-        self._speed.planned(mailbox, octets)
         with self._lock:
-            if was := self._doing.get(mailbox.address):
+            was = self._doing.get(mailbox.address)
+            if _copies(was):
+                self._speed.planned(mailbox, octets)
+            if was:
                 messages_too, octets_too = was.planned_messages + messages, was.planned_octets + octets
                 self._put(replace(was, planned_messages=messages_too, planned_octets=octets_too))
         self._progress.planned(mailbox, messages, octets)
 
     def copied(self, mailbox: Mailbox, messages: int, octets: int) -> None:
-        self._speed.copied(mailbox, messages, octets)
         with self._lock:
-            if was := self._doing.get(mailbox.address):
+            was = self._doing.get(mailbox.address)
+            if _copies(was):
+                self._speed.copied(mailbox, messages, octets)
+            if was:
                 self._put(replace(was, messages=was.messages + messages, octets=was.octets + octets))
         self._progress.copied(mailbox, messages, octets)
 
     def finished(self, mailbox: Mailbox, report: PassReport) -> None:
-        self._speed.rests(mailbox)
-        with self._lock:
-            self._doing.pop(mailbox.address, None)
-            self._changed.discard(mailbox.address)
-            self._over.add(mailbox.address)
+        self._drop(mailbox)
         self._progress.finished(mailbox, report)
 
     def failed(self, mailbox: Mailbox, error: Exception) -> None:
-        self._speed.rests(mailbox)
+        if isinstance(error, Locked):
+            self._speed.rests(mailbox)  # and who has the lease stays to be seen
+        else:
+            self._drop(mailbox)
         self._progress.failed(mailbox, error)
 
     def estimated(self, left: Estimate | None) -> None:
@@ -127,6 +129,13 @@ class Clerk:
                 self._changed.update(one.address for one in changed if one.address in self._doing)
                 self._over.update(over - self._doing.keys())
 
+    def _drop(self, mailbox: Mailbox) -> None:
+        self._speed.rests(mailbox)
+        with self._lock:
+            self._doing.pop(mailbox.address, None)
+            self._changed.discard(mailbox.address)
+            self._over.add(mailbox.address)
+
     def _put(self, doing: Doing) -> None:
         self._doing[doing.address] = doing
         self._changed.add(doing.address)
@@ -146,3 +155,8 @@ class Clerk:
         except MigratorError:
             return
         self._progress.estimated(left)
+
+
+def _copies(doing: Doing | None) -> bool:
+    """Whether mail goes from the source to the target: an audit only reads, a reverse pass goes the other way."""
+    return doing is not None and doing.started is not None and doing.kind is not PassKind.REVERSE

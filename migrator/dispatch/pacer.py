@@ -6,7 +6,7 @@ from datetime import datetime
 
 from migrator.dispatch.budgets import Budgets
 from migrator.dispatch.clock import Clock
-from migrator.model.doing import HeldBy, Hold
+from migrator.model.doing import WORKING, HeldBy, Hold
 from migrator.model.errors import ExitCode, Refused, Stopped, Transient
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import ServerName
@@ -19,7 +19,6 @@ SHORTEST = 0.001  # seconds: what rounding leaves of a wait shall end, too
 MAY_REST = frozenset({PassKind.INITIAL, PassKind.DELTA})  # in the others mail is held back, or lives on two servers
 
 Tell = Callable[[Mailbox, Hold], None]
-WORKING = Hold(HeldBy.NOTHING, "")
 
 
 class HeldBack(Transient):
@@ -69,7 +68,7 @@ class Pacer:
         while hold := self.budgets.hold(servers, self.kind in MAY_REST):
             self.tell(mailbox, hold)
             if self.stop.draining():
-                raise Stopped(f"{mailbox.address} was not begun", remedy="Run the same command again.")
+                raise Stopped(f"{mailbox.address} waits: {hold.detail}", remedy="Run the same command again.")
             late = hold.until and window_ends and hold.until > window_ends and hold.by is not HeldBy.SERVER
             if late and hold.until and window_ends:
                 raise WindowTooShort(

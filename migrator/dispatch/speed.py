@@ -60,19 +60,21 @@ class Speed:
             self._ticked(mailbox).left.pop(mailbox.address, None)
 
     def write(self, throughput: Throughput, last: bool = False) -> None:
-        """Put stretches that are long enough into the state; with `last`, shorter ones too."""
+        """Put stretches that are long enough into the state; with `last`, shorter ones too. One that cannot be written
+        is left out: it is a measure, not a book."""
         with self._lock:
-            for meter in self._pairs.values():
-                self._tick(meter)
-            done = {
-                pair: meter
-                for pair, meter in self._pairs.items()
-                if meter.seconds >= (SHORTEST if last else STRETCH) and meter.messages
-            }
-            for (source, target), meter in done.items():
-                stretch = Stretch(meter.seconds, meter.octets, meter.messages)
-                throughput.add(source, target, self._clock.now(), stretch)
-                meter.seconds, meter.octets, meter.messages = 0.0, 0, 0
+            done = {pair: self._taken(meter) for pair, meter in self._pairs.items() if self._worth(meter, last)}
+        for (source, target), stretch in done.items():  # without the lock: a copy does not wait for the state
+            throughput.add(source, target, self._clock.now(), stretch)
+
+    def _worth(self, meter: _Meter, last: bool) -> bool:
+        self._tick(meter)
+        return meter.seconds >= (SHORTEST if last else STRETCH) and meter.messages > 0
+
+    def _taken(self, meter: _Meter) -> Stretch:
+        stretch = Stretch(meter.seconds, meter.octets, meter.messages)
+        meter.seconds, meter.octets, meter.messages = 0.0, 0, 0
+        return stretch
 
     def _ticked(self, mailbox: Mailbox) -> _Meter:
         meter = self._pairs[mailbox.source, mailbox.target]

@@ -7,11 +7,10 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from time import monotonic, sleep
 from types import TracebackType
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState
 
 from migrator.copier import CopyJob, DeletedPolicy, DeletionsPolicy, FolderPolicy, Side, copy_mailbox
 from migrator.dispatch.budget import ConnectionBudget
@@ -20,10 +19,11 @@ from migrator.dispatch.clerk import Clerk
 from migrator.dispatch.clock import SystemClock
 from migrator.dispatch.daybook import DayBook
 from migrator.dispatch.leases import LeaseKeeper
-from migrator.dispatch.pacer import WORKING, HeldBack, Pacer
+from migrator.dispatch.pacer import HeldBack, Pacer
+from migrator.dispatch.retries import retrying
 from migrator.imap import Session, connect
-from migrator.model.doing import HeldBy, Hold
-from migrator.model.errors import Locked, MigratorError, ServerBusy, Stopped, Transient
+from migrator.model.doing import WORKING, HeldBy, Hold
+from migrator.model.errors import Locked, MigratorError, ServerBusy, Stopped
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName, WaveName
 from migrator.model.progress import PassReport, Progress, StopSignal
@@ -32,11 +32,9 @@ from migrator.reports.forecast import forecast
 from migrator.state import Store
 from migrator.state.records import Lease
 from migrator.workspace import Workspace
+from migrator.workspace.budgets import DayLimits
 
 T = TypeVar("T")
-
-LONGEST_WAIT = 300.0  # seconds that a server may ask for; beyond that the mailbox is for the next run
-ATTEMPTS = 4  # of one pass; each begins by looking at what the one before left open
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,12 @@ class Crew:
     def _slots(self, mailbox: Mailbox, kind: PassKind, wanted: Mapping[ServerName, int]) -> Iterator[None]:
         servers = " and ".join(sorted(wanted))
         held = Hold(HeldBy.CONNECTIONS, f"other mailboxes have the connections that {servers} may have")
-        with self._budget.slots(wanted, waiting=lambda: self._clerk.held(mailbox, kind, held)):
+
+        def waiting() -> None:
+            self._refuse_to_begin(mailbox)
+            self._clerk.held(mailbox, kind, held)
+
+        with self._budget.slots(wanted, waiting):
             self._clerk.held(mailbox, kind, WORKING)
             yield
 
@@ -131,7 +134,9 @@ class Crew:
     def visit(self, mailbox: Mailbox, side: Side) -> Iterator[Session]:
         """A session outside a pass, with its connection slot."""
         with (
-            self._budget.slots({mailbox.source if side == "source" else mailbox.target: 1}),
+            self._budget.slots(
+                {mailbox.source if side == "source" else mailbox.target: 1}, lambda: self._refuse_to_begin(mailbox)
+            ),
             self.session(mailbox, side) as session,
         ):
             yield session
@@ -155,20 +160,24 @@ class Crew:
 
     def inspect(self, mailbox: Mailbox, kind: PassKind, work: Callable[[CopyJob], T]) -> T:
         """`work` that only reads, on one mailbox, under its lease; tried again like a pass."""
-        with self.job(mailbox, kind) as job:
-            return self._retrying()(work, job)
+        found: T = retrying(self._stop)(self._paced, mailbox, kind, work)
+        return found
+
+    def _refuse_to_begin(self, mailbox: Mailbox) -> None:
+        if self._stop.draining():
+            raise Stopped(f"{mailbox.address} was not begun", remedy="Run the same command again.")
 
     def _attempt(self, work: Callable[[Mailbox], T], mailbox: Mailbox) -> T | MigratorError:
         try:
-            if self._stop.draining():
-                raise Stopped(f"{mailbox.address} was not begun", remedy="Run the same command again.")
+            self._refuse_to_begin(mailbox)
             return work(mailbox)
         except MigratorError as error:
             return error
 
     def _one_pass(self, wave: WaveName, mailbox: Mailbox, kind: PassKind) -> PassReport:
         try:
-            report = self._retrying(partial(self._tell_retry, mailbox, kind))(self._paced_pass, wave, mailbox, kind)
+            attempts = retrying(self._stop, partial(self._tell_retry, mailbox, kind))
+            report: PassReport = attempts(self._paced, mailbox, kind, partial(self._journalled, wave))
         except MigratorError as error:
             if isinstance(error, Locked):
                 self._clerk.held(mailbox, kind, Hold(HeldBy.LEASE, str(error)))
@@ -177,14 +186,14 @@ class Crew:
         self._progress.finished(mailbox, report)
         return report
 
-    def _paced_pass(self, wave: WaveName, mailbox: Mailbox, kind: PassKind) -> PassReport:
+    def _paced(self, mailbox: Mailbox, kind: PassKind, work: Callable[[CopyJob], T]) -> T:
         """One attempt. What the budgets hold back for long waits without lease and connections, and goes on then."""
         pacer = self._pacer(kind)
         while True:
             pacer.admit(mailbox, self._wave.window.end if self._wave.window else None)
             try:
                 with self.job(mailbox, kind) as job:
-                    return self._journalled(wave, job)
+                    return work(job)
             except HeldBack:
                 self._clerk.left(mailbox)
             except ServerBusy as error:
@@ -216,21 +225,6 @@ class Crew:
         error = call.outcome.exception() if call.outcome else None
         self._clerk.left(mailbox)
         self._clerk.held(mailbox, kind, Hold(HeldBy.RETRY, f"tried again soon: {error}"))
-
-    def _retrying(self, before_sleep: Callable[[RetryCallState], None] | None = None) -> Retrying:
-        return Retrying(
-            retry=retry_if_exception_type(Transient),
-            wait=_wait,
-            stop=stop_after_attempt(ATTEMPTS),
-            sleep=self._sleep,
-            before_sleep=before_sleep,
-            reraise=True,
-        )
-
-    def _sleep(self, seconds: float) -> None:
-        deadline = monotonic() + seconds
-        while monotonic() < deadline and not self._stop.now():
-            sleep(min(0.2, max(0.0, deadline - monotonic())))
 
     def _journalled(self, wave: WaveName, job: CopyJob) -> PassReport:
         """One attempt, with its beginning and its end in the state, so that `status` can tell after a crash."""
@@ -282,17 +276,6 @@ def connections(mailbox: Mailbox, kind: PassKind, lanes: int) -> dict[ServerName
 def _budgets(workspace: Workspace) -> dict[ServerName, Budget]:
     """What migrator.yaml says, of each server and of all together."""
     config = workspace.config
-    limits = {ALL: config.limits, **{name: server.limits for name, server in config.servers.items()}}
-    return {name: Budget(each.rate, each.bytes_per_day) for name, each in limits.items()}
-
-
-def _wait(call: RetryCallState) -> float:
-    """The pause that the server asked for, else an exponential one; what all its mailboxes wait for is no pause."""
-    error = call.outcome.exception() if call.outcome else None
-    if isinstance(error, ServerBusy) and not error.alone:
-        return 0.0
-    asked = error.retry_after if isinstance(error, Transient) else None
-    return min(asked, LONGEST_WAIT) if asked is not None else _BACK_OFF(call)
-
-
-_BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=30)
+    limits: dict[ServerName, DayLimits] = {name: server.limits for name, server in config.servers.items()}
+    limits[ALL] = config.limits
+    return {name: Budget(each.limit, each.bytes_per_day) for name, each in limits.items()}

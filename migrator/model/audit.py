@@ -58,7 +58,7 @@ MEANING: Mapping[AuditGrade, str] = MappingProxyType(
         AuditGrade.B: "the same mail; line endings, or a few flags or dates, differ, or other mail is there too",
         AuditGrade.C: "all mail is there, with marks that differ or in other places: have a look",
         AuditGrade.NONE: "not audited, or nothing to compare yet",
-        AuditGrade.F: "mail is missing, doubled or altered",
+        AuditGrade.F: "mail is missing, doubled or altered, or a folder could not be read",
     }
 )
 # The share of the messages compared that may have a fault, for each grade; what is not named may have none.

@@ -30,6 +30,9 @@ class Hold:
     until: datetime | None = None
 
 
+WORKING = Hold(HeldBy.NOTHING, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Doing:
     """One mailbox of a run: its pass (`started` None: not begun), how far it is, and what it waits for since when.

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 MINUTE = timedelta(minutes=1)
-LONGEST = timedelta(days=8)  # any weekly plan has shown all of itself by then, also in the week of a clock change
+LONGEST = timedelta(
+    days=15
+)  # a weekly plan has shown all of itself: an hour that a clock change takes comes a week later
 EVERY_DAY = frozenset(range(7))
 
 

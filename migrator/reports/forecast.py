@@ -1,7 +1,7 @@
 """What is left of a wave's copying, and how long it will take: from the state alone, so restarts do not matter."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -52,8 +52,10 @@ def left_of(doing: Doing) -> int:
     return work(doing.planned_octets - doing.octets, doing.planned_messages - doing.messages)
 
 
-def _pairs(store: Store, wave: WaveName, boxes: Iterable[Mailbox]) -> dict[tuple[ServerName, ServerName], _Pair]:
-    doings, last, counts = store.doings.of(wave), store.mailboxes.all_last(), store.ledger.counts_all()
+def _pairs(store: Store, wave: WaveName, boxes: Sequence[Mailbox]) -> dict[tuple[ServerName, ServerName], _Pair]:
+    doings, last = store.doings.of(wave), store.mailboxes.all_last()
+    unknown = any(box.address not in last and box.address not in doings for box in boxes)
+    counts = store.ledger.counts_all() if unknown else {}  # only for the average that those count as
     pairs: dict[tuple[ServerName, ServerName], _Pair] = defaultdict(_Pair)
     for box in boxes:
         pair, doing, record = pairs[box.source, box.target], doings.get(box.address), last.get(box.address)

@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 from migrator.model.audit import AuditGrade, AuditRecord
 from migrator.model.names import Address
 from migrator.state.engine import Database
-from migrator.state.text import read_time, run, run_many, upsert, written
+from migrator.state.text import read_time, run, run_many, some, upsert, written
 
 _COLUMNS = ("at", "grade", "mode", "compared", "counts")
 _PUT = upsert("content_audit", ("mailbox",), _COLUMNS)
-_ALL = f"SELECT mailbox, {', '.join(_COLUMNS)} FROM content_audit ORDER BY mailbox"
+_OF = f"SELECT mailbox, {', '.join(_COLUMNS)} FROM content_audit WHERE mailbox IN "
 
 
 class Audits:
@@ -29,9 +29,9 @@ class Audits:
 
     def of(self, addresses: Iterable[Address]) -> Mapping[Address, AuditRecord]:
         """The last audits of those mailboxes that ever had one."""
-        wanted = frozenset(addresses)
         with self._database.read_text() as connection:
-            records = (_record(*row) for row in run(connection, _ALL) if row[0] in wanted)
+            rows = (run(connection, _OF + marks, *few) for few, marks in some(sorted(addresses)))
+            records = [_record(*row) for part in rows for row in part]
             return {record.address: record for record in records}
 
 

@@ -11,7 +11,6 @@ from migrator.state.engine import Database
 from migrator.state.leases import require
 from migrator.state.records import (
     Counts,
-    FolderCounts,
     FolderRecord,
     GoneCounts,
     IntentRecord,
@@ -53,45 +52,20 @@ class Ledger:
             require(connection, lease)
             folders.drop(connection, folder_id)
 
-    def rows(self, folder_id: int, first: int = 1, last: int | None = None) -> list[LedgerRow]:
-        """Rows (also the gone ones) with first <= source UID <= last (None: to the end), by ascending source UID."""
+    def rows(self, folder_id: int) -> list[LedgerRow]:
+        """All rows of a folder (also the gone ones), by ascending source UID."""
         with self._database.read_text() as connection:
-            return looks.rows(connection, folder_id, first, last)
+            return looks.rows(connection, folder_id)
 
     def rows_of(self, folder_id: int, uids: Sequence[int]) -> dict[int, LedgerRow]:
         """The rows of these source UIDs (also the gone ones), by source UID; one that has no row is left out."""
         with self._database.read_text() as connection:
             return looks.rows_of(connection, folder_id, uids)
 
-    def live_uids(self, folder_id: int) -> "array[int]":
-        """Source UIDs, ascending, of the rows whose message is still on the source. 8 octets each."""
-        with self._database.read_text() as connection:
-            return looks.source_uids(connection, folder_id, gone=False)
-
-    def gone_uids(self, folder_id: int) -> "array[int]":
-        """Source UIDs, ascending, of the rows whose message is no longer on the source."""
-        with self._database.read_text() as connection:
-            return looks.source_uids(connection, folder_id, gone=True)
-
     def target_uids(self, folder_id: int) -> "array[int]":
         """Target UIDs that the rows name (also the gone ones), ascending."""
         with self._database.read_text() as connection:
             return looks.target_uids(connection, folder_id)
-
-    def failed_uids(self, folder_id: int) -> list[int]:
-        """Source UIDs, ascending, of the messages that failed and are still on the source: each pass tries again."""
-        with self._database.read_text() as connection:
-            return looks.failed_uids(connection, folder_id)
-
-    def skipped_uids(self, folder_id: int, reason: str) -> list[int]:
-        """Source UIDs, ascending, of the messages that were skipped for this reason and are still on the source."""
-        with self._database.read_text() as connection:
-            return looks.skipped_uids(connection, folder_id, reason)
-
-    def folder_counts(self, folder_id: int) -> FolderCounts:
-        """What a folder's rows sum up to; one walk over them."""
-        with self._database.read_text() as connection:
-            return looks.counts(connection, folder_id)
 
     def commit(
         self,

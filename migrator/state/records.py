@@ -195,15 +195,6 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderCounts:
-    """Rows of a folder: messages still on the source, of these the failed ones, the highest target UID (0: none)."""
-
-    live: int
-    failed: int
-    max_target_uid: int
-
-
-@dataclass(frozen=True, slots=True)
 class GoneCounts:
     """Of one folder's rows: those whose message is on the source, and those gone from it that may be mirrored."""
 

@@ -40,20 +40,30 @@ def _zone(text: str) -> str:
 TimeOfDay = Annotated[int, BeforeValidator(parse_time), PlainSerializer(show_time, return_type=str)]
 
 
-class WorkspaceLimits(Section):
-    """What may be asked of all servers together; null: no limit."""
+class RateLimits(Section):
+    """How much in a second; null: no limit."""
 
-    connections: Count | None = None
     bytes_per_second: PositiveSize | None = None
     messages_per_second: Count | None = None
-    bytes_per_day: PositiveSize | None = None
 
     @property
-    def rate(self) -> Rate:
+    def limit(self) -> Rate:
         return Rate(self.bytes_per_second, self.messages_per_second)
 
 
-class Limits(WorkspaceLimits):
+class DayLimits(RateLimits):
+    """The same, and how much in a day."""
+
+    bytes_per_day: PositiveSize | None = None
+
+
+class WorkspaceLimits(DayLimits):
+    """What may be asked of all servers together; null: no limit. One mailbox's pass takes four connections."""
+
+    connections: Annotated[int, Field(ge=4, le=1_000_000)] | None = None
+
+
+class Limits(DayLimits):
     """What may be asked of a server at once, over all mailboxes; what is read from it and written to it counts."""
 
     connections: Count = 20
@@ -66,11 +76,8 @@ class Limits(WorkspaceLimits):
         return self
 
 
-class WindowRate(Section):
+class WindowRate(RateLimits):
     """A rate of its own while a window holds."""
-
-    bytes_per_second: PositiveSize | None = None
-    messages_per_second: Count | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -107,7 +114,7 @@ class WindowSettings(Section):
     @property
     def _rate(self) -> Rate:
         if isinstance(self.rate, WindowRate):
-            return Rate(self.rate.bytes_per_second, self.rate.messages_per_second)
+            return self.rate.limit
         return STOP if self.rate == "stop" else FULL
 
 

@@ -16,8 +16,8 @@ from migrator.dispatch.bucket import BURST, Bucket
 from migrator.dispatch.budget import FEWEST, RECOVERY
 from migrator.dispatch.budgets import ALL, UNSAID, Budget, Budgets
 from migrator.dispatch.daybook import DayBook
-from migrator.dispatch.pacer import PATIENCE, WORKING, HeldBack, Pacer, WindowTooShort
-from migrator.model.doing import HeldBy, Hold
+from migrator.dispatch.pacer import PATIENCE, HeldBack, Pacer, WindowTooShort
+from migrator.model.doing import WORKING, HeldBy, Hold
 from migrator.model.errors import Stopped
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName
@@ -269,7 +269,7 @@ def test_the_operator_s_stop_ends_a_wait() -> None:
     assert world.clock.at < 4
     resting = World(plan=REST)
     resting.stop.drain = lambda: resting.clock.at > 3
-    with pytest.raises(Stopped, match="not begun"):
+    with pytest.raises(Stopped, match="stops all copying"):
         resting.pacer.admit(BOX, None)
     assert resting.clock.at < 4
 
@@ -292,9 +292,9 @@ def test_a_server_that_asks_for_patience_gets_it_from_all_its_mailboxes() -> Non
 def test_a_server_that_asked_for_patience_gets_half_the_connections_and_slowly_more_again() -> None:
     clock = FakeClock()
     budget = ConnectionBudget({OLD: 20, NEW: 3}, clock=clock)
-    assert budget.ease(OLD, rest=30.0) == 10
-    assert (budget.limit(OLD), budget.limit(NEW)) == (10, 3)
-    clock.at = 30 + RECOVERY * 2
+    assert budget.ease(OLD, rest=300.0) == 10
+    assert (budget.limit(OLD), budget.limit(NEW)) == (10, 3), "while it rests, too"
+    clock.at = 300 + RECOVERY * 2
     assert budget.limit(OLD) == 12
     clock.at += RECOVERY * 100
     assert budget.limit(OLD) == 20
@@ -313,6 +313,6 @@ def test_all_servers_together_never_get_more_than_their_limit() -> None:
         assert sum(granted.values()) == 5
         with budget.slots({OLD: 1}):
             assert budget._grant({NEW: 1}) is None
-    with budget.slots({OLD: 9, NEW: 9}, lambda: waited.append("")) as granted:
-        assert sum(granted.values()) <= 6
+    with budget.slots({OLD: 9, NEW: 9}, lambda: waited.append("")):
+        assert budget._grant({OLD: 1}) is None, "what is more than all may have is alone"
     assert waited == []

@@ -100,3 +100,10 @@ def test_the_next_day_begins_where_this_one_ends(instant: datetime, zone: ZoneIn
     assert instant < tomorrow <= instant + timedelta(hours=25)
     assert plan.day(tomorrow) > plan.day(instant)
     assert plan.day(tomorrow - timedelta(seconds=1)) == plan.day(instant)
+
+
+def test_an_hour_that_a_clock_change_takes_comes_a_week_later() -> None:
+    """Open only from 2 to 3 on Sundays: on the last of March Berlin has no such hour."""
+    week = (RateWindow(120, 180, FULL, frozenset({6})), RateWindow(0, 1440, STOP))
+    opens = Timetable(ZoneInfo("Europe/Berlin"), week).reopens(datetime(2026, 3, 22, 3, 0, tzinfo=UTC))
+    assert opens == datetime(2026, 4, 5, 0, 0, tzinfo=UTC)
