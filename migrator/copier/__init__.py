@@ -6,7 +6,7 @@ ledger does not know, in batches, from one connection to another. The way throug
     job         what a pass needs to know; its errors
     copy        the pass: lease, the past, folders, report
     lease       one workspace at a time: a lease mailbox on the target
-    changes     which folders have to be looked into; preview: the dry run
+    changes     which folders have to be looked into; preview: the dry run; idle: when there is nothing to do
     snapshot    both sides as LIST shows them
     folders     which source folder goes where (pure); aliases: what clients call them
     forward     one source folder: look, plan, slices, books; left_out: folders that go nowhere

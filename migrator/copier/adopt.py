@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from migrator.copier.job import FolderChanged
 from migrator.copier.lanes import Lane
 from migrator.copier.match import look, match, match_digest
 from migrator.copier.resolve import rows_of, unknown
 from migrator.copier.work import FolderWork, Pass
-from migrator.model.message import ON_NEITHER, Mirrored, Outcome
+from migrator.model.message import ON_NEITHER, ON_TARGET, Mirrored, Outcome
 from migrator.state.records import FolderRecord, LedgerRow
-
-ON_TARGET = frozenset({Outcome.COPIED, Outcome.PRESENT})
 
 
 def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int], anew: bool = False) -> list[LedgerRow]:
@@ -21,6 +20,8 @@ def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int],
     and the report says what was found in it.
     """
     listed = shared.snapshot.target.folders.get(work.destination_name)
+    if listed and listed.status and listed.status.uidvalidity != work.uidvalidity:
+        raise FolderChanged(f"{work.destination_name!r} was made anew during the pass")
     if not listed or not listed.status or not listed.status.messages:
         if anew:
             _tell(shared, work, 0, len(candidates), 0)

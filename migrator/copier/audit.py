@@ -18,14 +18,14 @@ from migrator.copier.compare import compare
 from migrator.copier.content import Content
 from migrator.copier.folders import map_folders
 from migrator.copier.job import CopyJob
-from migrator.copier.judge import ON_TARGET, Judge, Known, Rules, Suspect, across_folders
+from migrator.copier.judge import Judge, Known, Rules, Suspect, across_folders
 from migrator.copier.left_out import NOWHERE, known_places
 from migrator.copier.sample import Keys, in_sample, stand_in, to_read
 from migrator.copier.snapshot import SideView, view
 from migrator.imap import Folder, Session
 from migrator.imap.errors import CommandRefused
 from migrator.model.audit import Aside, Dispute, Disputed, Finding, FolderAudit, Kind, MailboxAudit, Mode
-from migrator.model.message import Meant
+from migrator.model.message import ON_TARGET, Meant
 from migrator.model.names import FolderName
 from migrator.state.records import FolderRecord
 
@@ -237,11 +237,22 @@ class _Audit:
         found = {uid: stand_in(key) for uid, key in (stand_ins or {}).items()}
         if uids:
             if session is self._source:
-                self._job.pace.spend(self._job.mailbox, len(uids), sum(look.metas[uid].size for uid in uids))
                 session.examine(look.name)
-            found = {uid: one for uid, one in found.items() if uid not in set(uids)}
-            found |= read(self._job, session, look, uids)
+            for uid in uids:
+                found.pop(uid, None)
+            came = read(self._job, session, look, uids, paced=session is self._source)
+            self._note_unread(session, look, [uid for uid in uids if uid not in came])
+            found |= came
         return found
+
+    def _note_unread(self, session: Session, look: FolderLook, uids: Sequence[int]) -> None:
+        """Of messages whose bodies did not come, those that are still there are findings; the others went away."""
+        for meta in session.scan(uids) if uids else ():
+            mine = session is self._source
+            what = "listed, but its content was not sent"
+            one = Finding(Kind.UNREAD, look.name, meta.uid, None, None, what)
+            other = Finding(Kind.UNREAD, None, None, look.name, meta.uid, what)
+            self._books.unread.append(one if mine else other)
 
 
 def _settled(disputes: Iterable[Disputed], suspects: Iterable[Suspect]) -> Iterator[Disputed]:

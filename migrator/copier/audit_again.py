@@ -109,7 +109,7 @@ def _arrived(job: CopyJob, target: Session, looks: Looks, lost: Sequence[Seen]) 
             before = looks.get(("target", name))
             same = before is not None and before.selected.uidvalidity == look.selected.uidvalidity
             new = [uid for uid in sorted(look.metas) if not same or (before and uid >= before.uidnext)]
-            fresh += seen(look, read(job, target, look, new), keep_all)
+            fresh += seen(look, read(job, target, look, new, paced=False), keep_all)
     return {id(mine) for mine, _ in compare(lost, fresh).same}
 
 

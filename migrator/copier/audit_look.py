@@ -1,6 +1,7 @@
 """One side of an audit: what a folder holds, read without changing anything in it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from migrator.copier.compare import Seen
@@ -10,6 +11,7 @@ from migrator.copier.plan import KeptFlags
 from migrator.copier.sample import Keys
 from migrator.copier.scan import canaries
 from migrator.imap import Body, Selected, Session, Status
+from migrator.imap.errors import CommandRefused
 from migrator.imap.grammar import date_fits
 from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
@@ -28,10 +30,6 @@ class FolderLook:
     metas: Mapping[int, MessageMeta]
     canaries: int = 0
     uidnext: int = 1
-
-    @property
-    def octets(self) -> int:
-        return sum(meta.size for meta in self.metas.values())
 
 
 NOWHERE_YET = Selected(0, 1, 0, 0, frozenset(), False, True)
@@ -63,20 +61,26 @@ def keys(session: Session, look: FolderLook) -> Keys:
     return {uid: (names.get(uid) or dates.get(uid, ""), meta.size) for uid, meta in look.metas.items()}
 
 
-def read(job: CopyJob, session: Session, look: FolderLook, uids: Sequence[int]) -> dict[int, Content]:
-    """Messages of the selected folder, read in full; those that went away meanwhile are absent."""
-    return {body.uid: content(body.chunks) for body in _bodies(job, session, look, uids)}
+def read(job: CopyJob, session: Session, look: FolderLook, uids: Sequence[int], paced: bool) -> dict[int, Content]:
+    """Messages of the selected folder, read in full; what the server did not send is absent.
+
+    `paced`: they are paid for from the budgets (a message once, not on both sides).
+    """
+    return {body.uid: content(body.chunks) for body in _bodies(job, session, look, uids, paced)}
 
 
-def _bodies(job: CopyJob, session: Session, look: FolderLook, uids: Sequence[int]) -> Iterator[Body]:
+def _bodies(job: CopyJob, session: Session, look: FolderLook, uids: Sequence[int], paced: bool) -> Iterator[Body]:
     """The messages one after the other, stopping where the operator says so."""
     chunks = [uids[at : at + CHUNK] for at in range(0, len(uids), CHUNK)]
     fetcher = session.fetcher()
     for number, chunk in enumerate(chunks):
         job.checkpoint()
         for ahead in chunks[number : number + 2] if number == 0 else chunks[number + 1 : number + 2]:
+            if paced:
+                job.pace.spend(job.mailbox, len(ahead), sum(look.metas[uid].size for uid in ahead))
             fetcher.request(ahead)
-        yield from fetcher.replies()
+        with suppress(CommandRefused):  # what it refuses to send is absent
+            yield from fetcher.replies()
         job.progress.copied(job.mailbox, len(chunk), sum(look.metas[uid].size for uid in chunk))
 
 

@@ -56,6 +56,12 @@ def with_faults(
             faults[at][one.verdict] += 1
         else:
             asides[at][one.verdict] += 1
+    unread = list(unread)
+    for message_unread in unread:
+        if message_unread.uid is not None and message_unread.folder:
+            faults["source", message_unread.folder][Kind.UNREAD] += 1
+        elif message_unread.target_uid is not None and message_unread.target_folder:
+            faults["target", message_unread.target_folder][Kind.UNREAD] += 1
     shown: set[FolderName | None] = set()
     for folder in folders:
         places = [("source", folder.source)] if folder.source else []
@@ -66,4 +72,8 @@ def with_faults(
         others = sum((asides[at] for at in places), Counter[Aside]())
         yield replace(folder, faults=mine, asides=others)
     for finding in unread:
-        yield FolderAudit(finding.folder, finding.target_folder, 0, 0, faults={Kind.UNREAD: 1})
+        if (
+            finding.uid is None and finding.target_uid is None
+        ):  # a whole folder; its target has a line, where it has one
+            target = None if finding.folder else finding.target_folder
+            yield FolderAudit(finding.folder, target, 0, 0, faults={Kind.UNREAD: 1})

@@ -7,8 +7,9 @@ from dataclasses import replace
 from migrator.copier.changes import Records, failing_folders, map_mailbox, record_of, records_of, unchanged
 from migrator.copier.folders import FolderPair
 from migrator.copier.forward import ForwardFolder
+from migrator.copier.idle import nothing_to_do
 from migrator.copier.job import CopyJob, SourceLooksEmpty
-from migrator.copier.lanes import Lanes, LaneStopped, Work
+from migrator.copier.lanes import Lane, Lanes, LaneStopped, Work
 from migrator.copier.lease import Keeper, TargetLease
 from migrator.copier.left_out import refused, skipped
 from migrator.copier.plan import CopyPolicy
@@ -36,7 +37,10 @@ def copy_mailbox(job: CopyJob) -> PassReport:
     Raises Transient errors (Unreachable, FolderChanged, Backoff, ...), after which the whole pass may be tried again;
     Refused ones (OverQuota, SourceLooksEmpty, TargetTaken, ...); Stopped at a checkpoint when the operator said so.
     """
-    with _holding(job) as shared:
+    lanes = Lanes(job)
+    if job.kind is PassKind.DELTA and (report := _idle(job, lanes.first)):
+        return report
+    with _holding(job, lanes) as shared:
         _settle_the_past(shared)
         if job.kind is PassKind.REVERSE:
             reverse_folders(shared)
@@ -49,7 +53,7 @@ def copy_mailbox(job: CopyJob) -> PassReport:
 
 def resolve(job: CopyJob) -> None:
     """Look what became of appends of unknown outcome; every pass begins with this."""
-    with _holding(job) as shared:
+    with _holding(job, Lanes(job)) as shared:
         resolve_direct(shared, shared.lanes.first)
         resume_staged(shared, shared.lanes.first)
         take_back(shared)
@@ -57,17 +61,28 @@ def resolve(job: CopyJob) -> None:
 
 def sweep(job: CopyJob) -> SweepReport:
     """Remove late copies that dead runs left on the target: the gate before the cutover, never later (I4)."""
-    with _holding(job) as shared:
+    with _holding(job, Lanes(job)) as shared:
         return sweep_folders(shared, shared.lanes.first)
 
 
+def _idle(job: CopyJob, lane: Lane) -> PassReport | None:
+    """The report when there is nothing to do: then the connections are closed. Else they stay, for the pass."""
+    try:
+        report = nothing_to_do(job, lane)
+    except BaseException:
+        lane.abort()
+        raise
+    if report:
+        lane.close()
+    return report
+
+
 @contextmanager
-def _holding(job: CopyJob) -> Iterator[Pass]:
+def _holding(job: CopyJob, lanes: Lanes) -> Iterator[Pass]:
     """The target's lease held, and then both sides listed: what another workspace did before is seen.
 
     All connections are dropped on error, else logged out.
     """
-    lanes = Lanes(job)
     try:
         run = job.lease.holder
         holder = f"{run.user} on {run.host} (pid {run.pid})"

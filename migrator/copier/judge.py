@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from migrator.copier.compare import Comparison, Pair, Seen, compare, equal
 from migrator.model.audit import Aside, Dispute, Disputed, Kind
-from migrator.model.message import ALTERED, Flags, Grade, Meant, Outcome
+from migrator.model.message import ALTERED, ON_NEITHER, ON_TARGET, Flags, Grade, Meant
 from migrator.model.names import FolderName
 from migrator.state.records import LedgerRow
 
-ON_TARGET = frozenset({Outcome.COPIED, Outcome.PRESENT})
 _WORDS = {Grade.L3: "NUL octets were replaced", Grade.L4: "8-bit octets in the header were replaced"}
 _MOVED_HERE = "not from its folder on the source"
 
@@ -153,6 +152,8 @@ class Judge:
             if message.uid >= known.watermark:
                 return Suspect(Aside.PENDING, message, None, "new on the source since the last pass")
             return Suspect(Kind.LOST, message, None, "the ledger has no row for it")
+        if row.reason in ON_NEITHER:
+            return Suspect(Aside.PENDING, message, None, "back on the source since the last pass")
         if row.outcome not in ON_TARGET:
             meant = self._rules.accepted or row.reason in frozenset(Meant)
             return Suspect(Aside.MEANT if meant else Kind.LOST, message, None, f"{row.outcome}: {row.reason}")

@@ -3,7 +3,7 @@
 A plan of its own, for the copy plan has no Delete. It shows in the dry run; `removal` carries it out.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migrator.copier.plan import same_flags
@@ -69,12 +69,9 @@ def may_be_removed(row: LedgerRow) -> bool:
     return row.outcome is Outcome.COPIED and row.target_uid is not None and not row.reason
 
 
-def judge(rows: Sequence[LedgerRow], on_source: Collection[int], on_target: Mapping[int, MessageMeta]) -> Judged:
-    """Which of `rows` are to be removed, both sides having been asked again; `on_target` is by target UID.
-
-    What the source shows again is left as it is: the next pass finds it.
-    """
-    gone = [row for row in rows if row.source_uid not in on_source and may_be_removed(row)]
+def judge(rows: Sequence[LedgerRow], on_target: Mapping[int, MessageMeta]) -> Judged:
+    """Which of `rows`, all gone from the source, are to be removed; `on_target` is by target UID, asked again."""
+    gone = [row for row in rows if may_be_removed(row)]
     there = [
         (row, on_target[row.target_uid]) for row in gone if row.target_uid is not None and row.target_uid in on_target
     ]

@@ -6,13 +6,16 @@ does anything else, and then decides anew.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 
 from migrator.copier.folders import DeletionsPolicy
-from migrator.copier.job import CopyJob
+from migrator.copier.job import CopyJob, FolderChanged
+from migrator.copier.left_out import NOWHERE
 from migrator.copier.mirror import GoneIn, Judged, MirrorPlan, judge, plan_mirror, removed_row, touched_row
 from migrator.copier.work import Pass
 from migrator.imap import Session
+from migrator.imap.errors import CommandRefused
 from migrator.imap.scanning import Glance
 from migrator.model.message import Mirrored
 from migrator.state.records import (
@@ -68,6 +71,8 @@ def planned(job: CopyJob, newly: Mapping[int, int] = MappingProxyType({})) -> Mi
     moved = job.ledger.moved(address)
     folders = []
     for count in counts:
+        if records[count.folder_id].target_name == NOWHERE:
+            continue  # its operator left it out after it was copied: it has no counterpart any more
         more = newly.get(count.folder_id, 0)
         elsewhere = moved.get(count.folder_id, 0)
         folders.append(GoneIn(records[count.folder_id], count.live - more, count.removable + more, elsewhere))
@@ -95,9 +100,13 @@ def take_back(shared: Pass) -> None:
 
 def _unmark(shared: Pass, record: FolderRecord, intent: IntentRecord) -> list[LedgerRow]:
     target = shared.lanes.first.target
+    if record.target_name == NOWHERE:
+        return []  # left out since: where it went is not known any more
     found = shared.job.ledger.rows_of(record.id, intent.uids)
     rows = {row.target_uid: row for row in found.values() if row.target_uid is not None and row.gone}
     now = _open(target, record, list(rows))
+    if not now.uidvalidity and record.target_name in shared.snapshot.target.folders:
+        raise FolderChanged(f"{record.target_name!r} on the target cannot be looked into, and it has marks of ours")
     if now.uidvalidity != intent.uidvalidity:
         return []  # made anew: none of ours is in it
     marked = [
@@ -164,8 +173,12 @@ def _remove_from(shared: Pass, record: FolderRecord, rows: Sequence[LedgerRow]) 
     now = _open(target, record, [row.target_uid for row in rows if row.target_uid is not None])
     if now.uidvalidity != record.target_uidvalidity:
         return []  # made anew, or taken away: the next pass sees to it
-    judged = judge(rows, (), now.messages)
-    done = [*judged.settled, *_expunge(target, judged, now)]
+    judged = judge(rows, now.messages)
+    try:
+        removed = _expunge(target, judged, now)
+    except CommandRefused as error:
+        removed = _left_alone(shared, record, judged, error)
+    done = [*judged.settled, *removed]
     if kept := sum(row.reason == Mirrored.TOUCHED for row in done):
         shared.tally.warn(
             f"{record.target_name}: {kept} messages gone from the source were kept: somebody changed them on the target"
@@ -183,7 +196,16 @@ def _expunge(target: Session, judged: Judged, now: Glance) -> list[LedgerRow]:
     left = target.expunge_those(marked) if marked else set()
     if left:
         target.store(sorted(left), DELETED, "-")  # the server did not remove them: nobody else shall
-    return [touched_row(row) if uid in alone or uid in left else removed_row(row) for uid, row in rows.items()]
+    return [touched_row(row) if uid in alone else removed_row(row) for uid, row in rows.items() if uid not in left]
+
+
+def _left_alone(shared: Pass, record: FolderRecord, judged: Judged, error: CommandRefused) -> list[LedgerRow]:
+    """The target lets nothing be removed from this folder: our marks go, its messages stay, and the others go on."""
+    shared.tally.warn(f"{record.target_name}: messages gone from the source stay on the target: {error}")
+    with suppress(CommandRefused):
+        uids = [row.target_uid for row in judged.remove if row.target_uid is not None]
+        shared.lanes.first.target.store(uids, DELETED, "-")
+    return []
 
 
 def _open(target: Session, record: FolderRecord, uids: Sequence[int]) -> Glance:

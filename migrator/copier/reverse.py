@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from migrator.copier.adopt import ON_TARGET, forget_places, rematch_source
+from migrator.copier.adopt import forget_places, rematch_source
 from migrator.copier.flags import carry_back_flags
 from migrator.copier.folders import FolderPair, FolderPolicy, Rule, map_folders
 from migrator.copier.lanes import Lane
@@ -15,7 +15,7 @@ from migrator.copier.strays import Lost, Stray, find_homes
 from migrator.copier.transfer import transfer
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap.errors import CommandRefused, FolderNameChanged
-from migrator.model.message import MessageMeta, Mirrored
+from migrator.model.message import ON_TARGET, MessageMeta, Mirrored
 from migrator.model.names import FolderName
 from migrator.state.records import Direction, FolderRecord, LedgerRow
 

@@ -35,6 +35,19 @@ class WindowTooShort(Refused):
     runbook = "mailboxes-failed"
 
 
+class CannotPause(Refused):
+    """The budgets hold back for long what cannot be continued, only begun anew: an audit."""
+
+    exit_code = ExitCode.FAILED_MAILBOXES
+    runbook = "mailboxes-failed"
+
+    def __init__(self, held: HeldBack) -> None:
+        super().__init__(
+            f"{held}; that is longer than an audit can wait",
+            remedy="Audit when the budgets and windows allow, or read less: `--sample 5%`.",
+        )
+
+
 @dataclass(frozen=True)
 class Pacer:
     """Holds passes of one kind back; `tell` hears of what a mailbox waits for, and when it goes on (WORKING)."""

@@ -19,7 +19,7 @@ from migrator.dispatch.clerk import Clerk
 from migrator.dispatch.clock import SystemClock
 from migrator.dispatch.daybook import DayBook
 from migrator.dispatch.leases import LeaseKeeper
-from migrator.dispatch.pacer import HeldBack, Pacer
+from migrator.dispatch.pacer import CannotPause, HeldBack, Pacer
 from migrator.dispatch.retries import retrying
 from migrator.imap import Session, connect
 from migrator.model.doing import WORKING, HeldBy, Hold
@@ -106,14 +106,15 @@ class Crew:
         return connect(server.endpoint, login, allow_plaintext=server.imap.allow_plaintext)
 
     @contextmanager
-    def job(self, mailbox: Mailbox, kind: PassKind) -> Iterator[CopyJob]:
-        """What one mailbox's pass needs, under the mailbox's lease and with its connection slots."""
+    def job(self, mailbox: Mailbox, kind: PassKind, slots: Mapping[ServerName, int] | None = None) -> Iterator[CopyJob]:
+        """What one mailbox's pass needs, under the mailbox's lease and with its connection slots; or what needs only
+        `slots`."""
         lanes = min(self._workspace.server(s).limits.per_mailbox for s in (mailbox.source, mailbox.target))
         while lanes > 1 and not self._budget.fits(connections(mailbox, kind, lanes)):
             lanes -= 1
         with (
             self._keeper.hold(f"mailbox:{mailbox.address}") as lease,
-            self._slots(mailbox, kind, connections(mailbox, kind, lanes)),
+            self._slots(mailbox, kind, slots or connections(mailbox, kind, lanes)),
         ):
             yield self._job(mailbox, kind, lease, lanes)
 
@@ -160,7 +161,7 @@ class Crew:
 
     def inspect(self, mailbox: Mailbox, kind: PassKind, work: Callable[[CopyJob], T]) -> T:
         """`work` that only reads, on one mailbox, under its lease; tried again like a pass."""
-        found: T = retrying(self._stop)(self._paced, mailbox, kind, work)
+        found: T = retrying(self._stop)(self._paced, mailbox, kind, work, one_each(mailbox))
         return found
 
     def _refuse_to_begin(self, mailbox: Mailbox) -> None:
@@ -186,15 +187,21 @@ class Crew:
         self._progress.finished(mailbox, report)
         return report
 
-    def _paced(self, mailbox: Mailbox, kind: PassKind, work: Callable[[CopyJob], T]) -> T:
-        """One attempt. What the budgets hold back for long waits without lease and connections, and goes on then."""
+    def _paced(
+        self, mailbox: Mailbox, kind: PassKind, work: Callable[[CopyJob], T],
+        slots: Mapping[ServerName, int] | None = None,
+    ) -> T:  # fmt: skip
+        """One attempt. What the budgets hold back for long waits without lease and connections, and goes on then; what
+        has `slots` of its own could only begin anew, and ends (CannotPause)."""
         pacer = self._pacer(kind)
         while True:
             pacer.admit(mailbox, self._wave.window.end if self._wave.window else None)
             try:
-                with self.job(mailbox, kind) as job:
+                with self.job(mailbox, kind, slots) as job:
                     return work(job)
-            except HeldBack:
+            except HeldBack as held:
+                if slots:
+                    raise CannotPause(held) from held
                 self._clerk.left(mailbox)
             except ServerBusy as error:
                 self._heed(mailbox, kind, error)
@@ -271,6 +278,11 @@ def connections(mailbox: Mailbox, kind: PassKind, lanes: int) -> dict[ServerName
     if mailbox.source == mailbox.target:
         return {mailbox.source: source + target}
     return {mailbox.source: source, mailbox.target: target}
+
+
+def one_each(mailbox: Mailbox) -> dict[ServerName, int]:
+    """The connections of what only reads on both sides."""
+    return {mailbox.source: 2} if mailbox.source == mailbox.target else {mailbox.source: 1, mailbox.target: 1}
 
 
 def _budgets(workspace: Workspace) -> dict[ServerName, Budget]:

@@ -9,7 +9,7 @@ from imapclient.exceptions import LoginError  # type: ignore[import-untyped]
 
 from migrator.imap.channel import Channel
 from migrator.imap.errors import CertificateRefused, ConnectionLost, PlaintextRefused, ProtocolViolation, Throttled
-from migrator.imap.login import Client, told_capabilities
+from migrator.imap.login import Client, plain_response, told_capabilities
 from migrator.imap.parser import Parser
 from migrator.imap.responses import backoff
 from migrator.imap.session import Session
@@ -109,7 +109,12 @@ def _log_in(client: Client, login: Login, peer: str) -> bytes:
         return bytes(client.login(login.user, secret))
     except (LoginError, imaplib.IMAP4.error, ValueError) as error:
         lost = isinstance(error.__context__, imaplib.IMAP4.abort)
-        raise _login_error(peer, login.user, str(error).replace(secret, "***"), lost) from None
+        raise _login_error(peer, login.user, _without(secret, login.user, str(error)), lost) from None
+
+
+def _without(secret: str, user: str, text: str) -> str:
+    """A server may repeat in its answer what it was sent."""
+    return text.replace(plain_response(user, secret), "***").replace(secret, "***")
 
 
 def _login_error(peer: str, user: str, text: str, lost: bool) -> MigratorError:

@@ -68,32 +68,37 @@ def create_folders(
 ) -> tuple[list[FolderName], dict[FolderName, MigratorError]]:
     """CREATE each (a special use as RFC 6154, 3), then LIST it: the names that are there now exactly so; errors of the
     others, FolderNameChanged among them, which names what appeared that is not in `known`."""
-    before, made, errors = set(known), list[FolderName](), dict[FolderName, MigratorError]()
-    asked = []
+    created = {}
     for name, raw in raws.items():
         use = uses.get(name)
         words = [b"(USE (%b))" % use.encode()] if use else []
-        created = channel.start(b"CREATE", astring(raw), *words)
-        asked.append((name, raw, created, channel.start(b"LIST", b'""', astring(raw))))
-    for name, raw, created, listed in asked:
-        channel.settle(listed)
+        created[name] = channel.start(b"CREATE", astring(raw), *words)
+    errors = dict[FolderName, MigratorError]()
+    for name, exchange in created.items():
         try:
-            channel.finish(created)
+            channel.finish(exchange)
         except (CommandRefused, Throttled) as error:
             errors[name] = error
-            continue
-        shown = _listed(_answers([channel.finish(listed)]), b"LIST")
-        if any(found == raw or found.upper() == raw.upper() == b"INBOX" for found, _, _ in shown):
-            made.append(name)
-            before.add(raw)
-        else:
-            errors[name] = FolderNameChanged(name, _appeared(channel, before | set(raws.values())))
-    return made, errors
+    # not in one pipeline with CREATE: Dovecot reads its list of folders once for all that comes in together
+    shown = _shown(channel.run_all([(b"LIST", b'""', astring(raw)) for raw in raws.values()]))
+    if hidden := [name for name in raws if name not in errors and raws[name] not in shown]:
+        now = _shown([channel.run(b"LIST", b'""', b'"*"')])
+        appeared = tuple(folder_name(found) for found in now - {*known, *raws.values()})
+        absent = [name for name in hidden if raws[name] not in now and (appeared or not _opens(channel, raws[name]))]
+        errors |= {name: FolderNameChanged(name, appeared) for name in absent}
+    return [name for name in raws if name not in errors], errors
 
 
-def _appeared(channel: Channel, before: set[bytes]) -> tuple[str, ...]:
-    now = _listed(_answers([channel.run(b"LIST", b'""', b'"*"')]), b"LIST")
-    return tuple(folder_name(found) for found, _, _ in now if found not in before)
+def _opens(channel: Channel, raw: bytes) -> bool:
+    """Whether a folder that LIST does not show is there all the same: Dovecot's list may lack, for the rest of the
+    session, what it made while another session changed the list (measured)."""
+    return channel.settle(channel.start(b"STATUS", astring(raw), b"(UIDVALIDITY)")).status == "OK"
+
+
+def _shown(exchanges: Iterable[Exchange]) -> set[bytes]:
+    """The names that LIST told, whichever of the commands they came with; INBOX as we write it."""
+    names = {raw for raw, _, _ in _listed(_answers(exchanges), b"LIST")}
+    return names | {raw.upper() for raw in names if raw.upper() == b"INBOX"}
 
 
 def _answers(done: Iterable[Exchange]) -> list[list[Token]]:

@@ -20,6 +20,11 @@ def told_capabilities(text: bytes) -> frozenset[str]:
     return frozenset(found[1].decode("ascii", "replace").upper().split()) if found else frozenset()
 
 
+def plain_response(user: str, password: str) -> str:
+    """What SASL PLAIN sends (RFC 4616), in base64: as secret as the password."""
+    return base64.b64encode(b"\0%b\0%b" % (user.encode(), password.encode())).decode()
+
+
 class CappedImap4(imaplib.IMAP4):
     """imaplib's protocol engine on a Wire, with its own read buffer: what is left in it after login is known."""
 
@@ -52,8 +57,7 @@ class CappedImap4(imaplib.IMAP4):
 
     def plain(self, user: str, password: str) -> bytes:
         """AUTHENTICATE PLAIN with its initial response (RFC 4959): one round trip. The text of the OK."""
-        response = base64.b64encode(b"\0%b\0%b" % (user.encode(), password.encode()))
-        status, data = self._simple_command("AUTHENTICATE", "PLAIN", response.decode())
+        status, data = self._simple_command("AUTHENTICATE", "PLAIN", plain_response(user, password))
         if status != "OK":
             raise self.error(data[-1])
         self.state = "AUTH"

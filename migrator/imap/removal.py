@@ -34,7 +34,9 @@ def expunge(channel: Channel, uids: Sequence[int]) -> set[int]:
         channel.finish(exchange)
     left: set[int] = set()
     for look in looks:
-        for parts in channel.finish(look).untagged:
+        channel.finish(look)
+    for each in (*exchanges, *looks):  # a server may answer the look before it says OK to the EXPUNGE ahead
+        for parts in each.untagged:
             answer = tokens(parts)
             if len(answer) > 2 and answer[1] == b"FETCH":
                 left.add(number(pairs(answer[2]).get(b"UID")))

@@ -67,7 +67,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """One folder as it is now: its UIDVALIDITY (0: it cannot be opened), and those of the messages asked for."""
+    """One folder as it is now: its UIDVALIDITY (0: it, or the look, was refused), and the messages asked for."""
 
     uidvalidity: int
     messages: Mapping[int, MessageMeta]
@@ -104,7 +104,7 @@ def glance(channel: Channel, asks: Sequence[tuple[Sequence[bytes], Sequence[int]
     for (opened, exchanges), (_, uids) in zip(asked, asks, strict=True):
         channel.settle(opened)
         metas = _metas(channel, _lines(channel, exchanges, 4 * len(uids) + SLICE, strict=False))
-        there = opened.status is not None and opened.status.status == "OK"
+        there = all(one.status is not None and one.status.status == "OK" for one in (opened, *exchanges))
         found.append(Glance(selected(opened).uidvalidity, metas) if there else Glance(0, {}))
     return found
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self
@@ -14,7 +14,7 @@ from migrator.imap.errors import CommandRefused, ProtocolViolation, Unsupported
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import LINE_LIMIT, astring, flag_list, folder_octets, uid_sets
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
-from migrator.imap.responses import expand, pairs, tokens
+from migrator.imap.responses import expand
 from migrator.imap.vanished import UidRanges
 from migrator.model.errors import MigratorError
 from migrator.model.message import Flags, MessageMeta
@@ -40,7 +40,8 @@ class Session:
         self._exists = 0
         # upper case, as offered after login
         self.capabilities = capabilities or _capabilities(channel.run(b"CAPABILITY"))
-        self._identity = channel.start(b"ID", b'("name" "migrator")') if self.has("ID") else None
+        if self.has("ID"):
+            channel.start(b"ID", b'("name" "migrator")')  # RFC 2971: for the server's log; nobody waits for its answer
         # from then on the server says VANISHED where it said EXPUNGE, which nobody here minds
         self._qresync = channel.start(b"ENABLE", b"QRESYNC") if self.has("QRESYNC") else None
         if self.has("LITERAL+"):
@@ -69,11 +70,6 @@ class Session:
     def abort(self) -> None:
         """Drop the connection at once, without a word; never raises. Half-sent messages are not stored."""
         self._channel.wire.abort()
-
-    @cached_property
-    def server_id(self) -> Mapping[str, str]:
-        """What the server says it is (RFC 2971); empty where it does not."""
-        return _identity(self._identity, self._channel) if self._identity else {}
 
     def has(self, capability: str) -> bool:
         """Whether the server offers `capability` ("MOVE", "CONDSTORE")."""
@@ -139,7 +135,7 @@ class Session:
             raise error
 
     def create_all(self, wanted: Sequence[tuple[FolderName, str | None]]) -> dict[FolderName, MigratorError]:
-        """The same for several (name, special use) in one round trip; the errors, by name."""
+        """The same for several (name, special use) in two round trips; the errors, by name."""
         raws = {name: self._octets(name) for name, _ in wanted}
         uses = dict(wanted)
         if unknown := {use for use in uses.values() if use is not None and use.lower() not in SPECIAL_USES}:
@@ -282,16 +278,3 @@ class Session:
 def _capabilities(done: Exchange) -> frozenset[str]:
     lines = [parts[0] for parts in done.untagged if parts[0].upper().startswith(b"CAPABILITY ")]
     return frozenset(word.decode("ascii", "replace").upper() for line in lines for word in line.split()[1:])
-
-
-def _identity(asked: Exchange, channel: Channel) -> Mapping[str, str]:
-    channel.settle(asked)
-    for parts in asked.untagged:
-        if parts[0].upper().startswith(b"ID (") and len(answer := tokens(parts)) > 1:
-            known = pairs(answer[1]).items()
-            return {
-                name.decode("utf-8", "replace").lower(): value.decode("utf-8", "replace")
-                for name, value in known
-                if isinstance(value, bytes)
-            }
-    return {}

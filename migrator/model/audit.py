@@ -180,8 +180,12 @@ class MailboxAudit:
         Disputes over a message that has a finding are not counted again: the copy of a lost one is in dispute too.
         """
         faults = Counter(finding.kind for finding in self.findings)
-        told = {(f.folder, f.uid) for f in self.findings} | {(f.target_folder, f.target_uid) for f in self.findings}
-        disputes = sum((d.folder, d.target_uid if d.uid is None else d.uid) not in told for d in self.disputes)
+        mine = {(f.folder, f.uid) for f in self.findings if f.uid is not None}
+        theirs = {(f.target_folder, f.target_uid) for f in self.findings if f.target_uid is not None}
+        disputes = sum(
+            (d.folder, d.uid) not in mine and (d.uid is not None or (d.folder, d.target_uid) not in theirs)
+            for d in self.disputes
+        )
         return {**{kind.value: faults[kind] for kind in Kind}, "normalised": self.normalised, "ledger": disputes}
 
     @property

@@ -31,6 +31,9 @@ class Outcome(StrEnum):
     FAILED = "failed"  # the reason gives the class
 
 
+ON_TARGET = frozenset({Outcome.COPIED, Outcome.PRESENT})
+
+
 class Meant(StrEnum):
     """Reasons for skipping a message that nobody misses. Any other one needs somebody's consent before the cutover."""
 

@@ -20,9 +20,13 @@ SELECT folder_id, sum(CASE WHEN gone = 0 THEN 1 ELSE 0 END), sum(CASE WHEN {_REM
 FROM message WHERE {_OURS} GROUP BY folder_id ORDER BY folder_id
 """
 _MOVED = f"""
-SELECT folder_id, count(*) FROM message WHERE {_OURS} AND {_REMOVABLE} AND digest IN (
-    SELECT digest FROM message WHERE {_OURS} AND gone = 0 AND target_uid IS NOT NULL AND digest IS NOT NULL
-) GROUP BY folder_id
+SELECT went.folder_id, sum(CASE WHEN went.number < live.number THEN went.number ELSE live.number END)
+FROM (
+    SELECT folder_id, digest, count(*) AS number FROM message WHERE {_OURS} AND {_REMOVABLE} GROUP BY folder_id, digest
+) AS went JOIN (
+    SELECT digest, count(*) AS number FROM message
+    WHERE {_OURS} AND gone = 0 AND target_uid IS NOT NULL AND digest IS NOT NULL GROUP BY digest
+) AS live ON live.digest = went.digest GROUP BY went.folder_id
 """
 _UIDS = f"""
 SELECT source_uid FROM message WHERE folder_id = ? AND source_uid > ? AND {_REMOVABLE} ORDER BY source_uid LIMIT ?
@@ -35,7 +39,10 @@ def counts(connection: Connection, address: Address) -> tuple[GoneCounts, ...]:
 
 
 def moved(connection: Connection, address: Address) -> dict[int, int]:
-    """By folder, how many of its removable rows have the content of a message that is on both sides elsewhere."""
+    """By folder, how many of its removable rows have the content of a message that is on both sides elsewhere.
+
+    One there vouches for one that went from a folder, not for all that are like it.
+    """
     return {int(folder_id): int(number) for folder_id, number in run(connection, _MOVED, address, address)}
 
 

@@ -24,11 +24,10 @@ def audit_wave(op: Operation, mode: Mode) -> WaveAudit:
     outcomes = op.crew.each(op.mailboxes, lambda mailbox: _audit(op, mailbox, kind, mode))
     now = datetime.now(UTC)
     mailboxes = tuple(
-        MailboxAudit(address, now, mode, error=str(one)) if isinstance(one, MigratorError) else one
+        MailboxAudit(address, now, mode, error=_words(one)) if isinstance(one, MigratorError) else one
         for address, one in outcomes.items()
     )
     found = WaveAudit(op.wave.name, mode, theirs, mailboxes)
-    op.store.audits.put(mailbox.record for mailbox in mailboxes if not mailbox.error)
     detail = {"grade": found.grade, "mode": str(mode), "mailboxes": len(mailboxes)}
     op.store.audit.record(op.actor, "content audited", wave=op.wave.name, detail=detail)
     return found
@@ -43,7 +42,12 @@ def _audit(op: Operation, mailbox: Mailbox, kind: PassKind, mode: Mode) -> Mailb
     try:
         done = op.crew.inspect(mailbox, kind, work)
     except MigratorError as error:
-        op.progress.note(f"{mailbox.address}: not audited: {error}")
+        op.progress.note(f"{mailbox.address}: not audited: {_words(error)}")
         raise
+    op.store.audits.put([done.record])
     op.progress.note(f"{mailbox.address}: {done.record}, {done.compared:,} messages compared")
     return done
+
+
+def _words(error: MigratorError) -> str:
+    return f"{str(error).rstrip('.')}. {error.remedy}".strip()

@@ -34,7 +34,7 @@ def copies(op: Operation, kind: PassKind) -> list[Row]:
             rows += [_row(address, pair, folder) for pair, folder in plan.copy.folders if folder.messages]
             rows += [_left_out(address, name, why) for name, why in plan.copy.left_out]
             rows += [_removal(address, folder) for folder in plan.mirror.remove]
-            rows += [_left_out(address, folder.record.source_name, held(folder)) for folder in plan.mirror.held]
+            rows += [_left_out(address, folder.record.source_name, _held(folder)) for folder in plan.mirror.held]
     return rows
 
 
@@ -81,3 +81,8 @@ def _removal(address: Address, folder: GoneIn) -> Row:
 
 def _left_out(address: Address, folder: str, why: str) -> Row:
     return {"mailbox": address, "folder": folder, "to": "", "messages": 0, "octets": 0, "note": why}
+
+
+def _held(folder: GoneIn) -> str:
+    """A pass copies first, and counts as moved what it then finds elsewhere: it may remove what is held here."""
+    return f"{held(folder)}. Those that the pass finds in another folder do not count"

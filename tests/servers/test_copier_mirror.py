@@ -6,6 +6,7 @@ import pytest
 
 from migrator.copier import DeletionsPolicy, FolderPolicy, preview
 from migrator.copier.mirror import judge, removed_row
+from migrator.imap.errors import CommandRefused
 from migrator.model.wave import PassKind
 from migrator.state.records import Direction, IntentKind, NewIntent, Settled
 from tests.servers.copier_rig import Rig, item, subjects
@@ -127,7 +128,7 @@ def test_what_somebody_took_from_the_target_and_the_source_shows_again_is_copied
     with rig.job(PassKind.DELTA) as job:
         (record,) = (one for one in job.ledger.folders(job.mailbox.address) if one.source_name == "INBOX")
         row = job.ledger.rows_of(record.id, [2])[2]
-        job.ledger.commit(job.lease, rows=[(record.id, one) for one in judge([row], (), {}).settled])
+        job.ledger.commit(job.lease, rows=[(record.id, one) for one in judge([row], {}).settled])
         job.ledger.mark_gone(record.id, [2], job.lease)
     flag(rig.old, rig.user, "INBOX", "4", b"+FLAGS (\\Flagged)")
     assert rig.run(PassKind.DELTA).copied == 1
@@ -231,3 +232,41 @@ def test_with_qresync_the_source_is_not_asked_for_all_its_uids(rig, make_dovecot
     commands = rig.old.commands(user)
     assert commands
     assert not [one for one in commands if "SEARCH" in str(one) or one.writes]
+
+
+@pytest.mark.parametrize("kind", [PassKind.DELTA, PassKind.CATCH_UP, PassKind.REVERSE])
+def test_a_folder_that_is_left_out_after_it_was_copied_has_nothing_to_mirror_and_locks_nothing(rig, kind):
+    rig.fill_old({"INBOX": MAIL, "Work": MAIL})
+    rig.run()
+    delete(rig.old, rig.user, "Work", "2")
+    without = FolderPolicy(skip=frozenset({"Work"}))
+    assert rig.run(PassKind.DELTA, folder_policy=without).removed == 0
+    assert len(subjects(rig.new, rig.user, "Work")) == len(MAIL)
+    assert rig.run(kind, folder_policy=without).failed == 0
+
+
+def test_a_folder_from_which_the_target_lets_nothing_be_removed_is_told_and_holds_nothing_up(rig, monkeypatch):
+    def refused(*_: object) -> None:
+        raise CommandRefused("UID EXPUNGE", "NOPERM", "you may not")
+
+    rig.fill_old({"INBOX": MAIL})
+    rig.run()
+    delete(rig.old, rig.user, "INBOX", "2")
+    with monkeypatch.context() as patched:
+        patched.setattr("migrator.imap.removal.expunge", refused)
+        report = rig.run(PassKind.DELTA)
+    assert report.removed == 0
+    assert any("you may not" in text for text in report.warnings)
+    with rig.new.connect(rig.user) as connection:
+        connection.examine("INBOX")
+        assert not any(b"\\Deleted" in one["FLAGS"] for one in connection.fetch("1:*", "FLAGS"))
+    assert rig.run(PassKind.DELTA).removed == 1, "when it lets us again"
+
+
+def test_one_copy_elsewhere_vouches_for_one_that_went_not_for_all_that_are_like_it(rig):
+    rig.fill_old({"Work": [item("same")] * 20, "INBOX": [item("same")]})
+    rig.run()
+    delete(rig.old, rig.user, "Work", "1:20")
+    report = rig.run(PassKind.DELTA)
+    assert report.removed == 0, "twenty at once look like a broken source"
+    assert len(subjects(rig.new, rig.user, "Work")) == 20

@@ -69,22 +69,17 @@ def test_what_is_removed_is_never_more_than_half_of_what_is_known_beyond_a_few(f
 def test_only_what_we_copied_and_nothing_settled_is_removed(outcome, target, reason):
     one = row(1, outcome=outcome, target=target, reason=reason)
     assert may_be_removed(one) == (outcome is Outcome.COPIED and target and not reason)
-    judged = judge([one], (), {101: message(101)})
+    judged = judge([one], {101: message(101)})
     assert bool(judged.remove) == may_be_removed(one)
     assert not judged.settled
 
 
-def test_each_message_is_judged_by_both_sides():
+def test_each_message_is_judged_by_what_the_target_shows():
     rows = [row(1, "\\Seen"), row(2), row(3), row(4, "work")]
     there = {101: message(101, "\\Seen"), 102: message(102, "\\Flagged"), 104: message(104, "WORK")}
-    judged = judge(rows, on_source=(), on_target=there)
+    judged = judge(rows, on_target=there)
     assert [one.source_uid for one in judged.remove] == [1, 4]
     assert {one.source_uid: (one.target_uid, one.reason) for one in judged.settled} == {
         2: (102, Mirrored.TOUCHED),
         3: (None, Mirrored.MISSED),
     }
-
-
-def test_what_the_source_shows_again_is_left_alone():
-    judged = judge([row(1), row(2)], on_source={1, 2}, on_target={101: message(101)})
-    assert not (judged.remove or judged.settled)

@@ -73,9 +73,23 @@ def test_a_folder_named_like_a_pattern_is_not_mistaken_for_what_it_matches() -> 
         for answer in ([], [b'* LIST () "/" "abc"'], []):
             peer.read()
             peer.send(*answer, b"@ OK done")
+        assert peer.read().startswith(b"STATUS")
+        peer.send(b"@ NO there is none")
 
     with session(play) as connected, pytest.raises(FolderNameChanged):
         connected.create(FolderName("a*"))
+
+
+def test_a_folder_that_the_server_made_and_does_not_list_yet_is_there() -> None:
+    """Dovecot, when another session changes its list of folders at that moment."""
+
+    def play(peer: Peer) -> None:
+        for answer in ([], [], [b'* LIST () "/" INBOX'], [b'* STATUS "late" (UIDVALIDITY 7)']):
+            peer.read()
+            peer.send(*answer, b"@ OK done")
+
+    with session(play) as connected:
+        assert connected.create_all([(FolderName("late"), None)]) == {}
 
 
 def test_the_same_name_in_two_spellings_gives_two_folders() -> None:
