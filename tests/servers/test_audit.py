@@ -13,6 +13,7 @@ import pytest
 
 from migrator.copier import DeletedPolicy, FolderPolicy
 from migrator.copier.audit import audit_mailbox
+from migrator.imap import Fetcher
 from migrator.model.audit import Aside, AuditGrade, Dispute, Kind, Mode
 from migrator.model.errors import Stopped
 from migrator.model.message import Meant
@@ -397,3 +398,20 @@ def test_the_command_grades_the_wave_keeps_the_result_and_its_exit_code_says_it(
     standing = json.loads(run(scene, "status", "sales", "-o", "json").stdout)
     assert [box["audit"][0] for box in standing["by_mailbox"]] == ["F", good["mailboxes"][1]["grade"]]
     assert "## Audits" in run(scene, "report", "sales").stdout
+
+
+def test_a_message_that_is_listed_and_not_sent_is_a_finding_not_a_message_that_went(rig, monkeypatch):
+    """Some servers say OK, and leave out the body of a file that they cannot read."""
+    rig.fill_old({"INBOX": [item(f"m {number}") for number in range(5)]})
+    rig.run()
+    plain = Fetcher.replies
+
+    def without_the_second(fetcher):
+        for body in plain(fetcher):
+            if body.uid != 2:
+                yield body
+
+    monkeypatch.setattr(Fetcher, "replies", without_the_second)
+    result = audit(rig)
+    assert result.counts["unread"] == 2, "on each side one"
+    assert result.grade is AuditGrade.F

@@ -13,7 +13,8 @@ from migrator.imap.errors import CommandRefused, ProtocolViolation
 from migrator.imap.removal import expunge, mark_deleted
 from migrator.imap.vanished import UidRanges, vanished
 from migrator.model.message import MessageMeta
-from tests.unit.imap_script import Peer, session
+from migrator.model.names import FolderName
+from tests.unit.imap_script import FULL, Peer, session
 
 PAIRS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)).map(lambda pair: (min(pair), max(pair))))
 
@@ -105,3 +106,14 @@ def test_an_expunge_tells_what_is_still_there():
 
     with session(play) as connected:
         assert expunge(connected._channel, [5, 6]) == {6}
+
+
+def test_a_look_that_the_server_refuses_is_no_word_that_the_messages_are_gone() -> None:
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.read()
+        peer.raw(b"* OK [UIDVALIDITY 5] it\r\n* OK [UIDNEXT 9] it\r\nM2 OK open\r\nM3 NO [SERVERBUG] not now\r\n")
+
+    with session(play, FULL) as connected:
+        (seen,) = connected.glance([(FolderName("Work"), [1, 2])])
+    assert (seen.uidvalidity, seen.messages) == (0, {})
