@@ -23,7 +23,7 @@ def nothing_to_do(job: CopyJob, lane: Lane) -> PassReport | None:
 
 
 def _idle(job: CopyJob, snapshot: Snapshot) -> PassReport | None:
-    if snapshot.source.has_staging or snapshot.target.has_staging:
+    if snapshot.source.has_staging or snapshot.target.has_staging or snapshot.target.has_lease:
         return None
     records, tally = records_of(job), Tally(job)
     places = map_mailbox(job, snapshot, records)

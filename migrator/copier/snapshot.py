@@ -16,6 +16,7 @@ class SideView:
     namespace: Namespace
     folders: Mapping[FolderName, Folder]
     has_staging: bool = False  # left behind by an earlier run
+    has_lease: bool = False  # somebody is at work there, or died
 
     @property
     def messages(self) -> int:
@@ -44,9 +45,10 @@ def view(session: Session) -> SideView:
     session.folders_ahead()
     namespace = session.namespace
     listed = session.folders()
-    staging = name_of((STAGING_FOLDER,), namespace)
+    staging, lease = name_of((STAGING_FOLDER,), namespace), lease_name(session)
+    names = {folder.name for folder in listed}
     mail = {folder.name: folder for folder in listed if not is_own(folder.name, namespace)}
-    return SideView(namespace, mail, any(folder.name == staging for folder in listed))
+    return SideView(namespace, mail, staging in names, lease in names)
 
 
 def lease_name(session: Session) -> FolderName:

@@ -39,6 +39,7 @@ class Channel:
         self.peer = wire.peer
         self.waiting: deque[Exchange] = deque()
         self._ahead: deque[tuple[tuple[bytes, ...], Exchange]] = deque()  # sent before their turn
+        self._held = bytearray()  # to be sent together with what comes next
         self.takes_mail = False  # the server has said "+" to an APPEND
         self.non_sync_limit = 0  # octets up to which literals may be sent without asking (LITERAL+, LITERAL-)
         self._tag = 0
@@ -51,7 +52,7 @@ class Channel:
             self._forget_ahead()
         return self._begin(name)
 
-    def start_ahead(self, *words: bytes) -> None:
+    def start_ahead(self, *words: bytes, quietly: bool = False) -> None:
         """Send a command before its turn: whoever starts the same one next finds its answer under way.
 
         It saves a round trip where the guess is right, and costs one where it is wrong. Only for commands that change
@@ -59,7 +60,13 @@ class Channel:
         """
         literals = (len(word) for word in words if isinstance(word, LiteralText))
         if all(size <= self.non_sync_limit for size in literals):
-            self._ahead.append((words, self._start(words)))
+            self._ahead.append((words, self.start_quietly(*words) if quietly else self._start(words)))
+
+    def start_quietly(self, *words: bytes) -> Exchange:
+        """Send a command (no literal in it) in one packet with the next one, or when somebody waits."""
+        exchange = self._begin(words[0].decode())
+        self._held += b" ".join((exchange.tag, *words)) + b"\r\n"
+        return exchange
 
     def start(self, *words: bytes) -> Exchange:
         """Send a command and do not wait. A LiteralText among `words` goes as a literal."""
@@ -127,6 +134,8 @@ class Channel:
 
     def send(self, data: Octets) -> None:
         """Send raw octets of a command."""
+        if self._held:
+            data, self._held = self._held + data, bytearray()
         try:
             self.wire.send(data)
         except ConnectionLost as error:
@@ -154,6 +163,8 @@ class Channel:
 
     def fill(self, wait: bool = True) -> bool:
         """Receive once; False when nothing is there and `wait` is not set."""
+        if self._held:
+            self.send(b"")
         try:
             count = self.wire.receive(self.parser.space(), wait)
         except ConnectionLost as error:

@@ -28,15 +28,12 @@ def expunge(channel: Channel, uids: Sequence[int]) -> set[int]:
     """UID EXPUNGE; the UIDs that are still there. The STORE that marked them has been answered (the server may miss
     it otherwise, measured)."""
     sets = uid_sets(uids)
-    exchanges = [channel.start(b"UID EXPUNGE", uid_set) for uid_set in sets]
-    looks = [channel.start(b"UID FETCH", uid_set, b"(UID)") for uid_set in sets]
-    for exchange in exchanges:
+    for exchange in [channel.start(b"UID EXPUNGE", uid_set) for uid_set in sets]:
         channel.finish(exchange)
+    # not in one pipeline: what comes before EXPUNGE's OK may be of the look, or news of what it removes
     left: set[int] = set()
-    for look in looks:
-        channel.finish(look)
-    for each in (*exchanges, *looks):  # a server may answer the look before it says OK to the EXPUNGE ahead
-        for parts in each.untagged:
+    for look in [channel.start(b"UID FETCH", uid_set, b"(UID)") for uid_set in sets]:
+        for parts in channel.finish(look).untagged:
             answer = tokens(parts)
             if len(answer) > 2 and answer[1] == b"FETCH":
                 left.add(number(pairs(answer[2]).get(b"UID")))

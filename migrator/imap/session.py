@@ -23,6 +23,7 @@ from migrator.model.names import FolderName
 LITERAL_MINUS = 4096  # octets (RFC 7888, section 5)
 # RFC 6154, in lower case like all attributes here
 SPECIAL_USES = frozenset({"\\all", "\\archive", "\\drafts", "\\flagged", "\\junk", "\\sent", "\\trash"})
+_UNASKED = frozenset({"ID", "ENABLE"})  # commands whose answers nobody may have waited for
 ANSWERS_SLACK = 100_000  # FETCH answers that a folder's changes may cause beyond its messages
 _COPYUID = re.compile(rb"\[COPYUID \d+ ([\d:,]+) ([\d:,]+)\]", re.IGNORECASE)
 
@@ -41,9 +42,11 @@ class Session:
         # upper case, as offered after login
         self.capabilities = capabilities or _capabilities(channel.run(b"CAPABILITY"))
         if self.has("ID"):
-            channel.start(b"ID", b'("name" "migrator")')  # RFC 2971: for the server's log; nobody waits for its answer
+            channel.start_quietly(
+                b"ID", b'("name" "migrator")'
+            )  # RFC 2971: for the server's log; nobody waits for its answer
         # from then on the server says VANISHED where it said EXPUNGE, which nobody here minds
-        self._qresync = channel.start(b"ENABLE", b"QRESYNC") if self.has("QRESYNC") else None
+        self._qresync = channel.start_quietly(b"ENABLE", b"QRESYNC") if self.has("QRESYNC") else None
         if self.has("LITERAL+"):
             channel.non_sync_limit = 1 << 62
         elif self.has("LITERAL-"):
@@ -63,7 +66,7 @@ class Session:
     def close(self) -> None:
         """LOGOUT and close; never raises."""
         with contextlib.suppress(MigratorError, OSError, ValueError):
-            if not self._channel.waiting:
+            if all(exchange.name in _UNASKED for exchange in self._channel.waiting):
                 self._channel.run(b"LOGOUT")
         self.abort()
 
@@ -89,7 +92,7 @@ class Session:
     def folders_ahead(self) -> None:
         """Ask now what `namespace` and `folders`, in this order, ask next: one round trip instead of two."""
         if self.has("NAMESPACE") and "namespace" not in self.__dict__:
-            self._channel.start_ahead(listing.NAMESPACE)
+            self._channel.start_ahead(listing.NAMESPACE, quietly=True)
         if one := listing.list_with_status(self.has):
             self._channel.start_ahead(*one)
 
