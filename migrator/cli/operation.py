@@ -10,6 +10,7 @@ import typer
 from migrator.cli.context import actor, open_store, open_workspace, settings
 from migrator.cli.output import emit
 from migrator.model.names import WaveName
+from migrator.model.order import CopyOrder
 from migrator.model.wave import PassKind
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def operation(ctx: typer.Context, name: str, watch: "Watch | None" = None) -> "Iterator[Operation]":
+def operation(
+    ctx: typer.Context, name: str, watch: "Watch | None" = None, order: CopyOrder = CopyOrder.OLDEST
+) -> "Iterator[Operation]":
     """The wave `name` under its lease, with progress on stderr and signals heeded. Raises Locked when it is held.
 
-    `watch`: how progress is shown, where it is not that of passes.
+    `watch`: how progress is shown, where it is not that of passes. `order`: which messages its passes copy first.
     """
     from migrator.cli import logs
     from migrator.cli.progress import watching
@@ -41,7 +44,7 @@ def operation(ctx: typer.Context, name: str, watch: "Watch | None" = None) -> "I
         open_store(workspace) as store,
         stopping() as stop,
         (watch or watching)(settings(ctx)) as progress,
-        operate(workspace, store, wave, actor(), progress, stop) as op,
+        operate(workspace, store, wave, actor(), progress, stop, order) as op,
     ):
         gc.freeze()  # what the start has loaded stays: no search for garbage goes through it again
         yield op

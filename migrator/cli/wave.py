@@ -11,6 +11,7 @@ from migrator.cli.confirm import confirm, require_answer
 from migrator.cli.context import open_store, open_workspace, settings
 from migrator.cli.noun import noun
 from migrator.cli.output import Format, emit, emit_one, safe_json
+from migrator.model.order import CopyOrder
 
 app = noun("wave", "Plan, run, watch and take back the move of a department.")
 
@@ -82,6 +83,13 @@ def run(
     ctx: typer.Context,
     wave: Name,
     until: Annotated[Until, typer.Option(help="Where to stop: in step, or cut over.")] = Until.COMPLETED,
+    order: Annotated[
+        CopyOrder,
+        typer.Option(
+            help="Which messages of a folder go first, INBOX before the other folders. "
+            "Newest: for a quick switch, when people start work on the target before all their mail is across."
+        ),
+    ] = CopyOrder.OLDEST,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -97,7 +105,7 @@ def run(
     from migrator.model.wave import WaveState
     from migrator.waves.run import run as run_wave
 
-    with operation(ctx, wave) as op:
+    with operation(ctx, wave, order=order) as op:
         if dry_run:
             return say_plan(ctx, op)
         if until is Until.COMPLETED:

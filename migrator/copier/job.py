@@ -9,6 +9,7 @@ from migrator.copier.folders import FolderPolicy
 from migrator.imap import Session
 from migrator.model.errors import ExitCode, Locked, Refused, ServerBusy, Stopped, Transient
 from migrator.model.mailbox import Mailbox
+from migrator.model.order import CopyOrder
 from migrator.model.progress import Pace, Progress, StopSignal, Unpaced
 from migrator.model.wave import PassKind
 
@@ -27,6 +28,7 @@ class CopyJob:
 
     `canary_tokens`: of the canaries that are this mailbox's. `target_lease`: how long the lease mailbox on the target
     speaks for us after we died. `grace`: the pause between two looks for late appends where MOVE is missing.
+    `order`: which of a folder's messages go first; INBOX is the first folder in any case.
     A pass opens up to `lanes` connections on each side, and at least two on the receiving side after the cutover.
     """
 
@@ -44,6 +46,7 @@ class CopyJob:
     target_lease: timedelta = field(default=timedelta(seconds=60))
     grace: timedelta = field(default=timedelta(seconds=5))
     pace: Pace = field(default_factory=Unpaced)
+    order: CopyOrder = CopyOrder.OLDEST
 
     @property
     def staged(self) -> bool:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from migrator.dispatch.clock import Clock, SystemClock
+from migrator.model.mailbox import Mailbox
 from migrator.model.names import ServerName
+from migrator.model.wave import PassKind
 
 FEWEST = 4  # connections that a server keeps, however often it asks for patience: what a pass with one lane needs
 RECOVERY = 60.0  # seconds after which it gets one connection more again
@@ -83,3 +85,22 @@ class ConnectionBudget:
     def _add(self, slots: Mapping[ServerName, int], sign: int) -> None:
         for server, count in slots.items():
             self._used[server] += sign * count
+
+
+def connections(mailbox: Mailbox, kind: PassKind, lanes: int) -> dict[ServerName, int]:
+    """The connections that a pass opens at most, a server.
+
+    A lane has one on each side. Where messages are staged there is one lane, with a second connection that moves them;
+    and the lease on the target is renewed over one of its own.
+    """
+    moving = max(lanes, 2)
+    source = moving if kind is PassKind.REVERSE else lanes
+    target = 1 + (lanes if kind is PassKind.REVERSE else moving)
+    if mailbox.source == mailbox.target:
+        return {mailbox.source: source + target}
+    return {mailbox.source: source, mailbox.target: target}
+
+
+def one_each(mailbox: Mailbox) -> dict[ServerName, int]:
+    """The connections of what only reads on both sides."""
+    return {mailbox.source: 2} if mailbox.source == mailbox.target else {mailbox.source: 1, mailbox.target: 1}

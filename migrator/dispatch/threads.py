@@ -13,11 +13,12 @@ from typing import TypeVar
 from tenacity import RetryCallState
 
 from migrator.copier import CopyJob, DeletedPolicy, DeletionsPolicy, FolderPolicy, Side, copy_mailbox
-from migrator.dispatch.budget import ConnectionBudget
+from migrator.dispatch.budget import ConnectionBudget, connections, one_each
 from migrator.dispatch.budgets import ALL, Budget, Budgets
 from migrator.dispatch.clerk import Clerk
 from migrator.dispatch.clock import SystemClock
 from migrator.dispatch.daybook import DayBook
+from migrator.dispatch.largest import largest_first, sizes
 from migrator.dispatch.leases import LeaseKeeper
 from migrator.dispatch.pacer import CannotPause, HeldBack, Pacer
 from migrator.dispatch.retries import retrying
@@ -26,6 +27,7 @@ from migrator.model.doing import WORKING, HeldBy, Hold
 from migrator.model.errors import Locked, MigratorError, ServerBusy, Stopped
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName, WaveName
+from migrator.model.order import CopyOrder
 from migrator.model.progress import PassReport, Progress, StopSignal
 from migrator.model.wave import PassKind, Wave
 from migrator.reports.forecast import forecast
@@ -57,10 +59,11 @@ class Crew:
     """
 
     def __init__(
-        self, workspace: Workspace, store: Store, keeper: LeaseKeeper, progress: Progress, stop: StopSignal, wave: Wave
-    ) -> None:
+        self, workspace: Workspace, store: Store, keeper: LeaseKeeper, progress: Progress, stop: StopSignal, wave: Wave,
+        order: CopyOrder = CopyOrder.OLDEST,
+    ) -> None:  # fmt: skip
         self._workspace, self._store, self._keeper = workspace, store, keeper
-        self._stop, self._wave = stop, wave
+        self._stop, self._wave, self._order = stop, wave, order
         config, clock = workspace.config, SystemClock()
         limits = {name: server.limits.connections for name, server in config.servers.items()}
         self._budget = ConnectionBudget(limits, config.limits.connections)
@@ -153,11 +156,15 @@ class Crew:
         )
 
     def each(self, mailboxes: Sequence[Mailbox], work: Callable[[Mailbox], T]) -> dict[Address, T | MigratorError]:
-        """`work` for each mailbox, some at once; a MigratorError is its outcome, any other error is a bug: raised."""
+        """`work` for each mailbox, some at once, the largest begun first; the outcomes are in the order of `mailboxes`.
+
+        A MigratorError is a mailbox's outcome, any other error is a bug: raised.
+        """
         workers = self._workspace.config.concurrency.mailboxes
+        begun = largest_first(mailboxes, sizes(self._store.mailboxes.all_last()))
         with ThreadPoolExecutor(workers, thread_name_prefix="mailbox") as threads:
-            running = {m.address: threads.submit(self._attempt, work, m) for m in mailboxes}
-            return {address: future.result() for address, future in running.items()}
+            running = {m.address: threads.submit(self._attempt, work, m) for m in begun}
+            return {m.address: running[m.address].result() for m in mailboxes}
 
     def inspect(self, mailbox: Mailbox, kind: PassKind, work: Callable[[CopyJob], T]) -> T:
         """`work` that only reads, on one mailbox, under its lease; tried again like a pass."""
@@ -263,26 +270,8 @@ class Crew:
             stop=self._stop,
             pace=self._pacer(kind),
             target_lease=self._workspace.config.lease.ttl,
+            order=self._order,
         )
-
-
-def connections(mailbox: Mailbox, kind: PassKind, lanes: int) -> dict[ServerName, int]:
-    """The connections that a pass opens at most, a server.
-
-    A lane has one on each side. Where messages are staged there is one lane, with a second connection that moves them;
-    and the lease on the target is renewed over one of its own.
-    """
-    moving = max(lanes, 2)
-    source = moving if kind is PassKind.REVERSE else lanes
-    target = 1 + (lanes if kind is PassKind.REVERSE else moving)
-    if mailbox.source == mailbox.target:
-        return {mailbox.source: source + target}
-    return {mailbox.source: source, mailbox.target: target}
-
-
-def one_each(mailbox: Mailbox) -> dict[ServerName, int]:
-    """The connections of what only reads on both sides."""
-    return {mailbox.source: 2} if mailbox.source == mailbox.target else {mailbox.source: 1, mailbox.target: 1}
 
 
 def _budgets(workspace: Workspace) -> dict[ServerName, Budget]:

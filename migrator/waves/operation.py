@@ -9,6 +9,7 @@ from migrator.dispatch import Crew, LeaseKeeper
 from migrator.model.errors import Stopped
 from migrator.model.mailbox import Mailbox, Tls
 from migrator.model.names import Address
+from migrator.model.order import CopyOrder
 from migrator.model.progress import Progress, StopSignal
 from migrator.model.wave import Wave, WaveEvent, WaveState
 from migrator.state import Store
@@ -81,6 +82,7 @@ def operate(
     actor: Actor,
     progress: Progress,
     stop: StopSignal,
+    order: CopyOrder = CopyOrder.OLDEST,
 ) -> Iterator[Operation]:
     """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it."""
     ttl = workspace.config.lease.ttl
@@ -92,6 +94,6 @@ def operate(
     with (
         LeaseKeeper(store, actor, ttl) as keeper,
         keeper.hold(f"wave:{wave.name}") as lease,
-        Crew(workspace, store, keeper, progress, stop, wave) as crew,
+        Crew(workspace, store, keeper, progress, stop, wave, order) as crew,
     ):
         yield Operation(workspace, store, wave, actor, progress, stop, crew, places(workspace), lease)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from migrator import state
 from migrator.dispatch import ConnectionBudget, LeaseKeeper
-from migrator.dispatch.threads import connections
+from migrator.dispatch.budget import connections
 from migrator.model.errors import Locked
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName
