@@ -18,7 +18,7 @@ ledger does not know, in batches, from one connection to another. The way throug
     match       which message is which, by content
     resolve     what became of appends of unknown outcome; sweep: late ones removed
     adopt       folders matched by content: not empty at first, or made anew
-    mirror      what goes from the target because it went from the source (pure); removal: how
+    mirror      what goes from the target because it went from the source (pure); removal, take_out: how
     flags       flags of messages that are across
     reverse     the way back; strays: messages that their user moved
     audit       both servers read again; audit_look: one side; audit_again: the second look; audit_result: its lines

@@ -110,7 +110,7 @@ class ForwardFolder:
             )
         self._skip(work, plan.skips)
         if plan.flags:
-            set_flags(shared, lane, work, plan.flags)
+            set_flags(shared, lane, [(work, plan.flags)])
         if not plan.batches:
             return self._close(work, selected)
         if not work.uidvalidity:

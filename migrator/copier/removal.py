@@ -2,20 +2,19 @@
 
 A message is removed only if both sides, asked again, agree: the source that it is gone, the target that it is as we
 left it. A run that dies between mark and expunge leaves an open intent; the next pass takes the mark back before it
-does anything else, and then decides anew.
+does anything else, and then decides anew. `take_out` is what happens between the intent and the evidence.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from types import MappingProxyType
 
 from migrator.copier.folders import DeletionsPolicy
 from migrator.copier.job import CopyJob, FolderChanged
 from migrator.copier.left_out import NOWHERE
-from migrator.copier.mirror import GoneIn, Judged, MirrorPlan, judge, plan_mirror, removed_row, touched_row
+from migrator.copier.mirror import GoneIn, MirrorPlan, plan_mirror, removed_row
+from migrator.copier.take_out import DELETED, Part, take_out
 from migrator.copier.work import Pass
 from migrator.imap import Session
-from migrator.imap.errors import CommandRefused
 from migrator.imap.scanning import Glance
 from migrator.model.message import Mirrored
 from migrator.state.records import (
@@ -29,9 +28,6 @@ from migrator.state.records import (
 )
 
 ROUND = 1000  # messages that are removed between two commits
-DELETED = frozenset({"\\Deleted"})
-
-Part = tuple[FolderRecord, list[LedgerRow]]
 
 
 def remove_gone(shared: Pass) -> None:
@@ -159,53 +155,10 @@ def _remove(shared: Pass, parts: Sequence[Part]) -> None:
         for record, rows in parts
     ]  # fmt: skip
     ids = job.ledger.commit(job.lease, intents=intents)
-    settled = [
-        Settled(intent_id, tuple(_remove_from(shared, record, rows)))
-        for intent_id, (record, rows) in zip(ids, parts, strict=True)
-    ]
+    done = take_out(shared, parts)
+    settled = [Settled(intent_id, tuple(done[record.id])) for intent_id, (record, _) in zip(ids, parts, strict=True)]
     job.ledger.commit(job.lease, settled=settled)
     _count(shared, [row for one in settled for row in one.rows])
-
-
-def _remove_from(shared: Pass, record: FolderRecord, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-    """The rows of one folder as they are afterwards; those that nothing is known of are left out."""
-    target = shared.lanes.first.target
-    now = _open(target, record, [row.target_uid for row in rows if row.target_uid is not None])
-    if now.uidvalidity != record.target_uidvalidity:
-        return []  # made anew, or taken away: the next pass sees to it
-    judged = judge(rows, now.messages)
-    try:
-        removed = _expunge(target, judged, now)
-    except CommandRefused as error:
-        removed = _left_alone(shared, record, judged, error)
-    done = [*judged.settled, *removed]
-    if kept := sum(row.reason == Mirrored.TOUCHED for row in done):
-        shared.tally.warn(
-            f"{record.target_name}: {kept} messages gone from the source were kept: somebody changed them on the target"
-        )
-    return done
-
-
-def _expunge(target: Session, judged: Judged, now: Glance) -> list[LedgerRow]:
-    """Mark what nobody touched since we looked, expunge just that; the rows afterwards."""
-    rows = {row.target_uid: row for row in judged.remove if row.target_uid is not None}
-    if not rows:
-        return []
-    alone = target.mark_deleted(list(rows), max(now.messages[uid].modseq for uid in rows))
-    marked = [uid for uid in rows if uid not in alone]
-    left = target.expunge_those(marked) if marked else set()
-    if left:
-        target.store(sorted(left), DELETED, "-")  # the server did not remove them: nobody else shall
-    return [touched_row(row) if uid in alone else removed_row(row) for uid, row in rows.items() if uid not in left]
-
-
-def _left_alone(shared: Pass, record: FolderRecord, judged: Judged, error: CommandRefused) -> list[LedgerRow]:
-    """The target lets nothing be removed from this folder: our marks go, its messages stay, and the others go on."""
-    shared.tally.warn(f"{record.target_name}: messages gone from the source stay on the target: {error}")
-    with suppress(CommandRefused):
-        uids = [row.target_uid for row in judged.remove if row.target_uid is not None]
-        shared.lanes.first.target.store(uids, DELETED, "-")
-    return []
 
 
 def _open(target: Session, record: FolderRecord, uids: Sequence[int]) -> Glance:

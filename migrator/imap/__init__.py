@@ -6,20 +6,24 @@ from migrator.imap.digest import Digester, Digests, grade
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.records import AppendResult, Body, Folder, Namespace, Refusal, Selected, Status
 from migrator.imap.session import Session
+from migrator.imap.stores import Change, Mode, Stored
 
 __all__ = [
     "AppendResult",
     "Appender",
     "Body",
+    "Change",
     "Digester",
     "Digests",
     "Fetcher",
     "Folder",
+    "Mode",
     "Namespace",
     "Refusal",
     "Selected",
     "Session",
     "Status",
+    "Stored",
     "connect",
     "grade",
 ]

@@ -1,7 +1,8 @@
 """Commands and their answers over one connection: tags, pipelining, literals, and how much a server may say."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -40,6 +41,7 @@ class Channel:
         self.waiting: deque[Exchange] = deque()
         self._ahead: deque[tuple[tuple[bytes, ...], Exchange]] = deque()  # sent before their turn
         self._held = bytearray()  # to be sent together with what comes next
+        self._gathers = False
         self.takes_mail = False  # the server has said "+" to an APPEND
         self.non_sync_limit = 0  # octets up to which literals may be sent without asking (LITERAL+, LITERAL-)
         self._tag = 0
@@ -67,6 +69,15 @@ class Channel:
         exchange = self._begin(words[0].decode())
         self._held += b" ".join((exchange.tag, *words)) + b"\r\n"
         return exchange
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is started inside goes out in one packet, when somebody waits, or with what is started next."""
+        self._gathers = True
+        try:
+            yield
+        finally:
+            self._gathers = False
 
     def start(self, *words: bytes) -> Exchange:
         """Send a command and do not wait. A LiteralText among `words` goes as a literal."""
@@ -100,7 +111,11 @@ class Channel:
                 if exchange.status:
                     return exchange
             line += word
-        self.send(line + b"\r\n")
+        line += b"\r\n"
+        if self._gathers:
+            self._held += line
+        else:
+            self.send(line)
         return exchange
 
     def finish(self, exchange: Exchange) -> Exchange:

@@ -1,40 +1,60 @@
-"""Taking messages out of the selected folder: mark them, unless somebody touched them meanwhile; expunge just those."""
+"""Expunging marked messages from several folders in one round trip, and the look whether they are gone.
+
+The STOREs that marked them have been answered, each folder was left since: a server may miss the marks otherwise
+(measured).
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from migrator.imap.channel import Channel, refusal
-from migrator.imap.grammar import LINE_LIMIT, uid_sets
-from migrator.imap.responses import number, pairs, tokens
-from migrator.imap.vanished import UidRanges, uid_ranges
+from migrator.imap.channel import Channel, Exchange, refusal
+from migrator.imap.grammar import uid_sets
+from migrator.imap.responses import fetched, number
+from migrator.imap.scanning import selected
+from migrator.model.errors import MigratorError
+
+Words = tuple[bytes, ...]
 
 
-def mark_deleted(channel: Channel, uids: Sequence[int], unchanged_since: int) -> UidRanges:
-    """Set \\Deleted; the UIDs that were left alone, as something about them changed after the MODSEQ given.
+@dataclass(frozen=True, slots=True)
+class Expunged:
+    """What became of the messages of one folder: its UIDVALIDITY (0: not the same all the time), those still there.
 
-    `unchanged_since` 0: the server has no CONDSTORE, and none is left alone (RFC 7162, section 3.1.3).
+    `error`: what the server refused; nothing is known of the messages then.
     """
-    condition = [b"(UNCHANGEDSINCE %d)" % unchanged_since] if unchanged_since else []
-    alone: list[tuple[int, int]] = []
-    for uid_set in uid_sets(uids, LINE_LIMIT):
-        done = channel.settle(channel.start(b"UID STORE", uid_set, *condition, b"+FLAGS.SILENT", b"(\\Deleted)"))
-        if done.code == "MODIFIED":  # with OK; with NO where none of them was changed
-            alone += uid_ranges(done.args)
-        elif done.status != "OK":
-            raise refusal("UID STORE", done, channel.peer)
-    return UidRanges(alone)
+
+    uidvalidity: int
+    left: frozenset[int]
+    error: MigratorError | None = None
 
 
-def expunge(channel: Channel, uids: Sequence[int]) -> set[int]:
-    """UID EXPUNGE; the UIDs that are still there. The STORE that marked them has been answered (the server may miss
-    it otherwise, measured)."""
-    sets = uid_sets(uids)
-    for exchange in [channel.start(b"UID EXPUNGE", uid_set) for uid_set in sets]:
-        channel.finish(exchange)
-    # not in one pipeline: what comes before EXPUNGE's OK may be of the look, or news of what it removes
-    left: set[int] = set()
-    for look in [channel.start(b"UID FETCH", uid_set, b"(UID)") for uid_set in sets]:
-        for parts in channel.finish(look).untagged:
-            answer = tokens(parts)
-            if len(answer) > 2 and answer[1] == b"FETCH":
-                left.add(number(pairs(answer[2]).get(b"UID")))
-    return left & set(uids)
+def expunge(channel: Channel, asks: Sequence[tuple[Words, Words, Sequence[int]]]) -> list[Expunged]:
+    """Open folders one after the other, each with its first command, UID EXPUNGE; open it with the second, and look.
+
+    In one round trip. It is opened again because an EXPUNGE and a look in one view get mixed up: the look is answered
+    before the view is brought up to date. After EXAMINE's answers it cannot be.
+    """
+    asked = []
+    with channel.together():
+        for opening, looking, uids in asks:
+            sets = uid_sets(uids)
+            opened = [channel.start(*opening), *(channel.start(b"UID EXPUNGE", uid_set) for uid_set in sets)]
+            again = channel.start(*looking)
+            asked.append((opened, again, [channel.start(b"UID FETCH", uid_set, b"(UID)") for uid_set in sets]))
+    return [
+        _expunged(channel, opened, again, looks, uids)
+        for (opened, again, looks), (_, _, uids) in zip(asked, asks, strict=True)
+    ]
+
+
+def _expunged(
+    channel: Channel, opened: Sequence[Exchange], again: Exchange, looks: Sequence[Exchange], uids: Sequence[int]
+) -> Expunged:
+    exchanges = [*opened, again, *looks]
+    statuses = [channel.settle(one) for one in exchanges]
+    for one, status in zip(exchanges, statuses, strict=True):
+        if status.status != "OK":
+            return Expunged(0, frozenset(), refusal(one.name, status, channel.peer))
+    there = {number(fetched(parts).get(b"UID")) for look in looks for parts in look.untagged}
+    before, now = selected(opened[0]).uidvalidity, selected(again).uidvalidity
+    return Expunged(now if now == before else 0, frozenset(there & set(uids)))

@@ -134,6 +134,14 @@ def pairs(values: Token) -> dict[bytes, Token]:
     }
 
 
+def fetched(parts: list[bytes]) -> Mapping[bytes, Token]:
+    """The attributes that a FETCH answer (without `* `) tells; none for any other answer."""
+    if b" FETCH (" not in parts[0][:24].upper():
+        return {}
+    answer = tokens(parts)
+    return pairs(answer[2]) if len(answer) > 2 else {}
+
+
 def number(value: Token) -> int:
     """A number, also where it is in a list of its own (MODSEQ); 0 for None."""
     if isinstance(value, list):

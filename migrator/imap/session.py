@@ -5,17 +5,16 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from migrator.imap import listing, removal, scanning
+from migrator.imap import listing, removal, scanning, stores
 from migrator.imap.appender import Appender
 from migrator.imap.channel import Channel, Exchange
 from migrator.imap.errors import CommandRefused, ProtocolViolation, Unsupported
 from migrator.imap.fetcher import Fetcher
-from migrator.imap.grammar import LINE_LIMIT, astring, flag_list, folder_octets, uid_sets
+from migrator.imap.grammar import astring, folder_octets, uid_sets
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
 from migrator.imap.responses import expand
-from migrator.imap.vanished import UidRanges
 from migrator.model.errors import MigratorError
 from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
@@ -187,7 +186,8 @@ class Session:
         """
         command = b"SELECT" if select else b"EXAMINE"
         words = [(self._select_words(command, name, True), uids) for name, uids in asks]
-        return scanning.glance(self._channel, words, self.has("CONDSTORE"))
+        with self._channel.together():
+            return scanning.glance(self._channel, words, self.has("CONDSTORE"))
 
     def scan_header(self, uids: str | Sequence[int], header: str) -> dict[int, str]:
         """The value of one header field (first one, unfolded) of those messages that have it."""
@@ -228,12 +228,19 @@ class Session:
                 moved.update(zip(old, new, strict=True))
         return moved
 
-    def store(self, uids: Sequence[int], flags: Flags, mode: Literal["+", "-", "="]) -> None:
+    def store(self, uids: Sequence[int], flags: Flags, mode: stores.Mode) -> None:
         """Add, remove or set flags; returns when the server has said OK."""
-        item = {"+": b"+FLAGS.SILENT", "-": b"-FLAGS.SILENT", "=": b"FLAGS.SILENT"}[mode]
-        words = flag_list(flags)
-        for uid_set in uid_sets(uids, LINE_LIMIT - len(words)):
-            self._channel.run(b"UID STORE", uid_set, item, words)
+        for words in stores.commands(stores.Change(mode, flags, uids)):
+            self._channel.run(*words)
+
+    def store_in(self, asks: Sequence[tuple[FolderName, Sequence[stores.Change]]]) -> list[stores.Stored]:
+        """SELECT folders one after the other, change flags, UNSELECT; in one round trip, see `stores`.
+
+        Where UNSELECT is missing INBOX stays open, read-only.
+        """
+        leave = (b"UNSELECT",) if self.has("UNSELECT") else (b"EXAMINE", b'"INBOX"')
+        words = [(self._select_words(b"SELECT", name, True), changes) for name, changes in asks]
+        return stores.store(self._channel, words, leave)
 
     def expunge(self, uids: Sequence[int]) -> None:
         """UID EXPUNGE of messages that carry \\Deleted. Unsupported where the server lacks UIDPLUS."""
@@ -241,14 +248,17 @@ class Session:
         for uid_set in uid_sets(uids):
             self._channel.run(b"UID EXPUNGE", uid_set)
 
-    def mark_deleted(self, uids: Sequence[int], unchanged_since: int) -> UidRanges:
-        """Set \\Deleted; the UIDs left alone, as they changed after that MODSEQ (0: no CONDSTORE, none is)."""
-        return removal.mark_deleted(self._channel, uids, unchanged_since)
+    def expunge_in(self, asks: Sequence[tuple[FolderName, Sequence[int]]]) -> list[removal.Expunged]:
+        """`expunge` in folders one after the other, and a look, in one round trip; the last one stays open, read-only.
 
-    def expunge_those(self, uids: Sequence[int]) -> set[int]:
-        """`expunge`, and a look: the UIDs that are still there."""
+        UID EXPUNGE and SELECT travel together: what is expunged was marked in a folder of that UIDVALIDITY just now.
+        """
         self._need("UIDPLUS")
-        return removal.expunge(self._channel, uids)
+        words = [
+            (self._select_words(b"SELECT", name, False), self._select_words(b"EXAMINE", name, False), uids)
+            for name, uids in asks
+        ]
+        return removal.expunge(self._channel, words)
 
     def noop(self) -> None:
         """NOOP: lets the server tell what changed."""

@@ -114,9 +114,11 @@ class Ledger:
         with self._database.read_text() as connection:
             return intents.staged(connection, intent_id)
 
-    def update_flags(self, folder_id: int, flags: Iterable[tuple[int, Flags]], lease: Lease) -> None:
-        """Note the flags, by source UID, that were carried over; UIDs that are not in the ledger are ignored."""
-        values = [(flags_text(found), folder_id, uid) for uid, found in flags]
+    def update_flags(self, flags: Iterable[tuple[int, int, Flags]], lease: Lease) -> None:
+        """Note the flags that were carried over, each with folder id and source UID; what has no row is ignored."""
+        values = [(flags_text(found), folder_id, uid) for folder_id, uid, found in flags]
+        if not values:
+            return
         with self._database.write_text() as connection:
             require(connection, lease)
             journal.set_flags(connection, values)

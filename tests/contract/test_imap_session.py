@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from migrator.imap import AppendResult, Session
+from migrator.imap import AppendResult, Change, Session
 from migrator.imap.errors import CommandRefused, Unsupported
 from migrator.model.message import Flags
 from migrator.model.names import FolderName
@@ -242,6 +242,54 @@ def test_flags_are_added_removed_and_set(session: Session) -> None:
     assert flags() == {"\\Flagged"}
     session.store([uid], frozenset(), "=")
     assert flags() == frozenset()
+
+
+def filled(session: Session, name: FolderName, count: int) -> list[int]:
+    """The UIDs of so many drafts in a new folder."""
+    session.create(name)
+    append(session, name, [letter(number) for number in range(count)], frozenset({"\\Draft"}))
+    session.examine(name)
+    return session.uids()
+
+
+def test_flags_change_in_several_folders_at_once_and_a_missing_one_holds_nothing_up(
+    session: Session, server: Server
+) -> None:
+    one, absent, two, other = (server.name(name) for name in ("one", "absent", "two", "other"))
+    uids = {name: filled(session, name, 2) for name in (one, two, other)}
+    changes = [
+        Change("+", frozenset({"\\Seen"}), uids[one][:1]),
+        Change("=", frozenset({"\\Flagged"}), [uids[one][1], 999]),
+    ]
+    session.select(other)
+    stored = dict(zip((one, absent, two), session.store_in([(n, changes) for n in (one, absent, two)]), strict=True))
+    assert (stored[absent].uidvalidity, stored[absent].error is None) == (0, False)
+    for name in (one, two):
+        assert stored[name].error is None
+        assert stored[name].before() == dict.fromkeys(uids[name], frozenset({"\\Draft"}))
+        assert session.examine(name).uidvalidity == stored[name].uidvalidity
+        assert [meta.flags for meta in session.scan("1:*")] == [{"\\Draft", "\\Seen"}, {"\\Flagged"}]
+    session.examine(other)
+    assert [meta.flags for meta in session.scan("1:*")] == [{"\\Draft"}] * 2
+
+
+def test_marked_messages_are_expunged_in_several_folders_at_once(session: Session, server: Server) -> None:
+    names = one, two = server.name("one"), server.name("two")
+    first, second, third, last = filled(session, one, 4)
+    assert filled(session, two, 4) == [first, second, third, last]
+    marked = session.store_in([(name, [Change("+", frozenset({"\\Deleted"}), [first, third])]) for name in names])
+    if not session.has("UIDPLUS"):
+        with pytest.raises(Unsupported):
+            session.expunge_in([(one, [first])])
+        return
+    done = session.expunge_in([(one, [first, second]), (two, [first, third])])
+    assert [each.uidvalidity for each in done] == [each.uidvalidity for each in marked]
+    assert [(sorted(each.left), each.error) for each in done] == [([second], None), ([], None)]
+    left = []
+    for name in names:
+        session.examine(name)
+        left.append(session.uids())
+    assert left == [[second, third, last], [second, last]]
 
 
 def test_changes_since_a_modseq_are_told_alone_where_the_server_can(session: Session) -> None:

@@ -175,7 +175,7 @@ def test_a_dropped_folder_takes_its_rows_and_intents_with_it(store: Store, lease
 
 def test_flags_and_disappearance_are_noted_by_source_uid(store: Store, lease: Lease, folder: FolderRecord) -> None:
     store.ledger.commit(lease, rows=[(folder.id, row(uid)) for uid in (1, 2, 3)])
-    store.ledger.update_flags(folder.id, [(1, frozenset({"\\Flagged"})), (99, frozenset())], lease)
+    store.ledger.update_flags([(folder.id, 1, frozenset({"\\Flagged"})), (folder.id, 99, frozenset())], lease)
     store.ledger.mark_gone(folder.id, [2], lease)
     assert store.ledger.rows(folder.id) == [row(1, flags=frozenset({"\\Flagged"})), row(2, gone=True), row(3)]
 
@@ -221,7 +221,7 @@ def test_every_write_with_a_stale_fence_is_refused(store: Store, lease: Lease, f
         lambda: store.ledger.drop_folder(folder.id, lease),
         lambda: store.ledger.mark_doubtful([opened], lease),
         lambda: store.ledger.stage(opened, [Staged(1, 2, b"a" * 16)], lease),
-        lambda: store.ledger.update_flags(folder.id, [(9, frozenset())], lease),
+        lambda: store.ledger.update_flags([(folder.id, 9, frozenset())], lease),
         lambda: store.ledger.mark_gone(folder.id, [9], lease),
     ]
     for write in writes:

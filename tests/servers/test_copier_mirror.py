@@ -6,7 +6,6 @@ import pytest
 
 from migrator.copier import DeletionsPolicy, FolderPolicy, preview
 from migrator.copier.mirror import judge, removed_row
-from migrator.imap.errors import CommandRefused
 from migrator.model.wave import PassKind
 from migrator.state.records import Direction, IntentKind, NewIntent, Settled
 from tests.servers.copier_rig import Rig, item, subjects
@@ -88,8 +87,10 @@ def test_what_somebody_touches_between_the_look_and_the_mark_stays(rig, monkeypa
         flag(rig.new, rig.user, "INBOX", "2", b"+FLAGS (\\Answered)")
         return judge(*arguments)
 
-    monkeypatch.setattr("migrator.copier.removal.judge", meanwhile)
-    assert rig.run(PassKind.DELTA).removed == 1
+    monkeypatch.setattr("migrator.copier.take_out.judge", meanwhile)
+    report = rig.run(PassKind.DELTA)
+    assert report.removed == 1
+    assert any("1 messages gone from the source were kept" in warning for warning in report.warnings)
     assert subjects(rig.new, rig.user, "INBOX") == ["m 1", "m 2", "m 4", "m 5", "m 6"]
 
 
@@ -243,24 +244,6 @@ def test_a_folder_that_is_left_out_after_it_was_copied_has_nothing_to_mirror_and
     assert rig.run(PassKind.DELTA, folder_policy=without).removed == 0
     assert len(subjects(rig.new, rig.user, "Work")) == len(MAIL)
     assert rig.run(kind, folder_policy=without).failed == 0
-
-
-def test_a_folder_from_which_the_target_lets_nothing_be_removed_is_told_and_holds_nothing_up(rig, monkeypatch):
-    def refused(*_: object) -> None:
-        raise CommandRefused("UID EXPUNGE", "NOPERM", "you may not")
-
-    rig.fill_old({"INBOX": MAIL})
-    rig.run()
-    delete(rig.old, rig.user, "INBOX", "2")
-    with monkeypatch.context() as patched:
-        patched.setattr("migrator.imap.removal.expunge", refused)
-        report = rig.run(PassKind.DELTA)
-    assert report.removed == 0
-    assert any("you may not" in text for text in report.warnings)
-    with rig.new.connect(rig.user) as connection:
-        connection.examine("INBOX")
-        assert not any(b"\\Deleted" in one["FLAGS"] for one in connection.fetch("1:*", "FLAGS"))
-    assert rig.run(PassKind.DELTA).removed == 1, "when it lets us again"
 
 
 def test_one_copy_elsewhere_vouches_for_one_that_went_not_for_all_that_are_like_it(rig):

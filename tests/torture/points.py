@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 VERB = re.compile(rb"^\S+ (?:UID )?([A-Z]+)")
+FURTHER = re.compile(rb"\r\nM\d+ (?:UID )?([A-Z]+)")  # commands that go out together
 ASKING = {"CAPABILITY", "AUTHENTICATE", "LOGIN", "ID", "NAMESPACE", "LIST", "LSUB", "STATUS", "FETCH", "SEARCH"}
 ASKING |= {"EXAMINE", "SELECT", "UNSELECT", "NOOP", "LOGOUT", "ENABLE"}
 ASKING_COMMANDS = {"postconf", "postqueue -c", "postqueue -j", "postmap -q", "postmap -s"}
@@ -95,8 +96,10 @@ def wrap(points: Points, owner: Any, name: str, label: Callable[..., str | None]
 def _sent(_: Any, data: Any, *__: Any) -> str | None:
     """An APPEND's text and its end have no verb of their own; a literal begins where the last send ended."""
     found = VERB.match(bytes(data[:64]))
-    verb = found[1].decode() if found else "literal"
-    return None if verb in ASKING else f"imap {verb}"
+    verbs = [found[1].decode() if found else "literal"]
+    if verbs[0] in ASKING:
+        verbs += [verb.decode() for verb in FURTHER.findall(bytes(data))]
+    return next((f"imap {verb}" for verb in verbs if verb not in ASKING), None)
 
 
 def _command(arguments: Any, *_: Any, **__: Any) -> str | None:

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator.imap import scanning
-from migrator.imap.errors import CommandRefused, ProtocolViolation
-from migrator.imap.removal import expunge, mark_deleted
+from migrator.imap.errors import ProtocolViolation
 from migrator.imap.vanished import UidRanges, vanished
 from migrator.model.message import MessageMeta
 from migrator.model.names import FolderName
@@ -76,36 +75,6 @@ def test_a_glance_goes_on_where_a_folder_cannot_be_opened():
         found = scanning.glance(connected._channel, asks, modseq=False)
     assert [(one.uidvalidity, list(one.messages)) for one in found] == [(0, []), (4, []), (5, [7])]
     assert isinstance(found[2].messages[7], MessageMeta)
-
-
-@pytest.mark.parametrize("answer", [b"@ OK [MODIFIED 7,9] some", b"@ NO [MODIFIED 7,9] none"])
-def test_what_was_touched_meanwhile_is_left_alone(answer):
-    def play(peer: Peer) -> None:
-        assert peer.read() == b"UID STORE 5:9 (UNCHANGEDSINCE 12) +FLAGS.SILENT (\\Deleted)"
-        peer.send(answer)
-
-    with session(play) as connected:
-        assert list(mark_deleted(connected._channel, [5, 6, 7, 8, 9], 12)) == [(7, 7), (9, 9)]
-
-
-def test_a_mark_that_is_refused_is_an_error():
-    def play(peer: Peer) -> None:
-        assert peer.read() == b"UID STORE 5 +FLAGS.SILENT (\\Deleted)"
-        peer.send(b"@ NO not today")
-
-    with session(play) as connected, pytest.raises(CommandRefused):
-        mark_deleted(connected._channel, [5], 0)
-
-
-def test_an_expunge_tells_what_is_still_there():
-    def play(peer: Peer) -> None:
-        assert peer.read() == b"UID EXPUNGE 5:6"
-        peer.send(b"* 1 FETCH (UID 5 MODSEQ (7))", b"* VANISHED 5", b"@ OK")
-        assert peer.read() == b"UID FETCH 5:6 (UID)"
-        peer.send(b"* 2 FETCH (UID 6)", b"* 9 FETCH (UID 12)", b"@ OK")
-
-    with session(play) as connected:
-        assert expunge(connected._channel, [5, 6]) == {6}
 
 
 def test_a_look_that_the_server_refuses_is_no_word_that_the_messages_are_gone() -> None:
