@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from migrator.copier.changes import Records, failing_folders, map_mailbox, record_of, records_of, unchanged
 from migrator.copier.folders import FolderPair
-from migrator.copier.forward import ForwardFolder
+from migrator.copier.forward import ForwardFolder, Looks, groups
 from migrator.copier.idle import nothing_to_do
 from migrator.copier.job import CopyJob, SourceLooksEmpty
 from migrator.copier.lanes import Lane, Lanes, LaneStopped, Work
@@ -153,15 +153,20 @@ def _refuse_empty_source(shared: Pass) -> None:
 
 def _forward(shared: Pass) -> None:
     records = records_of(shared.job)
-    for work in _work(shared, records):
+    looks, others = _work(shared, records)
+    if looks:  # in the lane that has asked; the others have nothing to do before its end
+        looks[0](shared.lanes.first)
+    others[:0] = looks[1:]
+    for work in others:
         shared.lanes.add(work)
     shared.lanes.run(1 if shared.job.staged else shared.job.lanes)
     _note_gone(shared, records)
     remove_gone(shared)
 
 
-def _work(shared: Pass, records: Records) -> Iterator[Work]:
-    """What there is to do; folders without changes are only counted."""
+def _work(shared: Pass, records: Records) -> tuple[list[Looks], list[Work]]:
+    """What there is to do: looks, the first of which has been asked already, and the rest. Folders without changes are
+    only counted."""
     job, changed = shared.job, list[tuple[FolderPair, FolderRecord]]()
     places, failing = map_mailbox(job, shared.snapshot, records), failing_folders(job)
     policy = CopyPolicy(flags=not job.after_cutover, deleted=job.folder_policy.deleted)
@@ -173,16 +178,14 @@ def _work(shared: Pass, records: Records) -> Iterator[Work]:
             shared.tally.folder(record.source_messages)
         else:
             changed.append((pair, record))
+    looks = list(groups(shared, [ForwardFolder(shared, pair, record, policy) for pair, record in changed]))
+    if looks:
+        looks[0].ask(shared.lanes.first)
     why = {} if job.after_cutover else _make(shared, [pair for pair, _ in changed])
-    for pair, record in changed:
-        if pair.target in why:
-            yield refused(shared, record, why[pair.target])
-        else:
-            yield ForwardFolder(shared, pair, record, policy)
-    for left in places.skipped:
-        yield skipped(shared, record_of(job, records, left.source))
-    for left in places.refused:
-        yield refused(shared, record_of(job, records, left.source), left.reason)
+    others: list[Work] = [refused(shared, record, why[pair.target]) for pair, record in changed if pair.target in why]
+    others += [skipped(shared, record_of(job, records, left.source)) for left in places.skipped]
+    others += [refused(shared, record_of(job, records, left.source), left.reason) for left in places.refused]
+    return [one.without(why) for one in looks], others
 
 
 def _make(shared: Pass, pairs: Sequence[FolderPair]) -> dict[FolderName, str]:

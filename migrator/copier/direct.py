@@ -1,142 +1,215 @@
-"""Direct commit: intent, APPEND straight into the folder, evidence. For folders in which nobody works yet."""
+"""Direct commit: intent, APPEND straight into the folder, evidence. For folders in which nobody works yet.
+
+One stream a lane, from folder to folder: the next folder is opened and its first messages are asked for while the last
+ones of this one are on their way, and no answer is waited for at a folder's end.
+"""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from migrator.copier.job import FolderChanged
 from migrator.copier.journal import Journal
 from migrator.copier.lanes import Lane, LaneStopped
-from migrator.copier.plan import Batch
 from migrator.copier.resolve import learn_uids
-from migrator.copier.stream import SentBatch, stream
+from migrator.copier.stream import Parcel, SentBatch, stream
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap import AppendResult
+from migrator.imap.errors import CommandRefused
 from migrator.model.errors import MigratorError
 from migrator.state.records import IntentKind, LedgerRow, NewIntent
 
-WINDOW = 4  # batches sent and not answered
+WINDOW = 16  # batches sent and not answered
+AHEAD = 16  # batches asked for and not sent yet ...
+AHEAD_OCTETS = 4 * 1024 * 1024  # ... of so many octets; two of any size: the source reads while we write
+INTENTS_OCTETS = 1024 * 1024  # batches of so many octets are journalled in one transaction, or one larger one
+
+_Answer = tuple[FolderWork, AppendResult]
+Supply = Callable[[], Sequence[Parcel]]  # what else the lane could do; empty when there is nothing just now
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A parcel whose messages have been asked for; `opens`: its folder was opened for it."""
+
+    parcel: Parcel
+    opens: bool
+    intent_id: int = 0
 
 
 class DirectTransfer:
-    """One lane's stream of one folder's batches. The origin's folder is selected, the receiving one is not."""
+    """One lane's stream of parcels, all in one direction. No receiving folder is selected."""
 
-    def __init__(self, shared: Pass, lane: Lane, work: FolderWork) -> None:
-        self._shared, self._lane, self._work = shared, lane, work
-        self._origin, destination = work.ends(lane)
+    def __init__(self, shared: Pass, lane: Lane, first: FolderWork) -> None:
+        """The origin's folder of `first` is selected."""
+        self._shared, self._lane = shared, lane
+        self._origin, self._destination = first.ends(lane)
         self._fetcher = self._origin.fetcher()
-        self._appender = destination.appender(work.destination_name)
-        self._journal = Journal(shared, work)
-        self._asked: deque[Batch] = deque()
+        self._appender = self._destination.appender(first.destination_name)
+        self._journal = Journal(shared)
+        self._open = first  # whose folder will be open when all that was asked for has come
+        self._waiting: deque[Parcel] = deque()
+        self._asked: deque[_Asked] = deque()
         self._flying: dict[int, SentBatch] = {}
         self._unlearnt: list[SentBatch] = []
+        self._ahead = AHEAD
 
-    def run(self, batches: Sequence[Batch]) -> None:
-        """Copy `batches`, and what is left of refused ones. On error, what is in flight is doubtful."""
-        self._journal.again.extend(batches)
+    def run(self, parcels: Sequence[Parcel], supply: Supply = tuple) -> None:
+        """Copy `parcels`, what `supply` gives, and what is left of refused ones. On error, what is in flight is
+        doubtful."""
+        self._waiting.extend(parcels)
         try:
-            while self._journal.again or self._asked or self._flying:
+            while self._ask_ahead(supply) or self._flying:
                 self._checkpoint()
-                self._step()
+                if self._asked:
+                    self._send(self._asked.popleft())
+                self._collect(wait=not self._asked or len(self._flying) >= WINDOW)
             self._journal.commit()
             self._finish()
         except BaseException:
             self._give_up()
             raise
 
-    def _step(self) -> None:
-        while self._journal.again and len(self._asked) < 2:  # one ahead: the source reads while we write
-            batch = self._journal.again.popleft()
-            self._spend(batch)
-            self._fetcher.request(batch.uids)
-            self._asked.append(batch)
-        if self._asked:
-            self._send(self._asked.popleft())
-        self._collect(wait=not self._asked or len(self._flying) >= WINDOW)
+    def _ask_ahead(self, supply: Supply) -> bool:
+        """Ask for as much as may be under way; whether anything is to be sent."""
+        octets = sum(one.parcel.batch.octets for one in self._asked)
+        while len(self._asked) < 2 or (len(self._asked) < self._ahead and octets < AHEAD_OCTETS):
+            if not (parcel := self._next(supply)):
+                break
+            self._spend(parcel)
+            opens = parcel.work is not self._open
+            if opens:
+                self._fetcher.open(parcel.work.origin_name)
+                self._open = parcel.work
+            self._fetcher.request(parcel.batch.uids)
+            self._asked.append(_Asked(parcel, opens))
+            octets += parcel.batch.octets
+        return bool(self._asked)
 
-    def _send(self, batch: Batch) -> None:
-        """Journal the intent with the evidence of earlier batches in one transaction, then forward the bodies."""
-        work = self._work
-        intent = NewIntent(
-            work.record.id, IntentKind.DIRECT, work.direction, work.uidvalidity, work.uidnext, batch.uids
-        )
-        (intent_id,) = self._journal.commit([intent])
-        flying = self._flying[intent_id] = SentBatch(intent_id)
+    def _next(self, supply: Supply) -> Parcel | None:
+        if self._journal.again:
+            return self._journal.again.popleft()
+        if not self._waiting:
+            self._waiting.extend(supply())
+        return self._waiting.popleft() if self._waiting else None
+
+    def _send(self, asked: _Asked) -> None:
+        """Journal the intent, then forward the bodies."""
+        work, batch = asked.parcel.work, asked.parcel.batch
+        if asked.opens:
+            self._opened(work)
+        if not asked.intent_id:
+            self._journal_intents([asked, *self._asked])
+        flying = self._flying[asked.intent_id] = SentBatch(asked.intent_id, work)
+        self._appender.turn_to(work.destination_name)
         stream(self._fetcher, self._appender, batch, flying)
         self._journal.note_unsent(flying)
         if not flying.sent:
-            self._journal.settle(self._flying.pop(intent_id), ())
+            self._journal.settle(self._flying.pop(asked.intent_id), ())
+
+    def _opened(self, work: FolderWork) -> None:
+        name = work.origin_name
+        try:
+            found = self._fetcher.opened()
+        except CommandRefused as error:
+            raise FolderChanged(f"{name!r} cannot be opened any more: {error}") from error
+        if found.uidvalidity != work.origin_uidvalidity:
+            raise FolderChanged(f"{name!r} was made anew during the pass")
+
+    def _journal_intents(self, asked: Sequence[_Asked]) -> None:
+        """The intents of the next parcels, with the evidence of earlier ones, in one transaction."""
+        octets, some = 0, list[_Asked]()
+        for one in asked:
+            octets += one.parcel.batch.octets
+            if some and octets > INTENTS_OCTETS:
+                break
+            some.append(one)
+        ids = self._journal.commit([_intent(one.parcel) for one in some])
+        for one, intent_id in zip(some, ids, strict=True):
+            one.intent_id = intent_id
 
     def _collect(self, wait: bool) -> None:
-        results = self._appender.results(wait=wait and bool(self._flying))
+        results = self._answers(wait and bool(self._flying))
         try:
-            for result in results:
-                self._answered(result)
+            for work, result in results:
+                self._answered(work, result)
         except FolderChanged:
             with suppress(MigratorError):
                 self._take_back(results)
             raise
 
-    def _answered(self, result: AppendResult) -> None:
-        batch = self._flying.pop(result.tag)  # type: ignore[call-overload]  # the tag is the intent's id
+    def _answers(self, wait: bool) -> list[_Answer]:
+        answers = self._appender.results(wait=wait)
+        return [(self._flying[one.tag].work, one) for one in answers]  # type: ignore[index]  # the tag: an intent's id
+
+    def _answered(self, work: FolderWork, result: AppendResult) -> None:
+        batch = self._flying.pop(result.tag)  # type: ignore[call-overload]
         if result.refusal is not None:
             self._journal.settle(batch, ())
-            self._journal.refused(result.refusal, [one.message for one in batch.sent])
+            self._journal.refused(work, result.refusal, [one.message for one in batch.sent])
         else:
             self._stored(batch, result)
 
     def _stored(self, batch: SentBatch, result: AppendResult) -> None:
-        if result.uidvalidity not in (None, self._work.uidvalidity):
-            raise FolderChanged(f"{self._work.destination_name!r} was made anew during the pass")
+        if result.uidvalidity not in (None, batch.work.uidvalidity):
+            raise FolderChanged(f"{batch.work.destination_name!r} was made anew during the pass")
         count = len(batch.sent)
         uids = result.uids or (None,) * count
         refusals = result.refusals or (None,) * count
-        self._work.placed(uids)
+        batch.work.placed(uids)
         if any(uid is None and refusal is None for uid, refusal in zip(uids, refusals, strict=True)):
             self._unlearnt.append(batch)
         else:
-            self._journal.settle(batch, self._rows(batch, uids))
+            self._journal.settle(batch, _rows(batch, uids))
         for one, refusal in zip(batch.sent, refusals, strict=True):
             if refusal is not None:
-                self._journal.refused(refusal, [one.message])
+                self._journal.refused(batch.work, refusal, [one.message])
 
-    def _take_back(self, results: Sequence[AppendResult]) -> None:
+    def _take_back(self, results: Sequence[_Answer]) -> None:
         """What landed in a folder that is not the one we looked into goes from it again: the next attempt matches that
         folder's content, and would have each of these twice. Nobody has seen them; after the cutover it has a user."""
         landed = list(results)
         while self._appender.unanswered:
-            landed += self._appender.results(wait=True)
-        _, destination = self._work.ends(self._lane)
-        if self._shared.job.after_cutover or not destination.has("UIDPLUS"):
+            landed += self._answers(wait=True)
+        if self._shared.job.after_cutover or not self._destination.has("UIDPLUS"):
             return
-        now = destination.select(self._work.destination_name).uidvalidity
-        strays = [uid for one in landed if one.uidvalidity == now for uid in one.uids or () if uid is not None]
-        if strays and now != self._work.uidvalidity:
-            destination.store(strays, frozenset({"\\Deleted"}), "+")
-            destination.expunge(strays)
+        for work in {id(work): work for work, _ in landed}.values():
+            self._take_strays_back(work, [one for whose, one in landed if whose is work])
 
-    def _rows(self, batch: SentBatch, uids: Sequence[int | None]) -> list[LedgerRow]:
-        sent = zip(batch.sent, uids, strict=True)
-        return [self._work.row(one.message, uid, one.digest, one.size) for one, uid in sent if uid is not None]
+    def _take_strays_back(self, work: FolderWork, results: Sequence[AppendResult]) -> None:
+        now = self._destination.select(work.destination_name).uidvalidity
+        strays = [uid for one in results if one.uidvalidity == now for uid in one.uids or () if uid is not None]
+        if strays and now != work.uidvalidity:
+            self._destination.store(strays, frozenset({"\\Deleted"}), "+")
+            self._destination.expunge(strays)
 
     def _finish(self) -> None:
         """What can only be asked when nothing is in flight: missing bodies, and UIDs that the server did not name."""
-        if missing := self._journal.missing:
-            self._journal.look_for_missing(message.uid for message in self._origin.scan(missing))
-            self._journal.commit()
-        if self._unlearnt:
-            learn_uids(self._shared, self._lane, self._work, self._unlearnt)
+        for work, uids in self._journal.missing:
+            if work is not self._open:
+                self._fetcher.open(work.origin_name)
+                self._opened(work)
+                self._open = work
+            self._journal.look_for_missing(work, (message.uid for message in self._origin.scan(uids)))
+        self._journal.commit()
+        for work in {id(batch.work): batch.work for batch in self._unlearnt}.values():
+            learn_uids(self._shared, self._lane, work, [one for one in self._unlearnt if one.work is work])
 
     def _checkpoint(self) -> None:
         with self._settling():
             self._shared.lanes.checkpoint()
 
-    def _spend(self, batch: Batch) -> None:
-        """Before a long wait, or a stop, what was asked for is sent: it is paid for, and so no attempt is in vain."""
+    def _spend(self, parcel: Parcel) -> None:
+        """Before a long wait, or a stop, what was asked for is sent: it is paid for, and so no attempt is in vain.
+
+        Where there are waits, less is asked for ahead.
+        """
         job = self._shared.job
         with self._settling():
             try:
-                job.pace.spend(job.mailbox, len(batch.messages), batch.octets)
+                if job.pace.spend(job.mailbox, len(parcel.batch.messages), parcel.batch.octets):
+                    self._ahead = 2
             except MigratorError:
                 with suppress(MigratorError):
                     while self._asked:
@@ -158,7 +231,22 @@ class DirectTransfer:
         """Drop the connection first: a half-sent literal must not become a message. Then remember what is unknown."""
         self._appender.abort()
         job = self._shared.job
+        for one in self._asked:
+            if one.intent_id:  # nothing of it was sent
+                self._journal.settle(SentBatch(one.intent_id, one.parcel.work), ())
         with suppress(MigratorError):
             self._journal.commit()
         with suppress(MigratorError):
             job.ledger.mark_doubtful([*self._flying, *(batch.intent_id for batch in self._unlearnt)], job.lease)
+
+
+def _intent(parcel: Parcel) -> NewIntent:
+    work = parcel.work
+    return NewIntent(
+        work.record.id, IntentKind.DIRECT, work.direction, work.uidvalidity, work.uidnext, parcel.batch.uids
+    )
+
+
+def _rows(batch: SentBatch, uids: Sequence[int | None]) -> list[LedgerRow]:
+    sent = zip(batch.sent, uids, strict=True)
+    return [batch.work.row(one.message, uid, one.digest, one.size) for one, uid in sent if uid is not None]

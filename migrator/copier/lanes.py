@@ -3,10 +3,13 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from migrator.copier.job import CopyJob, Side
 from migrator.imap import Selected, Session
 from migrator.model.names import FolderName
+
+MANY = 4  # pieces of waiting work for which one more lane pays: it has to log in twice
 
 
 class Lane:
@@ -15,7 +18,6 @@ class Lane:
     def __init__(self, job: CopyJob) -> None:
         self._job = job
         self._open: dict[str, Session] = {}
-        self._examined: tuple[FolderName, Selected] | None = None
 
     @property
     def source(self) -> Session:
@@ -27,10 +29,15 @@ class Lane:
 
     def examine(self, name: FolderName, again: bool = True) -> Selected:
         """EXAMINE a source folder; unless `again`, only if it is not the one that this lane has open."""
-        if again or self._examined is None or self._examined[0] != name:
-            self._examined = None
-            self._examined = (name, self.source.examine(name))
-        return self._examined[1]
+        opened = self.source.opened
+        if again or opened is None or opened[0] != name:
+            return self.source.examine(name)
+        return opened[1]
+
+    @property
+    def connected(self) -> bool:
+        """Whether it has any connection already."""
+        return bool(self._open)
 
     def mover(self, side: Side) -> Session:
         """Moves what has been staged: an APPEND and a MOVE in one session do not see each other (measured)."""
@@ -53,12 +60,14 @@ class Lane:
 
 
 Work = Callable[[Lane], None]
+W = TypeVar("W")
 
 
 class Lanes:
     """A queue of work and the lanes that do it. The first error ends all of them and is raised by `run`.
 
-    The first lane is the caller's thread. Work may add work. A lane that waits for the network notices an error of
+    The first lane is the caller's thread; another one begins when MANY pieces of work wait. Work may add work. A lane
+    that waits for the network notices an error of
     another lane at its next checkpoint, at the latest after the connection's own timeout.
     """
 
@@ -66,15 +75,23 @@ class Lanes:
         self._job = job
         self.first = Lane(job)
         self._queue: deque[Work] = deque()
+        self._next_up: deque[Work] = deque()
         self._changed = threading.Condition()
         self._busy = 0
         self.error: BaseException | None = None
 
     def add(self, work: Work, next_up: bool = False) -> None:
-        """Queue `work`, at the front if `next_up`."""
+        """Queue `work`; what is `next_up` before all that is not."""
         with self._changed:
-            (self._queue.appendleft if next_up else self._queue.append)(work)
-            self._changed.notify()
+            (self._next_up if next_up else self._queue).append(work)
+            self._changed.notify_all()
+
+    def take_if(self, kind: type[W]) -> W | None:
+        """The next work, if it is of this kind: for a lane that can begin it before it has ended what it is at."""
+        with self._changed:
+            if self.error is None and self._next_up and isinstance(self._next_up[0], kind):
+                return self._next_up.popleft()  # type: ignore[return-value]
+            return None
 
     def fail(self, error: BaseException) -> None:
         """End all lanes at their next checkpoint with `error`; the first one counts."""
@@ -105,7 +122,7 @@ class Lanes:
         (lane.close if self.error is None else lane.abort)()
 
     def _work(self, lane: Lane) -> None:
-        while (work := self._take()) is not None:
+        while (work := self._take(lane)) is not None:
             try:
                 work(lane)
             except BaseException as error:
@@ -113,13 +130,17 @@ class Lanes:
             finally:
                 self._done()
 
-    def _take(self) -> Work | None:
+    def _take(self, lane: Lane) -> Work | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or not self._busy or self.error is not None)
-            if self.error is not None or not self._queue:
+            self._changed.wait_for(lambda: self._has_work(lane) or not self._busy or self.error is not None)
+            if self.error is not None or not self._has_work(lane):
                 return None
             self._busy += 1
-            return self._queue.popleft()
+            return (self._next_up or self._queue).popleft()
+
+    def _has_work(self, lane: Lane) -> bool:
+        waiting = len(self._next_up) + len(self._queue)
+        return waiting > 0 if lane is self.first or lane.connected else waiting >= MANY
 
     def _done(self) -> None:
         with self._changed:

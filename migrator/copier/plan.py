@@ -43,10 +43,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class CopyPolicy:
-    """`flags`: whether changed flags are carried over (never after the cutover, I4); `deleted`: see DeletedPolicy."""
+    """`flags`: whether changed flags are carried over (never after the cutover, I4); `deleted`: see DeletedPolicy;
+    `newest_first`: the order in which messages are copied."""
 
     flags: bool = True
     deleted: DeletedPolicy = DeletedPolicy.KEEP
+    newest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,20 @@ def plan_copy(
     left_out = {skip.message.uid for skip in skips}
     wanted = [m for m in fresh if m.uid not in left_out]
     return FolderPlan(
-        batches=tuple(batches(_with_kept_flags(wanted, target))),
+        batches=tuple(batches(_with_kept_flags(wanted[::-1] if policy.newest_first else wanted, target))),
         skips=tuple(skips),
         flags=tuple(_changed_flags(source, target, ledger)) if policy.flags else (),
         lost_flags=_lost(wanted, target),
+    )
+
+
+def together(plans: Sequence[FolderPlan]) -> FolderPlan:
+    """One plan out of those for parts of a folder."""
+    return FolderPlan(
+        batches=tuple(batch for plan in plans for batch in plan.batches),
+        skips=tuple(skip for plan in plans for skip in plan.skips),
+        flags=tuple(change for plan in plans for change in plan.flags),
+        lost_flags=frozenset[str]().union(*(plan.lost_flags for plan in plans)),
     )
 
 

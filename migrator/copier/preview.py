@@ -7,9 +7,9 @@ from migrator.copier.folders import FolderPair, Rule
 from migrator.copier.job import CopyJob
 from migrator.copier.lanes import Lane
 from migrator.copier.mirror import MirrorPlan, may_be_removed
-from migrator.copier.plan import CopyPlan, CopyPolicy, FolderPlan, KeptFlags, plan_copy
+from migrator.copier.plan import CopyPlan, CopyPolicy, FolderPlan, KeptFlags, plan_copy, together
 from migrator.copier.removal import mirrors, planned
-from migrator.copier.scan import canaries, known, scan
+from migrator.copier.scan import CHUNK, canaries, first_look, known, listed, to_list
 from migrator.copier.snapshot import list_both
 from migrator.model.wave import PassKind
 from migrator.state.records import FolderRecord
@@ -60,12 +60,16 @@ def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) ->
     selected = lane.source.examine(pair.source)
     same = bool(record.id) and record.source_uidvalidity == selected.uidvalidity
     record = record if same else FolderRecord(0, job.mailbox.address, pair.source, pair.target)
-    rows = {row.source_uid: row for row in job.ledger.rows(record.id)} if same else {}
-    found = scan(lane.source, selected, record, rows, policy)
-    fresh = tuple(message for message in found.messages if message.uid not in rows)
-    left_out = canaries(lane.source, fresh, job.canary_tokens)
-    plan = plan_copy(found.messages, KeptFlags(), known(rows), policy, left_out)
-    return plan, sum(may_be_removed(rows[uid]) for uid in found.gone)
+    listing = to_list(lane.source, selected, record, policy, CHUNK)
+    looks = first_look(lane.source, job.ledger, selected, record, listing, policy)
+    looks += [listed(lane.source, job.ledger, record, part) for part in listing.parts[1:]]
+    plans, gone = [], 0
+    for found in looks:
+        fresh = tuple(message for message in found.messages if message.uid not in found.rows)
+        left_out = canaries(lane.source, fresh, job.canary_tokens)
+        plans.append(plan_copy(found.messages, KeptFlags(), known(found.rows), policy, left_out))
+        gone += sum(map(may_be_removed, job.ledger.rows_of(record.id, found.gone).values()))
+    return together(plans), gone
 
 
 def _plan_back(job: CopyJob, lane: Lane) -> CopyPlan:

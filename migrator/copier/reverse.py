@@ -161,8 +161,9 @@ def _carry(shared: Pass, lane: Lane, folder: TargetFolder, moved: frozenset[int]
     record = replace(folder.records[0], source_uidvalidity=status.uidvalidity, gone=False)
     record = shared.job.ledger.put_folder(record, shared.job.lease)
     work = FolderWork(record, Direction.REVERSE, status.uidvalidity, status.uidnext)
+    work.expect(plan.messages, (uid for batch in plan.batches for uid in batch.uids))
     transfer(shared, lane, work, plan.batches)
-    shared.tally.folder(0, plan.messages - len(work.accounted))
+    shared.tally.folder(0, len(work.pending))
 
 
 def _make(shared: Pass, lane: Lane, folder: TargetFolder) -> bool:

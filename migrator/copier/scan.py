@@ -1,91 +1,205 @@
-"""What changed in one source folder since the ledger last looked. The source is only ever EXAMINEd (I1)."""
+"""What changed in one source folder since the ledger last looked. The source is only ever EXAMINEd (I1).
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+A part of a folder is either listed in full, or only asked for its changes (CONDSTORE, QRESYNC: RFC 7162). Either way a
+look holds no more than CHUNK messages and what the ledger knows of them, however many the folder has.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
 
 from migrator.copier.plan import CopyPolicy, Known
-from migrator.imap import Selected, Session
+from migrator.imap import Selected, Session, Status
 from migrator.imap.scanning import RANGE, Changes
 from migrator.imap.vanished import UidRanges
 from migrator.model.canary import CANARY_HEADER
-from migrator.model.message import ON_NEITHER, MessageMeta, Outcome
+from migrator.model.message import ON_NEITHER, MessageMeta
+from migrator.state.ledger import Ledger
 from migrator.state.records import FolderRecord, LedgerRow
 
+CHUNK = 20_000  # messages listed at once
 CANARY_OCTETS = 64 * 1024  # a canary is far smaller than this, whatever header the servers on its way added
+BEYOND = 1 << 32  # above every UID (RFC 9051, 2.3.1.1)
+
+Part = tuple[int, int | None]  # first and last UID; None: whatever comes
 
 
 @dataclass(frozen=True)
-class Scan:
-    """`messages`: new ones, those that failed before, and those whose flags may have changed, by UID.
+class Found:
+    """What a look at a part of the folder found.
 
-    `fresh`: UIDs among them without a row, or with that of a message that was removed from the target and is back.
-    `live`: UIDs that have a row and are there. `gone`: UIDs that have one and are not there any more. `back`: UIDs that
-    were gone, and are there again (a server had lost sight of them).
+    `messages`: new ones, those that failed before, and those whose flags may have changed, by UID; `rows`: what the
+    ledger knows of them. `fresh`: UIDs among them without a row, or with that of a message that was removed from the
+    target and is back. `gone`: UIDs that have a row and are not there any more. `back`: UIDs that were gone, and are
+    there again (a server had lost sight of them). `live`: how many messages of this part are there and not fresh.
     """
 
-    messages: tuple[MessageMeta, ...]
-    fresh: tuple[int, ...]
-    live: frozenset[int]
-    gone: tuple[int, ...]
+    messages: tuple[MessageMeta, ...] = ()
+    rows: Mapping[int, LedgerRow] = field(default_factory=dict)
+    fresh: tuple[int, ...] = ()
+    gone: tuple[int, ...] = ()
     back: tuple[int, ...] = ()
+    live: int = 0
 
 
-def scan(
-    source: Session, selected: Selected, record: FolderRecord, rows: Mapping[int, LedgerRow], policy: CopyPolicy
-) -> Scan:
-    """Scan the selected source folder against `rows` (by source UID)."""
-    new = _from(source, record.source_uidnext) if selected.exists and selected.uidnext > record.source_uidnext else []
-    metas = {message.uid: message for message in new}
-    removed = {uid for uid, row in rows.items() if row.reason in ON_NEITHER}
-    below = {uid for uid in rows if uid < record.source_uidnext} - removed
-    live = {row.source_uid for row in rows.values() if not row.gone}
-    gone: set[int] = set()
-    if policy.flags:
-        changed = _maybe_changed(source, selected, record, live)
-        metas |= {m.uid: m for m in changed.messages if m.uid in below}
-        gone = set(changed.vanished.among(live)) - metas.keys()
-    if failed := [uid for uid in below if rows[uid].outcome is Outcome.FAILED and uid not in metas]:
-        metas |= {message.uid: message for message in source.scan(sorted(failed))}
-    back = {uid for uid in metas if uid in rows and rows[uid].gone} - removed
-    if selected.exists != len((live - gone) | {message.uid for message in new}):
-        present = set(source.uids())
-        gone, back = live - present, (rows.keys() - live - removed) & present
-        if unseen := present - (rows.keys() - removed) - metas.keys():  # below the watermark, and yet without a row
-            metas |= {message.uid: message for message in source.scan(sorted(unseen))}
-    return Scan(
-        messages=tuple(metas[uid] for uid in sorted(metas)),
-        fresh=tuple(uid for uid in sorted(metas) if uid not in rows or uid in removed),
-        live=frozenset((live | back) - gone),
-        gone=tuple(sorted(gone)),
-        back=tuple(sorted(back)),
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The parts of a folder that are to be listed in full, in the order of copying; below UID `first`, changes are
+    asked for. `messages` is how many there are in the parts; None where one part is all, and will tell.
+    """
+
+    parts: tuple[Part, ...] = ()
+    first: int = BEYOND
+    messages: int | None = 0
+
+
+def to_list(source: Session, selected: Selected, record: FolderRecord, policy: CopyPolicy, most: int) -> Listing:
+    """What must be listed of the selected folder, in parts of `most` messages."""
+    first = _first_to_list(selected.highestmodseq, record, policy)
+    if not selected.exists or selected.uidnext <= first:
+        return Listing()
+    if _at_most(selected.exists, selected.uidnext, first) <= most:
+        return Listing(((first, None),), first, None)
+    there = source.present().since(first)
+    cuts = list(there.cuts(most))
+    parts = list(zip([first, *(cut + 1 for cut in cuts)], [*cuts, None], strict=True))
+    return Listing(tuple(reversed(parts) if policy.newest_first else parts), first, len(there))
+
+
+def first_look(
+    source: Session, ledger: Ledger, selected: Selected, record: FolderRecord, listing: Listing, policy: CopyPolicy
+) -> list[Found]:
+    """The first part that is to be listed, and what changed below all of them."""
+    part = listing.parts[0] if listing.parts else None
+    new = _range(part) if part else ""
+    if ranges := _ranges(ledger, selected.highestmodseq if selected.exists else 0, record, policy, listing.first):
+        told = source.changes(ranges, record.source_modseq, new)
+    else:
+        told = Changes(source.scan(new) if new else [], UidRanges())
+    found = [_listed(ledger, record, part, told.messages)] if part else []
+    if listing.first > 1:
+        count = listing.messages if listing.messages is not None else found[0].live + len(found[0].fresh)
+        found.append(_changed(source, ledger, record, listing.first, selected.exists - count, told))
+    return found
+
+
+def weight(status: Status, record: FolderRecord, policy: CopyPolicy) -> int:
+    """How many messages at most have to be listed of a folder for which LIST told `status`."""
+    first = _first_to_list(status.highestmodseq, record, policy)
+    return _at_most(status.messages, status.uidnext, first) if status.uidnext > first else 0
+
+
+def ask_ahead(source: Session, ledger: Ledger, status: Status, record: FolderRecord, policy: CopyPolicy) -> None:
+    """Ask now what `first_look` will most likely ask; EXAMINE has just been sent ahead."""
+    first, listed = _first_to_list(status.highestmodseq, record, policy), weight(status, record, policy)
+    if not status.messages or listed > CHUNK or record.source_uidvalidity not in (0, status.uidvalidity):
+        return
+    new = _range((first, None)) if listed else ""
+    if ranges := _ranges(ledger, status.highestmodseq, record, policy, first if listed else BEYOND):
+        source.changes_ahead(ranges, record.source_modseq, new)
+    elif new:
+        source.scan_ahead(new)
+
+
+def _first_to_list(highestmodseq: int, record: FolderRecord, policy: CopyPolicy) -> int:
+    """Where flags matter and not both looks had CONDSTORE, all there is is listed."""
+    if policy.flags and not (highestmodseq and record.source_modseq):
+        return 1
+    return max(record.source_uidnext, 1)
+
+
+def _at_most(exists: int, uidnext: int, first: int) -> int:
+    """How many messages can be there from UID `first` on."""
+    return min(exists, uidnext - first)
+
+
+def listed(source: Session, ledger: Ledger, record: FolderRecord, part: Part) -> Found:
+    """A part of the selected folder."""
+    return _listed(ledger, record, part, source.scan(_range(part)))
+
+
+def _listed(ledger: Ledger, record: FolderRecord, part: Part, messages: Sequence[MessageMeta]) -> Found:
+    """A part that was listed in full: what has a row there and is not among `messages` is gone."""
+    first, last = part
+    metas = {m.uid: m for m in messages if first <= m.uid <= (last or BEYOND)}
+    rows = {row.source_uid: row for row in ledger.rows_between(record.id, first, last or BEYOND)}
+    fresh = tuple(uid for uid in metas if uid not in rows or rows[uid].reason in ON_NEITHER)
+    return Found(
+        tuple(metas.values()),
+        {uid: row for uid, row in rows.items() if uid in metas},
+        fresh,
+        tuple(uid for uid, row in rows.items() if not row.gone and uid not in metas),
+        tuple(uid for uid, row in rows.items() if row.gone and uid in metas and row.reason not in ON_NEITHER),
+        len(metas) - len(fresh),
     )
 
 
-def _from(source: Session, uid: int) -> list[MessageMeta]:
-    """Messages from `uid` on; "n:*" also names the last message, whatever its UID (RFC 9051, 6.4.9)."""
-    first = max(uid, 1)
-    return [message for message in source.scan(f"{first}:*") if message.uid >= first]
+def _range(part: Part) -> str:
+    return f"{part[0]}:{part[1] or '*'}"
 
 
-def _maybe_changed(source: Session, selected: Selected, record: FolderRecord, live: Collection[int]) -> Changes:
-    """By QRESYNC, or by CONDSTORE, where both looks had it (RFC 7162); else all that were there before."""
-    last = record.source_uidnext - 1
-    if last < 1 or not selected.exists:
-        return Changes([], UidRanges())
-    if selected.highestmodseq and selected.highestmodseq == record.source_modseq:
-        return Changes([], UidRanges())
-    since = record.source_modseq if selected.highestmodseq else 0
-    if since and (found := source.changes(list(_ranges(live, last)), since)):
-        return found
-    return Changes(source.scan(f"1:{last}", changed_since=since), UidRanges())
+def _changed(source: Session, ledger: Ledger, record: FolderRecord, below: int, exist: int, told: Changes) -> Found:
+    """What changed among UIDs `below` since the last look, as the server `told`; `exist`: how many are there now.
+
+    All UIDs are asked for only where the number of messages is not what the ledger and the changes make it.
+    """
+    live = ledger.standing(record.id, below).live
+    changed = [m for m in told.messages if m.uid < below]
+    rows = ledger.rows_of(record.id, [m.uid for m in changed])
+    metas = {m.uid: m for m in changed if m.uid in rows and rows[m.uid].reason not in ON_NEITHER}
+    gone: Sequence[int] = ()
+    if told.vanished:
+        gone = [uid for uid in told.vanished.among(ledger.uids(record.id, below).live) if uid not in metas]
+    if failed := [uid for uid in ledger.failed(record.id, below) if uid not in metas]:
+        metas |= {m.uid: m for m in source.scan(failed)}
+    if exist == live - len(gone):
+        return _found(ledger, record, metas, gone, (), live - len(gone))
+    there, known = source.present(), ledger.uids(record.id, below)
+    gone = [uid for uid in known.live if uid not in there]
+    back = list(there.among(known.gone))
+    unseen = [uid for uid in _others(there, merge(known.live, known.gone)) if uid < below and uid not in metas]
+    metas |= {m.uid: m for m in source.scan(unseen)} if unseen else {}
+    return _found(ledger, record, metas, gone, back, len(known.live) - len(gone) + len(back))
 
 
-def _ranges(live: Collection[int], last: int) -> Iterator[str]:
-    """1 to `last`, cut so that each range has no more than RANGE of the messages that were there."""
-    cuts = sorted(live)[RANGE::RANGE] if len(live) > RANGE else []
-    ends = [cut for cut in cuts if cut < last] + [last]
-    for first, end in zip([1, *(cut + 1 for cut in ends)], ends, strict=False):
-        yield f"{first}:{end}"
+def _found(
+    ledger: Ledger, record: FolderRecord, metas: Mapping[int, MessageMeta], gone: Sequence[int], back: Sequence[int],
+    live: int,
+) -> Found:  # fmt: skip
+    rows = ledger.rows_of(record.id, list(metas))
+    return Found(
+        tuple(metas[uid] for uid in sorted(metas)),
+        rows,
+        tuple(uid for uid in sorted(metas) if uid not in rows or rows[uid].reason in ON_NEITHER),
+        tuple(gone),
+        tuple(back),
+        live,
+    )
+
+
+def _others(there: UidRanges, known: Iterable[int]) -> Iterator[int]:
+    """UIDs that are there and not `known` (ascending)."""
+    ahead = iter(known)
+    at = next(ahead, BEYOND)
+    for first, last in there:
+        for uid in range(first, last + 1):
+            while at < uid:
+                at = next(ahead, BEYOND)
+            if uid != at:
+                yield uid
+
+
+def _ranges(ledger: Ledger, highestmodseq: int, record: FolderRecord, policy: CopyPolicy, first: int) -> list[str]:
+    """The UIDs below what is listed from `first` on, where changes have to be asked for; none where nothing changed.
+
+    In ranges of no more than RANGE messages that were there.
+    """
+    last = min(first, record.source_uidnext) - 1
+    if last < 1 or not policy.flags or not highestmodseq or highestmodseq == record.source_modseq:
+        return []
+    live = ledger.uids(record.id, last).live if record.source_messages > RANGE else ()
+    ends = [cut for cut in live[RANGE::RANGE] if cut < last] + [last]
+    return [f"{first}:{end}" for first, end in zip([1, *(cut + 1 for cut in ends)], ends, strict=False)]
 
 
 def canaries(source: Session, messages: tuple[MessageMeta, ...], tokens: frozenset[str]) -> frozenset[int]:

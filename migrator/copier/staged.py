@@ -13,7 +13,7 @@ from migrator.copier.lanes import Lane
 from migrator.copier.match import look, match_digest
 from migrator.copier.plan import Batch
 from migrator.copier.resolve import by_folder, open_if_same, settle, unknown
-from migrator.copier.stream import SentBatch, stream
+from migrator.copier.stream import Parcel, SentBatch, stream
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap import AppendResult, Session
 from migrator.imap.errors import CommandRefused
@@ -31,19 +31,19 @@ class StagedTransfer:
         self._staging = Staging(shared, work, destination, work.mover(lane))
         self._fetcher = self._origin.fetcher()
         self._appender = destination.appender(self._staging.name)
-        self._journal = Journal(shared, work)
+        self._journal = Journal(shared)
 
     def run(self, batches: Sequence[Batch]) -> None:
         """Carry `batches`, and what is left of refused ones. On error, the intents stay open for the next start."""
         self._staging.open()
-        self._journal.again.extend(batches)
+        self._journal.again.extend(Parcel(self._work, batch) for batch in batches)
         while self._journal.again:
             self._shared.lanes.checkpoint()
-            self._carry(self._journal.again.popleft())
+            self._carry(self._journal.again.popleft().batch)
         self._journal.commit()
-        if missing := self._journal.missing:
-            self._journal.look_for_missing(message.uid for message in self._origin.scan(missing))
-            self._journal.commit()
+        for work, uids in self._journal.missing:
+            self._journal.look_for_missing(work, (message.uid for message in self._origin.scan(uids)))
+        self._journal.commit()
 
     def _carry(self, batch: Batch) -> None:
         work = self._work
@@ -53,7 +53,7 @@ class StagedTransfer:
             work.record.id, IntentKind.STAGED, work.direction, self._staging.uidvalidity, work.uidnext, batch.uids
         )
         (intent_id,) = self._journal.commit([intent])
-        sending = SentBatch(intent_id)
+        sending = SentBatch(intent_id, work)
         try:
             stream(self._fetcher, self._appender, batch, sending)
             result = self._answer() if sending.sent else None
@@ -72,7 +72,7 @@ class StagedTransfer:
         if result is None or result.refusal is not None:
             self._journal.settle(batch, ())
             if result is not None and result.refusal is not None:
-                self._journal.refused(result.refusal, [one.message for one in batch.sent])
+                self._journal.refused(self._work, result.refusal, [one.message for one in batch.sent])
             return
         staged = self._journal_staged(batch, result)
         placed = self._staging.move(staged)
@@ -83,7 +83,7 @@ class StagedTransfer:
         self._journal.settle(batch, [row for row in rows if row is not None])
         for one, refusal in zip(batch.sent, result.refusals, strict=False):
             if refusal is not None:
-                self._journal.refused(refusal, [one.message])
+                self._journal.refused(self._work, refusal, [one.message])
 
     def _journal_staged(self, batch: SentBatch, result: AppendResult) -> list[Staged]:
         refusals = result.refusals or (None,) * len(batch.sent)

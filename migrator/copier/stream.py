@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from migrator.copier.plan import Batch
 from migrator.copier.refusals import WriteOff
+from migrator.copier.work import FolderWork
 from migrator.imap import Appender, Body, Digester, Fetcher
 from migrator.imap.errors import CommandRefused
 from migrator.imap.grammar import date_fits
@@ -20,11 +21,20 @@ class Sent:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A batch, and the folder whose it is."""
+
+    work: FolderWork
+    batch: Batch
+
+
 @dataclass
 class SentBatch:
     """What became of a batch on the way: sent and awaiting the answer, not to be sent, or without a body."""
 
     intent_id: int
+    work: FolderWork
     sent: list[Sent] = field(default_factory=list)
     written_off: list[WriteOff] = field(default_factory=list)
     missing: list[MessageMeta] = field(default_factory=list)

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 
-from migrator.copier.direct import DirectTransfer
+from migrator.copier.direct import DirectTransfer, Supply
 from migrator.copier.lanes import Lane
 from migrator.copier.plan import Batch
 from migrator.copier.staged import StagedTransfer
+from migrator.copier.stream import Parcel
 from migrator.copier.work import FolderWork, Pass
 
 
-def transfer(shared: Pass, lane: Lane, work: FolderWork, batches: Sequence[Batch]) -> None:
-    """Copy `batches`; the origin's folder is selected. Staged after the cutover, where the server can MOVE."""
+def transfer(shared: Pass, lane: Lane, work: FolderWork, batches: Sequence[Batch], supply: Supply = tuple) -> None:
+    """Copy `batches`; the origin's folder is selected. Staged after the cutover, where the server can MOVE; else what
+    `supply` gives is copied in the same stream."""
     if shared.job.staged and work.mover(lane).has("MOVE"):
         StagedTransfer(shared, lane, work).run(batches)
         return
@@ -19,4 +21,4 @@ def transfer(shared: Pass, lane: Lane, work: FolderWork, batches: Sequence[Batch
             f"{work.destination_name}: the server has no MOVE: appended directly; "
             "should this run be killed, a late append may show as a second copy"
         )
-    DirectTransfer(shared, lane, work).run(batches)
+    DirectTransfer(shared, lane, work).run([Parcel(work, batch) for batch in batches], supply)

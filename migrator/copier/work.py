@@ -42,19 +42,19 @@ class Pass:
 
 @dataclass
 class FolderWork:
-    """`uidnext`: of the receiving folder; all that is known to be there has a lower UID.
+    """`uidvalidity`, `uidnext`: of the receiving folder; all that is known to be there has a lower UID.
 
-    Of source UIDs: `expected` need an outcome (I3), `accounted` have theirs, `vanished` went away during the pass.
+    `messages`: how many there are where they come from, as far as it was looked at, without those that went away during
+    the pass; `pending`: UIDs of those that need an outcome and have none (I3). `parts` of the work are not through yet.
     """
 
     record: FolderRecord
     direction: Direction
     uidvalidity: int
     uidnext: int
-    expected: set[int] = field(default_factory=set)
-    accounted: set[int] = field(default_factory=set)
-    vanished: set[int] = field(default_factory=set)
-    slices: int = 0
+    messages: int = 0
+    pending: set[int] = field(default_factory=set)
+    parts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -100,13 +100,30 @@ class FolderWork:
         with self._lock:
             self.uidnext = max([self.uidnext, *(uid + 1 for uid in uids if uid is not None)])
 
+    def expect(self, messages: int, fresh: Iterable[int]) -> None:
+        """A look found so many messages more; the `fresh` ones among them need an outcome."""
+        with self._lock:
+            self.messages += messages
+            self.pending.update(fresh)
+
     def account(self, rows: Iterable[LedgerRow]) -> None:
         """These rows are in the ledger."""
         with self._lock:
-            self.accounted.update(row.source_uid for row in rows)
+            self.pending.difference_update(row.source_uid if self.forward else row.target_uid for row in rows)
 
-    def slice_done(self) -> bool:
-        """One of the folder's slices is through; whether it was the last."""
+    def vanished(self, uid: int) -> None:
+        """This message went away while it was to be copied."""
         with self._lock:
-            self.slices -= 1
-            return self.slices == 0
+            self.messages -= 1
+            self.pending.discard(uid)
+
+    def more_parts(self, number: int) -> None:
+        """So many parts of the work have been made out of what is at hand."""
+        with self._lock:
+            self.parts += number
+
+    def part_done(self) -> bool:
+        """One part is through; whether it was the last."""
+        with self._lock:
+            self.parts -= 1
+            return self.parts == 0

@@ -58,7 +58,7 @@ class Pacer:
     stop: StopSignal
     tell: Tell
 
-    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> None:
+    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> bool:
         """What model.progress.Pace says: HeldBack where it would take longer than PATIENCE."""
         servers, waited = _servers(mailbox), 0.0
         while hold := self.budgets.spend(servers, messages, octets, self.kind in MAY_REST):
@@ -70,6 +70,7 @@ class Pacer:
             waited += self._sleep(hold)
         if waited:
             self.tell(mailbox, WORKING)
+        return waited > 0
 
     def admit(self, mailbox: Mailbox, window_ends: datetime | None) -> None:
         """Wait, before any connection is made, until the budgets allow a start.

@@ -1,6 +1,7 @@
 """Messages to a folder, in batches, without waiting for each answer."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -11,12 +12,12 @@ from migrator.imap.grammar import LiteralText, astring, flag_list, quoted_date
 from migrator.imap.records import AppendResult, Chunk, Refusal
 from migrator.imap.responses import StatusLine, expand
 from migrator.model.message import Flags
-from migrator.model.names import neutral
+from migrator.model.names import FolderName, neutral
 
 COALESCE = 128 * 1024  # octets to a write: fewer system calls and TLS records
 ASK_ABOVE = 256 * 1024  # octets; a larger message is announced first, so that it can be refused before it is sent
 ASK_FOR_HEAD = 1000  # octets of flags; servers limit command lines, and answer a longer one with BAD
-BATCHES = 4  # unanswered MULTIAPPEND commands
+BATCHES = 16  # unanswered MULTIAPPEND commands
 SINGLES = 100  # unanswered APPEND commands
 
 
@@ -29,7 +30,7 @@ class _Batch:
 
 
 class Appender:
-    """begin, (message, chunk..., message_done)..., end; results come later, in order of the batches.
+    """turn_to, then begin, (message, chunk..., message_done)..., end; results come later, in order of the batches.
 
     One batch is one atomic MULTIAPPEND where the server has it, else one APPEND a message. Literals are sent without
     asking only to a server with LITERAL+ (LITERAL- up to its limit), and the first one of a connection never: so a
@@ -37,16 +38,22 @@ class Appender:
     that the folder is there.
     """
 
-    def __init__(self, channel: Channel, folder: bytes, atomic: bool) -> None:
+    def __init__(self, channel: Channel, octets: Callable[[FolderName], bytes], atomic: bool) -> None:
+        """`octets`: a folder's name as the server spells it."""
         self.atomic = atomic  # a batch is stored as a whole or not at all
         self._channel = channel
-        self._folder = astring(folder)
+        self._octets = octets
+        self._folder = b""
         self._window = BATCHES if atomic else SINGLES
         self._out = bytearray()
         self._batches: deque[_Batch] = deque()
         self._batch: _Batch | None = None
         self._left = 0  # octets of the message at hand that are still to come
         self._drop = False  # the message at hand was refused before it was sent
+
+    def turn_to(self, folder: FolderName) -> None:
+        """The batches that follow go to `folder` (need not be selected); what was sent before is not waited for."""
+        self._folder = astring(self._octets(folder))
 
     def begin(self) -> None:
         """Start a batch; waits while too many batches are unanswered."""

@@ -1,7 +1,7 @@
 """Commands and their answers over one connection: tags, pipelining, literals, and how much a server may say."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -40,6 +40,9 @@ class Channel:
         self.peer = wire.peer
         self.waiting: deque[Exchange] = deque()
         self._ahead: deque[tuple[tuple[bytes, ...], Exchange]] = deque()  # sent before their turn
+        self.reopen: Callable[[], None] = lambda: (
+            None
+        )  # opens the folder again that was open before what was sent ahead
         self._held = bytearray()  # to be sent together with what comes next
         self._gathers = False
         self.takes_mail = False  # the server has said "+" to an APPEND
@@ -90,9 +93,12 @@ class Channel:
         return self._start(words)
 
     def _forget_ahead(self) -> None:
-        """What was sent before its turn is not wanted: its answers are read, and dropped."""
+        """What was sent before its turn is not wanted: its answers are read, and dropped; the folder is the old one."""
+        elsewhere = any(words[0] in (b"EXAMINE", b"SELECT") for words, _ in self._ahead)
         while self._ahead:
             self.settle(self._ahead.popleft()[1])
+        if elsewhere:
+            self.reopen()
 
     def _begin(self, name: str) -> Exchange:
         self._tag += 1
@@ -129,6 +135,12 @@ class Channel:
     def run(self, *words: bytes) -> Exchange:
         """Send a command and wait for its end."""
         return self.finish(self.start(*words))
+
+    def capabilities(self) -> frozenset[str]:
+        """What the server answers to CAPABILITY, in upper case."""
+        lines = [parts[0] for parts in self.run(b"CAPABILITY").untagged]
+        words = (word for line in lines if line.upper().startswith(b"CAPABILITY ") for word in line.split()[1:])
+        return frozenset(word.decode("ascii", "replace").upper() for word in words)
 
     def run_all(self, commands: Sequence[Sequence[bytes]], depth: int = 32) -> list[Exchange]:
         """Run commands in one pipeline, at most `depth` at once; every one is complete, refused ones included."""

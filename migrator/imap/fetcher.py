@@ -3,15 +3,18 @@
 import re
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import IO
 
 from migrator.imap.channel import Channel, Exchange, refusal
 from migrator.imap.errors import BodyTruncated, ConnectionLost
 from migrator.imap.grammar import uid_sets
-from migrator.imap.records import Body, Chunk
+from migrator.imap.records import Body, Chunk, Selected
 from migrator.imap.responses import number, pairs, tokens
+from migrator.imap.scanning import selected
+from migrator.model.names import FolderName
 
 IN_MEMORY = 256 * 1024  # octets of a body that came too early, up to which it waits in memory; else on the disk
 _USUAL = re.compile(rb"\* \d+ FETCH \(UID (\d{1,10}) BODY\[\] \{", re.IGNORECASE)
@@ -22,8 +25,11 @@ _UID = re.compile(rb"(?:\(| |^)UID (\d{1,10})(?: |\)|$)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class _Request:
+    """One batch of bodies; or, where `opens` is set, the EXAMINE before the batches of another folder."""
+
     exchanges: list[Exchange]
-    wanted: set[int]  # UIDs without an answer so far
+    wanted: set[int] = field(default_factory=set)  # UIDs without an answer so far
+    opens: bool = False
     early: deque[Body] = field(default_factory=deque)  # came while an older request was being consumed
 
     @property
@@ -36,15 +42,37 @@ class _Request:
 class Fetcher:
     """Pipelined UID FETCH: ask for batch n+1 before batch n is consumed. No other command meanwhile.
 
+    `open` sends the EXAMINE of the next folder ahead, too: a server works a SELECT only when all before it is done
+    (RFC 9051, 5.5), so that UIDs after it are that folder's.
+
     Bodies belong to requests by UID, not by order: when we read slowly, Dovecot works on the next FETCH while the
     first waits to be sent, so that their bodies alternate; and it sends the OK of the first after bodies of the second.
     What comes early is kept until its turn: no more than the bodies of the requests that were sent ahead.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        examine: Callable[[FolderName], tuple[bytes, ...]],
+        note_opened: Callable[[FolderName, Selected], None],
+    ) -> None:
+        """`examine`: the words of the command that opens a folder; `note_opened` is told what is open."""
         self._channel = channel
+        self._examine, self._note_opened = examine, note_opened
+        self._opening: deque[FolderName] = deque()
         self._requests: deque[_Request] = deque()
         self._open = False  # the response of the body at hand has not been read to its end
+
+    def open(self, name: FolderName) -> None:
+        """Send EXAMINE for the folder of the batches that follow; returns at once."""
+        self._opening.append(name)
+        self._requests.append(_Request([self._channel.start(*self._examine(name))], opens=True))
+
+    def opened(self) -> Selected:
+        """What the oldest `open` was answered; all batches before it have been consumed. CommandRefused."""
+        found = selected(self._channel.finish(self._requests.popleft().exchanges[0]))
+        self._note_opened(self._opening.popleft(), found)
+        return found
 
     def request(self, uids: Sequence[int]) -> None:
         """Send the request for one batch; returns at once."""
@@ -77,7 +105,8 @@ class Fetcher:
 
     def _keep(self, body: Body) -> None:
         """Put a body aside for the request that wants it."""
-        request = next((later for later in self._requests if body.uid in later.wanted), None)
+        same_folder = takewhile(lambda later: not later.opens, self._requests)
+        request = next((later for later in same_folder if body.uid in later.wanted), None)
         if request is None:
             self._channel.violated(f"the server sent message {body.uid}, which was not asked for or had come before")
         request.wanted.remove(body.uid)

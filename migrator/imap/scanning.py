@@ -10,7 +10,6 @@ from migrator.imap.grammar import uid_sets
 from migrator.imap.records import Selected, Status
 from migrator.imap.responses import (
     Token,
-    expand,
     flags,
     internal_date,
     message_meta,
@@ -19,13 +18,16 @@ from migrator.imap.responses import (
     status_line,
     tokens,
 )
-from migrator.imap.vanished import UidRanges, vanished
+from migrator.imap.vanished import UidRanges, uid_ranges, vanished
 from migrator.model.message import MessageMeta
 
 SLICE = 50_000  # messages to one SEARCH: an answer of 11 octets a message stays under the line cap
 RANGE = 40_000  # messages to one FETCH with VANISHED: as many ranges of UIDs lie between them, of 22 octets at most
 _RANGE = re.compile(r"([1-9]\d{0,9})(?::([1-9]\d{0,9}|\*))?")
+_ALL = re.compile(rb" ALL ([\d:,]+)", re.IGNORECASE)
 _FIELD = re.compile(r"[!-9;-~]{1,100}")
+CHANGED = b" (CHANGEDSINCE %d)"
+_VANISHED = b" (CHANGEDSINCE %d VANISHED)"
 _META = re.compile(
     rb"\* \d+ FETCH \(UID (\d{1,10}) (?:MODSEQ \((\d{1,19})\) )?FLAGS \(([^()]*)\)"
     rb' INTERNALDATE "([^"]*)" RFC822\.SIZE (\d{1,19})(?: MODSEQ \((\d{1,19})\))?\)'
@@ -80,16 +82,43 @@ def scan(channel: Channel, uids: str | Sequence[int], condition: bytes, limit: i
     return [found[uid] for uid in sorted(found) if uid >= least]
 
 
-def changes(channel: Channel, ranges: Sequence[str], since: int, limit: int) -> Changes:
-    """What changed in these ranges of UIDs since the MODSEQ `since`; QRESYNC is enabled. In one round trip.
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A question for changes after a MODSEQ in `ranges` of UIDs; `qresync`: and for what went (it is enabled then).
 
-    A range holds no more than RANGE messages that are there: then no VANISHED is longer than a line may be.
+    `new`: a range of UIDs whose messages are all asked for, too ("" for none). A range has no more than RANGE messages
+    in it that are there: then no VANISHED is longer than a line may be.
     """
-    condition = b" (CHANGEDSINCE %d VANISHED)" % since
-    asked = [one for uids in ranges for one in _ask_metas(channel, uids, condition, True)]
+
+    modseq: int
+    ranges: Sequence[str]
+    qresync: bool
+    new: str = ""
+
+    @property
+    def commands(self) -> list[tuple[bytes, bytes, bytes]]:
+        condition = (_VANISHED if self.qresync else CHANGED) % self.modseq
+        asked = [(b"UID FETCH", _range(uids), _items(condition, True)) for uids in self.ranges]
+        return [*asked, (b"UID FETCH", _range(self.new), _items(b"", False))] if self.new else asked
+
+
+def changes(channel: Channel, asks: Since, limit: int) -> Changes:
+    """The answer, in one round trip. All in one: a server may mix the answers to FETCHes in one folder."""
+    asked = [channel.start(*command) for command in asks.commands]
     found = _metas(channel, _lines(channel, asked, limit))
     told = vanished(parts[0] for exchange in asked for parts in exchange.untagged)
     return Changes([found[uid] for uid in sorted(found)], told)
+
+
+def scan_ahead(channel: Channel, uids: str) -> None:
+    """Ask now what `scan` of a range asks next, without a condition."""
+    channel.start_ahead(b"UID FETCH", _range(uids), _items(b"", False))
+
+
+def changes_ahead(channel: Channel, asks: Since) -> None:
+    """Ask now what `changes` asks next."""
+    for command in asks.commands:
+        channel.start_ahead(*command)
 
 
 def glance(channel: Channel, asks: Sequence[tuple[Sequence[bytes], Sequence[int]]], modseq: bool) -> list[Glance]:
@@ -126,20 +155,24 @@ def scan_header(channel: Channel, uids: str | Sequence[int], field: str, limit: 
     return found
 
 
-def search_uids(channel: Channel, esearch: bool, exists: int) -> list[int]:
-    """All UIDs of the selected folder, ascending; in slices, so that no answer is a giant line."""
-    if esearch:
-        done = channel.run(b"UID SEARCH", b"RETURN (ALL)", b"ALL")
-        lines = [parts[0] for parts in done.untagged if parts[0].upper().startswith(b"ESEARCH ")]
-        found = re.search(rb" ALL ([\d:,]+)", lines[0], re.IGNORECASE) if lines else None
-        return sorted(expand(found[1], exists + SLICE)) if found else []
-    uids: set[int] = set()
-    for first in range(1, exists + 1, SLICE):
-        last = b"*" if first + SLICE > exists else b"%d" % (first + SLICE - 1)
-        for parts in channel.run(b"UID SEARCH", b"%d:" % first + last).untagged:
-            if parts[0].upper().startswith(b"SEARCH"):
-                uids.update(map(number, parts[0].split()[1:]))
-    return sorted(uids)
+def present(channel: Channel, esearch: bool, exists: int) -> UidRanges:
+    """The UIDs of the selected folder; asked for in slices, so that no answer is a giant line."""
+    starts = range(1, exists + 1, SLICE) if exists > SLICE else ()
+    slices = [b"%d:%b" % (n, b"*" if n + SLICE > exists else b"%d" % (n + SLICE - 1)) for n in starts] or [b"ALL"]
+    form = (b"RETURN (ALL)",) if esearch else ()
+    done = [channel.finish(one) for one in channel.run_all([(b"UID SEARCH", *form, part) for part in slices])]
+    found = UidRanges(one for each in done for parts in each.untagged for one in _searched(parts[0]))
+    if len(found) > exists + SLICE:
+        channel.violated(f"the server named {len(found)} messages in a folder of {exists}")
+    return found
+
+
+def _searched(line: bytes) -> Iterator[tuple[int, int]]:
+    """The ranges of UIDs that an answer to SEARCH names."""
+    if line[:8].upper() == b"ESEARCH " and (found := _ALL.search(line)):
+        yield from uid_ranges(found[1])
+    elif line[:7].upper() in (b"SEARCH", b"SEARCH "):
+        yield from ((uid, uid) for uid in map(number, line.split()[1:]))
 
 
 def with_uidnext(chosen: Selected, status: Status) -> Selected:
@@ -157,8 +190,11 @@ def _ask(channel: Channel, uids: str | Sequence[int], items: bytes) -> list[Exch
 
 
 def _ask_metas(channel: Channel, uids: str | Sequence[int], condition: bytes, modseq: bool) -> list[Exchange]:
-    items = b"(UID FLAGS INTERNALDATE RFC822.SIZE" + (b" MODSEQ)" if modseq else b")")
-    return _ask(channel, uids, items + condition)
+    return _ask(channel, uids, _items(condition, modseq))
+
+
+def _items(condition: bytes, modseq: bool) -> bytes:
+    return b"(UID FLAGS INTERNALDATE RFC822.SIZE" + (b" MODSEQ)" if modseq else b")") + condition
 
 
 def _lines(channel: Channel, asked: Sequence[Exchange], limit: int, strict: bool = True) -> Iterator[bytes]:

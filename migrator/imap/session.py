@@ -1,20 +1,20 @@
 """One logged-in IMAP connection, used by one thread at a time."""
 
 import contextlib
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Self
 
-from migrator.imap import listing, removal, scanning, stores
+from migrator.imap import listing, moving, removal, scanning, stores
 from migrator.imap.appender import Appender
-from migrator.imap.channel import Channel, Exchange
-from migrator.imap.errors import CommandRefused, ProtocolViolation, Unsupported
+from migrator.imap.channel import Channel
+from migrator.imap.errors import CommandRefused, Unsupported
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import astring, folder_octets, uid_sets
+from migrator.imap.opened import OpenFolder
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
-from migrator.imap.responses import expand
+from migrator.imap.vanished import UidRanges
 from migrator.model.errors import MigratorError
 from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
@@ -24,7 +24,6 @@ LITERAL_MINUS = 4096  # octets (RFC 7888, section 5)
 SPECIAL_USES = frozenset({"\\all", "\\archive", "\\drafts", "\\flagged", "\\junk", "\\sent", "\\trash"})
 _UNASKED = frozenset({"ID", "ENABLE"})  # commands whose answers nobody may have waited for
 ANSWERS_SLACK = 100_000  # FETCH answers that a folder's changes may cause beyond its messages
-_COPYUID = re.compile(rb"\[COPYUID \d+ ([\d:,]+) ([\d:,]+)\]", re.IGNORECASE)
 
 
 class Session:
@@ -37,9 +36,9 @@ class Session:
         """`capabilities`: what the login's OK told; those from before login do not count. Empty: they are asked for."""
         self._channel = channel
         self._raw: dict[FolderName, bytes] = {}  # names as the server spells them
-        self._exists = 0
         # upper case, as offered after login
-        self.capabilities = capabilities or _capabilities(channel.run(b"CAPABILITY"))
+        self.capabilities = capabilities or channel.capabilities()
+        self._folder = OpenFolder(channel, self._octets, self.has("CONDSTORE"))
         if self.has("ID"):
             channel.start_quietly(
                 b"ID", b'("name" "migrator")'
@@ -105,7 +104,7 @@ class Session:
 
     def examine_ahead(self, name: FolderName) -> None:
         """Ask now what `examine` asks next."""
-        self._channel.start_ahead(*self._select_words(b"EXAMINE", name, True))
+        self._channel.start_ahead(*self._folder.examine_words(name))
 
     def select(self, name: FolderName) -> Selected:
         """SELECT."""
@@ -113,12 +112,19 @@ class Session:
 
     def select_ahead(self, name: FolderName) -> None:
         """Ask now what `select`, and then `unselect`, ask next."""
-        self._channel.start_ahead(*self._select_words(b"SELECT", name, True))
+        self._channel.start_ahead(*self._folder.words(b"SELECT", name))
         if self.has("UNSELECT"):
             self._channel.start_ahead(b"UNSELECT")
 
+    @property
+    def opened(self) -> tuple[FolderName, Selected] | None:
+        """The folder that is open, as it was when it was opened."""
+        opened = self._folder.opened
+        return (opened.name, opened.found) if opened else None
+
     def unselect(self) -> None:
         """Leave the selected folder without expunging it (by EXAMINE, which cannot expunge, then CLOSE: RFC 3691)."""
+        self._folder.opened = None
         if self.has("UNSELECT"):
             self._channel.run(b"UNSELECT")
         else:
@@ -155,28 +161,41 @@ class Session:
         """SUBSCRIBE."""
         self._channel.run(b"SUBSCRIBE", astring(self._octets(name)))
 
+    def present(self) -> UidRanges:
+        """The UIDs of the selected folder."""
+        return scanning.present(self._channel, self.has("ESEARCH"), self._folder.exists)
+
     def uids(self) -> list[int]:
         """All UIDs of the selected folder, ascending."""
-        return scanning.search_uids(self._channel, self.has("ESEARCH"), self._exists)
+        return [uid for first, last in self.present() for uid in range(first, last + 1)]
 
     def scan(self, uids: str | Sequence[int], changed_since: int = 0) -> list[MessageMeta]:
         """UID, flags, date and size of messages, by UID ascending. `uids` may be a range such as "17:*".
 
         `changed_since`: only messages whose MODSEQ is higher; without CONDSTORE all are returned.
         """
-        condition = b""
-        if self.has("CONDSTORE"):
-            condition = b" (CHANGEDSINCE %d)" % changed_since if changed_since else b""
+        condition = scanning.CHANGED % changed_since if changed_since and self.has("CONDSTORE") else b""
         return scanning.scan(self._channel, uids, condition, self._limit(uids))
 
-    def changes(self, ranges: Sequence[str], since: int) -> scanning.Changes | None:
-        """What changed in these ranges ("1:16") since that MODSEQ, what went included; None where QRESYNC is missing.
+    def scan_ahead(self, uids: str) -> None:
+        """Ask now what `scan` asks next of a range."""
+        scanning.scan_ahead(self._channel, uids)
 
-        In one round trip. A range has no more than `scanning.RANGE` messages in it.
+    def changes(self, ranges: Sequence[str], since: int, new: str = "") -> scanning.Changes:
+        """What changed in these ranges ("1:16") since that MODSEQ, what went included where the server has QRESYNC, and
+        all messages of the range `new`. In one round trip; the server has CONDSTORE.
+
+        A range has no more than `scanning.RANGE` messages in it.
         """
-        if self._qresync is None or self._channel.settle(self._qresync).status != "OK":
-            return None
-        return scanning.changes(self._channel, ranges, since, self._limit("1:*"))
+        return scanning.changes(self._channel, self._since(ranges, since, new), self._limit("1:*"))
+
+    def changes_ahead(self, ranges: Sequence[str], since: int, new: str = "") -> None:
+        """Ask now what `changes` asks next."""
+        scanning.changes_ahead(self._channel, self._since(ranges, since, new))
+
+    def _since(self, ranges: Sequence[str], since: int, new: str) -> scanning.Since:
+        qresync = self._qresync is not None and self._channel.settle(self._qresync).status == "OK"
+        return scanning.Since(since, ranges, qresync, new)
 
     def glance(self, asks: Sequence[tuple[FolderName, Sequence[int]]], select: bool = False) -> list[scanning.Glance]:
         """EXAMINE (or SELECT) folders one after the other and look at these of their messages, in one round trip.
@@ -185,7 +204,8 @@ class Session:
         know that beforehand.
         """
         command = b"SELECT" if select else b"EXAMINE"
-        words = [(self._select_words(command, name, True), uids) for name, uids in asks]
+        self._folder.opened = None  # the caller has no use for the one that stays open
+        words = [(self._folder.words(command, name), uids) for name, uids in asks]
         with self._channel.together():
             return scanning.glance(self._channel, words, self.has("CONDSTORE"))
 
@@ -201,11 +221,13 @@ class Session:
 
     def fetcher(self) -> Fetcher:
         """Bodies with requests sent ahead."""
-        return Fetcher(self._channel)
+        return Fetcher(self._channel, self._folder.examine_words, self._folder.note_examined)
 
     def appender(self, folder: FolderName) -> Appender:
-        """Batched APPENDs to `folder` (need not be selected). No other command until its results are in."""
-        return Appender(self._channel, self._octets(folder), self.has("MULTIAPPEND"))
+        """Batched APPENDs, first to `folder` (need not be selected). No other command until its results are in."""
+        appender = Appender(self._channel, self._octets, self.has("MULTIAPPEND"))
+        appender.turn_to(folder)
+        return appender
 
     def move(self, uids: Sequence[int], folder: FolderName) -> dict[int, int]:
         """NOOP, then UID MOVE: source UID to new UID, as COPYUID tells; a UID not in the result did not move.
@@ -215,18 +237,7 @@ class Session:
         """
         self._need("MOVE")
         self.noop()
-        moved: dict[int, int] = {}
-        for uid_set in uid_sets(uids):
-            done = self._channel.run(b"UID MOVE", uid_set, astring(self._octets(folder)))
-            lines = [parts[0] for parts in done.untagged]
-            if done.status and done.status.code == "COPYUID":
-                lines.append(b"[COPYUID " + done.status.args + b"]")
-            for found in filter(None, map(_COPYUID.search, lines)):
-                old, new = expand(found[1], len(uids)), expand(found[2], len(uids))
-                if len(old) != len(new):
-                    self._channel.violated("the server sent a COPYUID with two sets of different sizes")
-                moved.update(zip(old, new, strict=True))
-        return moved
+        return moving.move(self._channel, uids, self._octets(folder))
 
     def store(self, uids: Sequence[int], flags: Flags, mode: stores.Mode) -> None:
         """Add, remove or set flags; returns when the server has said OK."""
@@ -238,8 +249,9 @@ class Session:
 
         Where UNSELECT is missing INBOX stays open, read-only.
         """
+        self._folder.opened = None
         leave = (b"UNSELECT",) if self.has("UNSELECT") else (b"EXAMINE", b'"INBOX"')
-        words = [(self._select_words(b"SELECT", name, True), changes) for name, changes in asks]
+        words = [(self._folder.words(b"SELECT", name), changes) for name, changes in asks]
         return stores.store(self._channel, words, leave)
 
     def expunge(self, uids: Sequence[int]) -> None:
@@ -254,8 +266,9 @@ class Session:
         UID EXPUNGE and SELECT travel together: what is expunged was marked in a folder of that UIDVALIDITY just now.
         """
         self._need("UIDPLUS")
+        self._folder.opened = None  # the caller has no use for the one that stays open
         words = [
-            (self._select_words(b"SELECT", name, False), self._select_words(b"EXAMINE", name, False), uids)
+            (self._folder.words(b"SELECT", name, False), self._folder.words(b"EXAMINE", name, False), uids)
             for name, uids in asks
         ]
         return removal.expunge(self._channel, words)
@@ -274,20 +287,12 @@ class Session:
             )
 
     def _limit(self, uids: str | Sequence[int]) -> int:
-        return 4 * (self._exists if isinstance(uids, str) else len(uids)) + ANSWERS_SLACK
-
-    def _select_words(self, command: bytes, name: FolderName, condstore: bool) -> tuple[bytes, ...]:
-        extra = (b"(CONDSTORE)",) if condstore and self.has("CONDSTORE") else ()
-        return command, astring(self._octets(name)), *extra
+        return 4 * (self._folder.exists if isinstance(uids, str) else len(uids)) + ANSWERS_SLACK
 
     def _select(self, command: bytes, name: FolderName, condstore: bool) -> Selected:
-        chosen = scanning.selected(self._channel.run(*self._select_words(command, name, condstore)))
-        self._exists = chosen.exists
-        if not chosen.uidvalidity:
-            raise ProtocolViolation(f"{self._channel.peer}: the folder {name!r} has no UIDVALIDITY")
-        return chosen if chosen.uidnext else scanning.with_uidnext(chosen, self.status(name))
-
-
-def _capabilities(done: Exchange) -> frozenset[str]:
-    lines = [parts[0] for parts in done.untagged if parts[0].upper().startswith(b"CAPABILITY ")]
-    return frozenset(word.decode("ascii", "replace").upper() for line in lines for word in line.split()[1:])
+        found = self._folder.open(command, name, condstore)
+        if found.uidnext:
+            return found
+        found = scanning.with_uidnext(found, self.status(name))
+        self._folder.note(command, name, found)
+        return found

@@ -1,4 +1,4 @@
-"""Which UIDs a server says are gone (VANISHED, RFC 7162, section 3.2.10): ranges, never a list. Pure."""
+"""UIDs as ranges, never a list: those that are there, and those that a server says are gone (VANISHED). Pure."""
 
 import re
 from array import array
@@ -31,6 +31,10 @@ class UidRanges:
     def __bool__(self) -> bool:
         return bool(self._firsts)
 
+    def __len__(self) -> int:
+        """How many UIDs."""
+        return sum(last - first + 1 for first, last in self)
+
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """The ranges, ascending."""
         return zip(self._firsts, self._lasts, strict=True)
@@ -39,9 +43,25 @@ class UidRanges:
         """Those of `uids` that are in the set, in their order."""
         return (uid for uid in uids if uid in self) if self else iter(())
 
+    def since(self, uid: int) -> "UidRanges":
+        """Those from `uid` on."""
+        return UidRanges((max(first, uid), last) for first, last in self if last >= uid)
+
+    def cuts(self, most: int) -> Iterator[int]:
+        """The last UID of each part, when the set is cut into parts of `most` UIDs; the rest is no part."""
+        room = most
+        for first, last in self:
+            while last - first + 1 >= room:
+                yield first + room - 1
+                first, room = first + room, most
+            room -= last - first + 1
+
 
 def vanished(lines: Iterable[bytes]) -> UidRanges:
-    """What the VANISHED among untagged answers (without `* `) name. ProtocolViolation for a bad set."""
+    """What the VANISHED (RFC 7162, section 3.2.10) among untagged answers (without `* `) name.
+
+    ProtocolViolation for a bad set.
+    """
     return UidRanges(one for line in lines if (found := _LINE.fullmatch(line)) for one in uid_ranges(found[1]))
 
 

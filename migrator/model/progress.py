@@ -49,8 +49,8 @@ class Progress(Protocol):
 class Pace(Protocol):
     """What keeps the copying within the servers' budgets; asked from many threads, before each batch."""
 
-    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> None:
-        """Wait until the budgets of the mailbox's servers allow these; return at once where there are none.
+    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> bool:
+        """Wait until the budgets of the mailbox's servers allow these; whether that took any time.
 
         Raises Stopped when the operator stops meanwhile, and Transient when it would take too long for a connection.
         """
@@ -59,8 +59,9 @@ class Pace(Protocol):
 class Unpaced:
     """A Pace that never waits."""
 
-    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> None:
+    def spend(self, mailbox: Mailbox, messages: int, octets: int) -> bool:
         """Return at once."""
+        return False
 
 
 class StopSignal(Protocol):

@@ -20,6 +20,8 @@ from migrator.state.records import (
     NotCarried,
     Settled,
     Staged,
+    Standing,
+    Uids,
 )
 
 
@@ -61,6 +63,26 @@ class Ledger:
         """The rows of these source UIDs (also the gone ones), by source UID; one that has no row is left out."""
         with self._database.read_text() as connection:
             return looks.rows_of(connection, folder_id, uids)
+
+    def rows_between(self, folder_id: int, first: int, last: int) -> list[LedgerRow]:
+        """The rows with a source UID from `first` to `last` (also the gone ones), ascending."""
+        with self._database.read_text() as connection:
+            return looks.rows_between(connection, folder_id, first, last)
+
+    def standing(self, folder_id: int, below: int) -> Standing:
+        """A folder in figures; `live` counts source UIDs under `below`."""
+        with self._database.read_text() as connection:
+            return looks.standing(connection, folder_id, below)
+
+    def failed(self, folder_id: int, below: int) -> list[int]:
+        """Source UIDs under `below` of messages that failed and are still on the source, ascending."""
+        with self._database.read_text() as connection:
+            return looks.failed(connection, folder_id, below)
+
+    def uids(self, folder_id: int, below: int) -> Uids:
+        """Source UIDs under `below`; those of messages that are on neither side any more are left out."""
+        with self._database.read_text() as connection:
+            return looks.uids(connection, folder_id, below)
 
     def target_uids(self, folder_id: int) -> "array[int]":
         """Target UIDs that the rows name (also the gone ones), ascending."""

@@ -1,5 +1,6 @@
 """What the store gives out and takes in: frozen values, never table rows. Every time is aware, in UTC."""
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -108,6 +109,22 @@ class LedgerRow:
     size: int = 0
     grade: Grade | None = None
     gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A folder's rows in figures: how many are `live` (not gone from the source), and the highest target UID (or 0)."""
+
+    live: int
+    top_target_uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Uids:
+    """Source UIDs of a folder's rows, ascending, 8 octets each: those on the source, and those gone from it."""
+
+    live: "array[int]"
+    gone: "array[int]"
 
 
 class IntentKind(StrEnum):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
 
 from migrator.copier.job import CopyJob
-from migrator.copier.lanes import Lane, Lanes
+from migrator.copier.lanes import MANY, Lane, Lanes
 from migrator.model.errors import Stopped
 
 
@@ -52,7 +53,47 @@ def test_two_lanes_work_at_the_same_time():
 
     lanes.add(meet)
     lanes.add(meet)
+    for _ in range(MANY - 1):
+        lanes.add(lambda lane: None)
     lanes.run(2)
+
+
+def test_for_little_work_no_further_lane_logs_in():
+    lanes, lanes_at_work = lanes_of(job := Job()), set[Lane]()
+
+    def work(lane: Lane) -> None:
+        lane.source  # noqa: B018  # opens a connection
+        lanes_at_work.add(lane)
+
+    for _ in range(MANY - 1):
+        lanes.add(work)
+    lanes.run(3)
+    assert lanes_at_work == {lanes.first}
+    assert len(job.opened) == 1
+
+
+def test_what_is_next_up_comes_before_what_waits_in_the_order_in_which_it_came():
+    lanes, done = lanes_of(Job()), list[str]()
+    for name, next_up in (("a", False), ("b", True), ("c", True)):
+        lanes.add(lambda lane, name=name: done.append(name), next_up)
+    lanes.run(1)
+    assert done == ["b", "c", "a"]
+
+
+def test_a_lane_takes_more_of_the_same_kind_before_it_has_ended_what_it_is_at():
+    @dataclass
+    class Slice:
+        number: int
+
+        def __call__(self, lane: Lane) -> None:
+            while found := lanes.take_if(Slice):
+                taken.append(found.number)
+
+    lanes, taken = lanes_of(Job()), list[int]()
+    for work in (Slice(1), Slice(2), Slice(3), lambda lane: taken.append(0), Slice(4)):
+        lanes.add(work, next_up=True)
+    lanes.run(1)
+    assert taken == [2, 3, 0]
 
 
 def test_work_that_adds_work_is_done_to_the_end():
@@ -91,6 +132,8 @@ def test_the_first_error_ends_the_other_lanes_at_their_checkpoint_and_is_raised(
 
     lanes.add(steady)
     lanes.add(failing)
+    for _ in range(MANY - 1):
+        lanes.add(lambda lane: pytest.fail("no work is begun after an error"))
     with pytest.raises(ZeroDivisionError):
         lanes.run(2)
     lanes.first.abort()

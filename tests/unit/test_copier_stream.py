@@ -9,9 +9,15 @@ import pytest
 
 from migrator.copier.plan import Batch
 from migrator.copier.stream import SentBatch, stream
+from migrator.copier.work import FolderWork
 from migrator.imap.records import Body
 from migrator.imap.responses import UNKNOWN_DATE
 from migrator.model.message import Meant, MessageMeta
+from migrator.model.names import Address, FolderName
+from migrator.state.records import Direction, FolderRecord
+
+RECORD = FolderRecord(1, Address("u@x.test"), FolderName("A"), FolderName("A"))
+WORK = FolderWork(RECORD, Direction.FORWARD, 1, 1)
 
 
 class Recorder:
@@ -41,7 +47,7 @@ class Answers:
 
 
 def sent(date: datetime, text: bytes = b"Subject: x\r\n\r\n") -> tuple[SentBatch, Recorder]:
-    recorder, into = Recorder(), SentBatch(7)
+    recorder, into = Recorder(), SentBatch(7, WORK)
     batch = Batch((MessageMeta(1, len(text), frozenset({"\\Seen"}), date),))
     stream(Answers(text), recorder, batch, into)  # type: ignore[arg-type]
     return into, recorder

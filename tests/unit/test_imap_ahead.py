@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.imap.errors import CommandRefused
+from migrator.imap.errors import CommandRefused, ConnectionLost
 from migrator.model.names import FolderName
 from tests.unit.imap_script import Peer, session
 
@@ -78,3 +78,37 @@ def test_folders_are_made_in_two_round_trips_and_each_failure_is_told_by_its_nam
         errors = connected.create_all(wanted)
     assert list(errors) == [TWO]
     assert "not that" in str(errors[TWO])
+
+
+def test_a_folder_that_was_opened_ahead_and_not_wanted_is_not_the_one_that_is_looked_into() -> None:
+    commands: list[bytes] = []
+
+    def play(peer: Peer) -> None:
+        for uidvalidity in (1, 2, 1):
+            commands.append(peer.read())
+            peer.send(b"* 1 EXISTS", b"* OK [UIDVALIDITY %d] it" % uidvalidity, b"* OK [UIDNEXT 2] it", b"@ OK done")
+        commands.append(peer.read())
+        peer.send(b"@ OK done")
+
+    with session(play) as connected:
+        connected.examine(ONE)
+        connected.examine_ahead(TWO)
+        assert connected.scan("1:*") == []
+        assert connected.opened and connected.opened[0] == ONE
+    assert [words.split()[:2] for words in commands[:3]] == [
+        [b"EXAMINE", name] for name in (b'"one"', b'"two"', b'"one"')
+    ]
+    assert commands[3].startswith(b"UID FETCH")
+
+
+def test_a_folder_that_was_made_anew_meanwhile_is_not_looked_into_either() -> None:
+    def play(peer: Peer) -> None:
+        for uidvalidity in (1, 2, 3):
+            peer.read()
+            peer.send(b"* 1 EXISTS", b"* OK [UIDVALIDITY %d] it" % uidvalidity, b"* OK [UIDNEXT 2] it", b"@ OK done")
+
+    with session(play) as connected:
+        connected.examine(ONE)
+        connected.examine_ahead(TWO)
+        with pytest.raises(ConnectionLost, match="made anew"):
+            connected.scan("1:*")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from migrator.imap import scanning
 from migrator.imap.errors import ProtocolViolation
+from migrator.imap.scanning import Since
 from migrator.imap.vanished import UidRanges, vanished
 from migrator.model.message import MessageMeta
 from migrator.model.names import FolderName
@@ -47,14 +48,20 @@ def test_changes_ask_all_ranges_at_once_and_tell_what_changed_from_what_went():
         assert peer.read() == b"UID FETCH 1:9 (UID FLAGS INTERNALDATE RFC822.SIZE MODSEQ) (CHANGEDSINCE 5 VANISHED)"
         first = peer.tag
         assert peer.read().startswith(b"UID FETCH 10:20 ")  # before anything was answered
+        second = peer.tag
+        assert peer.read() == b"UID FETCH 21:* (UID FLAGS INTERNALDATE RFC822.SIZE)"
         peer.send(b"* VANISHED (EARLIER) 2:3")
         date = b'INTERNALDATE "01-Jan-2020 00:00:00 +0000" RFC822.SIZE 7'
+        peer.send(b"* 9 FETCH (UID 22 FLAGS () " + date + b")")  # Dovecot mixes the answers of FETCHes in one folder
         peer.send(b"* 4 FETCH (UID 8 MODSEQ (6) FLAGS (\\Seen) " + date + b")", first + b" OK")
-        peer.send(b"* VANISHED 15", b"@ OK")
+        peer.send(b"* VANISHED 15", second + b" OK", b"@ OK")
 
     with session(play) as connected:
-        found = scanning.changes(connected._channel, ["1:9", "10:20"], 5, 100)
-    assert [(one.uid, one.modseq, one.flags) for one in found.messages] == [(8, 6, frozenset({"\\Seen"}))]
+        found = scanning.changes(connected._channel, Since(5, ["1:9", "10:20"], qresync=True, new="21:*"), 100)
+    assert [(one.uid, one.modseq, one.flags) for one in found.messages] == [
+        (8, 6, frozenset({"\\Seen"})),
+        (22, 0, frozenset()),
+    ]
     assert list(found.vanished) == [(2, 3), (15, 15)]
 
 
