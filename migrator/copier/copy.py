@@ -79,24 +79,31 @@ def _idle(job: CopyJob, lane: Lane) -> PassReport | None:
 
 @contextmanager
 def _holding(job: CopyJob, lanes: Lanes) -> Iterator[Pass]:
-    """The target's lease held, and then both sides listed: what another workspace did before is seen.
+    """The target's lease held, and then both sides listed: what another workspace did before is seen. A side that is
+    only read is asked for its list before.
 
     All connections are dropped on error, else logged out.
     """
+    lane = lanes.first
     try:
+        lane.open_both()
+        if job.kind is not PassKind.REVERSE:
+            lane.source.folders_ahead()
         run = job.lease.holder
         holder = f"{run.user} on {run.host} (pid {run.pid})"
-        lease = TargetLease(job.workspace_id, lease_name(lanes.first.target), job.target_lease, holder)
-        lease.acquire(lanes.first.target)
+        lease = TargetLease(job.workspace_id, lease_name(lane.target), job.target_lease, holder)
+        lease.acquire(lane.target)
         with _kept(job, lease, lanes):
-            yield Pass(job, lanes, Tally(job), list_both(lanes.first))
-        lease.release(lanes.first.target)
+            yield Pass(job, lanes, Tally(job), list_both(lane))
+        released = lease.release_quietly(lane.target)
+        lane.farewell()
+        released()
     except BaseException as error:
-        lanes.first.abort()
+        lane.abort()
         if isinstance(error, LaneStopped) and lanes.error is not None:
             raise lanes.error from None
         raise
-    lanes.first.close()
+    lane.close()
 
 
 @contextmanager

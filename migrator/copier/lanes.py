@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from migrator.copier.job import CopyJob, Side
@@ -43,8 +44,23 @@ class Lane:
         """Moves what has been staged: an APPEND and a MOVE in one session do not see each other (measured)."""
         return self._session(f"mover-{side}", side)
 
+    def open_both(self) -> None:
+        """Connect to both sides at once, where neither is open: both are going to be needed."""
+        if "source" in self._open or "target" in self._open:
+            return
+        with ThreadPoolExecutor(1, "dial") as helper:
+            source = helper.submit(self._session, "source", "source")
+            self._session("target", "target")
+            source.result()
+
+    def farewell(self) -> None:
+        """Say LOGOUT to all, and do not wait; then `close`."""
+        for session in self._open.values():
+            session.farewell()
+
     def close(self) -> None:
         """Log out of all."""
+        self.farewell()
         for session in self._open.values():
             session.close()
 

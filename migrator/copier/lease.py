@@ -8,7 +8,7 @@ The holder releases by deleting the whole mailbox while its note still holds. Ex
 import email
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,19 +52,36 @@ class TargetLease:
     def acquire(self, session: Session) -> None:
         """Take it, also from a dead run of our own workspace; nothing is selected before, nor after.
 
-        Raises TargetTaken, naming the other workspace; FolderChanged when that one lets go while we give way.
+        One round trip where nobody else is, or was, here; and the folders are asked for ahead in it: when the server
+        comes to that it is ours. Where there are other notes they are asked for again. Raises TargetTaken, naming the
+        other workspace; FolderChanged when that one lets go while we give way.
         """
         notes: list[Note] = []
-        for _ in range(ATTEMPTS):  # the mailbox may go away under us, when its holder releases it
-            self._create(session)
-            notes = self._notes(session) if self._write_note(session) else []
-            if any(note.nonce == self._nonce for note in notes):
+        for left in reversed(range(ATTEMPTS)):  # the mailbox may go away under us, when its holder releases it
+            try:
+                notes = _parsed(session.board(self._folder).post(self._note(), session.folders_ahead))
+            except OverQuota:
+                raise
+            except CommandRefused:  # Dovecot: "Mailbox was deleted under us"
+                if not left:
+                    raise
+            if self._is_among(notes):
                 break
-        holder = self._holder(notes)
+        if not self._is_among(notes):
+            raise self._taken(_holder(notes))
+        if len(notes) > 1:
+            self._settle(session)
+
+    def _settle(self, session: Session) -> None:
+        """Of several notes, let one hold: take the others away, or give way. They are looked at again for that, with
+        the mailbox open: nobody else's note can then be under the UID of one that went."""
+        notes = self._notes(session)
+        if not self._is_among(notes):
+            raise self._gone()
+        holder = _holder(notes)
         mine = holder is not None and holder.workspace == self._workspace
         self._delete(session, [note.uid for note in notes if (note.nonce != self._nonce) == mine])
-        if notes:
-            session.unselect()
+        session.unselect()
         if not mine:
             raise self._taken(holder)
 
@@ -75,10 +92,10 @@ class TargetLease:
         """
         expired = datetime.now(UTC) >= self._expires
         notes = self._notes(session)
-        holder = self._holder(notes)
+        holder = _holder(notes)
         if not notes:
             self._create(session)
-        if expired or (holder and holder.nonce != self._nonce) or not self._write_note(session):
+        if expired or (holder and holder.nonce != self._nonce) or not session.board(self._folder).put(self._note()):
             raise TargetLeaseLost(
                 f"another workspace took over {self._folder!r} on the target",
                 remedy="Only one workspace may move a mailbox: stop the other one, then run again.",
@@ -87,51 +104,40 @@ class TargetLease:
 
     def release(self, session: Session) -> None:
         """Delete the lease mailbox, if it is surely still ours."""
-        if datetime.now(UTC) < self._expires:
+        self.release_quietly(session)()
+
+    def release_quietly(self, session: Session) -> Callable[[], None]:
+        """The same, in one packet with the next command; the result waits until it is done."""
+        deleted = session.delete_quietly(self._folder) if datetime.now(UTC) < self._expires else None
+
+        def released() -> None:
             with suppress(CommandRefused):  # somebody deleted it before us
-                session.delete(self._folder)
+                if deleted:
+                    deleted()
+
+        return released
 
     def _create(self, session: Session) -> None:
         """It may exist: somebody's, or left behind; the notes in it decide. Or its holder deletes it as we look."""
         with suppress(CommandRefused, FolderNameChanged):
             session.create(self._folder)
 
-    def _write_note(self, session: Session) -> bool:
-        """Append a note; False when there is no lease mailbox."""
+    def _note(self) -> bytes:
+        """A note that holds from now on."""
         self._expires = datetime.now(UTC) + self._ttl
-        text = (
+        return (
             f"Subject: migrator is copying mail into this mailbox\r\n{_WORKSPACE}: {self._workspace}\r\n"
             f"{_NONCE}: {self._nonce}\r\n{_EXPIRES}: {self._expires.isoformat()}\r\n"
             f"{_HOLDER}: {self._name}\r\n\r\n"
             "This folder goes away when the copy is finished.\r\n"
         ).encode()
-        appender = session.appender(self._folder)
-        appender.begin()
-        appender.message(frozenset(), None, len(text))
-        appender.chunk(text)
-        appender.message_done()
-        appender.end("note")
-        refusals = [r for result in appender.results(wait=True) for r in (result.refusal, *result.refusals) if r]
-        for refusal in refusals:
-            if refusal.code == "OVERQUOTA":
-                raise OverQuota(
-                    "APPEND", refusal.code, refusal.text, remedy="Raise the mailbox's quota, then run again."
-                )
-            if refusal.code not in {"TRYCREATE", "NONEXISTENT"}:
-                raise CommandRefused("APPEND", refusal.code, refusal.text)
-        return not refusals
 
     def _notes(self, session: Session) -> list[Note]:
-        try:
-            session.select(self._folder)
-        except CommandRefused:
-            return []
-        notes = (_parse(body.uid, b"".join(map(bytes, body.chunks))) for body in session.bodies(session.uids()))
-        return sorted((note for note in notes if note is not None), key=lambda note: note.uid)
+        """The notes in the lease mailbox, which stays selected; none when it is not there."""
+        return _parsed(session.board(self._folder).read())
 
-    def _holder(self, notes: list[Note]) -> Note | None:
-        now = datetime.now(UTC)
-        return next((note for note in notes if note.expires > now), None)
+    def _is_among(self, notes: list[Note]) -> bool:
+        return any(note.nonce == self._nonce for note in notes)
 
     def _delete(self, session: Session, uids: list[int]) -> None:
         if not uids:
@@ -141,7 +147,10 @@ class TargetLease:
             with suppress(Unsupported):  # they expire
                 session.expunge(uids)
         except CommandRefused as error:  # Dovecot: "Mailbox was deleted under us", and it hangs up
-            raise FolderChanged(f"{self._folder!r} on the target went away: its holder released it") from error
+            raise self._gone() from error
+
+    def _gone(self) -> FolderChanged:
+        return FolderChanged(f"{self._folder!r} on the target went away: its holder released it")
 
     def _taken(self, holder: Note | None) -> TargetTaken:
         if holder is None:
@@ -154,6 +163,16 @@ class TargetLease:
             f"{self._folder!r} on the target is held by {who}",
             remedy="Only one workspace may move a mailbox. A dead run's hold ends by itself at that time.",
         )
+
+
+def _holder(notes: list[Note]) -> Note | None:
+    now = datetime.now(UTC)
+    return next((note for note in notes if note.expires > now), None)
+
+
+def _parsed(texts: Mapping[int, bytes]) -> list[Note]:
+    """The notes, the oldest first."""
+    return [note for uid in sorted(texts) if (note := _parse(uid, texts[uid])) is not None]
 
 
 def _parse(uid: int, text: bytes) -> Note | None:

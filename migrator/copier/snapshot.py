@@ -57,5 +57,8 @@ def lease_name(session: Session) -> FolderName:
 
 
 def list_both(lane: Lane) -> Snapshot:
-    """List both sides."""
+    """List both sides at once."""
+    lane.open_both()
+    for session in (lane.source, lane.target):
+        session.folders_ahead()
     return Snapshot(view(lane.source), view(lane.target))

@@ -45,7 +45,7 @@ class Channel:
         )  # opens the folder again that was open before what was sent ahead
         self._held = bytearray()  # to be sent together with what comes next
         self._gathers = False
-        self.takes_mail = False  # the server has said "+" to an APPEND
+        self.takes_mail = False  # the server has said "+" to an APPEND, or stored one
         self.non_sync_limit = 0  # octets up to which literals may be sent without asking (LITERAL+, LITERAL-)
         self._tag = 0
         self._bye = ""
@@ -66,6 +66,10 @@ class Channel:
         literals = (len(word) for word in words if isinstance(word, LiteralText))
         if all(size <= self.non_sync_limit for size in literals):
             self._ahead.append((words, self.start_quietly(*words) if quietly else self._start(words)))
+
+    def expects(self, *words: bytes) -> bool:
+        """Whether this command was sent ahead, and nobody has asked for its answer yet."""
+        return any(words == expected for expected, _ in self._ahead)
 
     def start_quietly(self, *words: bytes) -> Exchange:
         """Send a command (no literal in it) in one packet with the next one, or when somebody waits."""

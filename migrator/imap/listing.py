@@ -11,31 +11,30 @@ from migrator.model.errors import MigratorError
 from migrator.model.names import FolderName
 
 STATUS_PIPELINE = 100  # STATUS commands in flight
-NAMESPACE = b"NAMESPACE"
+# RFC 6154, in lower case like all attributes here
+SPECIAL_USES = frozenset({"\\all", "\\archive", "\\drafts", "\\flagged", "\\junk", "\\sent", "\\trash"})
+_ROOT = (b"LIST", b'""', b'""')  # tells the separator
 
 
 def list_folders(channel: Channel, has: Callable[[str], bool]) -> tuple[Folder, ...]:
     """All folders with subscription and status: one command with LIST-STATUS (RFC 5819), else three steps."""
-    if one := list_with_status(has):
-        answers = _answers([channel.run(*one)])
+    asked = [channel.start(*words) for words in list_words(has)]
+    answers = _answers([channel.finish(each) for each in asked])
+    if len(asked) == 1:
         subscribed = {raw for raw, _, attributes in _listed(answers, b"LIST") if "\\subscribed" in attributes}
         return _folders(answers, subscribed, _statuses(answers))
-    lists = [
-        channel.finish(each) for each in (channel.start(b"LIST", b'""', b'"*"'), channel.start(b"LSUB", b'""', b'"*"'))
-    ]
-    answers = _answers(lists)
     subscribed = {raw for raw, _, attributes in _listed(answers, b"LSUB") if "\\noselect" not in attributes}
     wanted = [folder.raw for folder in _folders(answers, subscribed, {}) if folder.selectable]
     asked = channel.run_all([(b"STATUS", astring(raw), status_items(has)) for raw in wanted], STATUS_PIPELINE)
     return _folders(answers, subscribed, _statuses(_answers(asked)))
 
 
-def list_with_status(has: Callable[[str], bool]) -> tuple[bytes, ...]:
-    """The command that tells all (RFC 5258 and 5819); empty where the server has it not."""
+def list_words(has: Callable[[str], bool]) -> tuple[tuple[bytes, ...], ...]:
+    """What `list_folders` asks first: the command that tells all (RFC 5258 and 5819), else two."""
     if not (has("LIST-EXTENDED") and has("LIST-STATUS")):
-        return ()
+        return (b"LIST", b'""', b'"*"'), (b"LSUB", b'""', b'"*"')
     special = b"SPECIAL-USE " if has("SPECIAL-USE") else b""
-    return b"LIST", b'""', b'"*"', b"RETURN (SUBSCRIBED " + special + b"STATUS " + status_items(has) + b")"
+    return ((b"LIST", b'""', b'"*"', b"RETURN (SUBSCRIBED " + special + b"STATUS " + status_items(has) + b")"),)
 
 
 def status_items(has: Callable[[str], bool]) -> bytes:
@@ -54,13 +53,26 @@ def folder_status(channel: Channel, raw: bytes, items: bytes) -> Status:
 def personal_namespace(channel: Channel, has: Callable[[str], bool]) -> Namespace:
     """The first personal namespace (RFC 2342); by LIST "" "" where NAMESPACE is missing."""
     if has("NAMESPACE"):
-        for answer in _answers([channel.run(NAMESPACE)]):
+        for answer in _answers([channel.run(*namespace_words(has))]):
             personal = answer[1] if len(answer) > 1 else None
             first = personal[0] if isinstance(personal, list) and personal else None
             if isinstance(first, list) and len(first) > 1:
                 return Namespace(folder_name(_octets(first[0])), _separator(first[1]))
-    listed = _listed(_answers([channel.run(b"LIST", b'""', b'""')]), b"LIST")
+    listed = _listed(_answers([channel.run(*_ROOT)]), b"LIST")
     return Namespace("", listed[0][1] if listed else None)
+
+
+def ask_ahead(channel: Channel, has: Callable[[str], bool], namespace: bool) -> None:
+    """Ask now what `personal_namespace` (if `namespace`) and `list_folders` ask first, unless that is under way."""
+    wanted = [*([namespace_words(has)] if namespace else []), *list_words(has)]
+    if not all(channel.expects(*words) for words in wanted):
+        for words in wanted:
+            channel.start_ahead(*words, quietly=words != wanted[-1])
+
+
+def namespace_words(has: Callable[[str], bool]) -> tuple[bytes, ...]:
+    """What `personal_namespace` asks first."""
+    return (b"NAMESPACE",) if has("NAMESPACE") else _ROOT
 
 
 def create_folders(
@@ -68,6 +80,8 @@ def create_folders(
 ) -> tuple[list[FolderName], dict[FolderName, MigratorError]]:
     """CREATE each (a special use as RFC 6154, 3), then LIST it: the names that are there now exactly so; errors of the
     others, FolderNameChanged among them, which names what appeared that is not in `known`."""
+    if unknown := {use for use in uses.values() if use is not None and use.lower() not in SPECIAL_USES}:
+        raise ValueError(f"not a special use: {', '.join(sorted(unknown))}")
     created = {}
     for name, raw in raws.items():
         use = uses.get(name)

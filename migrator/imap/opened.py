@@ -1,6 +1,6 @@
 """Which folder of a connection is open, also when commands that were sent ahead have opened others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from migrator.imap import scanning
@@ -9,6 +9,14 @@ from migrator.imap.errors import ConnectionLost, ProtocolViolation
 from migrator.imap.grammar import astring
 from migrator.imap.records import Selected
 from migrator.model.names import FolderName
+
+Words = tuple[bytes, ...]
+
+
+def leaving(unselect: bool) -> Sequence[Words]:
+    """What is said so that no folder is open, and none is expunged: UNSELECT, or as RFC 3691 says where it is missing
+    (pymap refuses CLOSE after EXAMINE; INBOX then stays open, read-only)."""
+    return ((b"UNSELECT",),) if unselect else ((b"EXAMINE", b'"INBOX"'), (b"CLOSE",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,23 @@ class OpenFolder:
         found = scanning.selected(self._channel.run(*self.words(command, name, condstore)))
         self.note(command, name, found)
         return found
+
+    def select_ahead(self, name: FolderName, unselect: bool) -> None:
+        """Send SELECT, and UNSELECT with it where the server has that, before their turn."""
+        words = self.words(b"SELECT", name)
+        if not unselect:
+            return self._channel.start_ahead(*words)
+        with self._channel.together():
+            self._channel.start_ahead(*words)
+        self._channel.start_ahead(b"UNSELECT")
+
+    def leave(self, unselect: bool) -> None:
+        """Open no folder any more."""
+        self.opened = None
+        first, *others = leaving(unselect)
+        self._channel.run(*first)
+        for words in others:
+            self._channel.settle(self._channel.start(*words))
 
     def note(self, command: bytes, name: FolderName, found: Selected) -> None:
         """This folder has been opened."""

@@ -1,18 +1,19 @@
 """One logged-in IMAP connection, used by one thread at a time."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Self
 
 from migrator.imap import listing, moving, removal, scanning, stores
 from migrator.imap.appender import Appender
-from migrator.imap.channel import Channel
-from migrator.imap.errors import CommandRefused, Unsupported
+from migrator.imap.board import Board
+from migrator.imap.channel import Channel, Exchange
+from migrator.imap.errors import Unsupported
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import astring, folder_octets, uid_sets
-from migrator.imap.opened import OpenFolder
+from migrator.imap.opened import OpenFolder, leaving
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
 from migrator.imap.vanished import UidRanges
 from migrator.model.errors import MigratorError
@@ -20,9 +21,7 @@ from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
 
 LITERAL_MINUS = 4096  # octets (RFC 7888, section 5)
-# RFC 6154, in lower case like all attributes here
-SPECIAL_USES = frozenset({"\\all", "\\archive", "\\drafts", "\\flagged", "\\junk", "\\sent", "\\trash"})
-_UNASKED = frozenset({"ID", "ENABLE"})  # commands whose answers nobody may have waited for
+_UNASKED = frozenset({"ID", "ENABLE", "DELETE"})  # commands whose answers nobody may have waited for
 ANSWERS_SLACK = 100_000  # FETCH answers that a folder's changes may cause beyond its messages
 
 
@@ -36,6 +35,7 @@ class Session:
         """`capabilities`: what the login's OK told; those from before login do not count. Empty: they are asked for."""
         self._channel = channel
         self._raw: dict[FolderName, bytes] = {}  # names as the server spells them
+        self._logout: Exchange | None = None
         # upper case, as offered after login
         self.capabilities = capabilities or channel.capabilities()
         self._folder = OpenFolder(channel, self._octets, self.has("CONDSTORE"))
@@ -61,11 +61,18 @@ class Session:
         else:
             self.abort()
 
+    def farewell(self) -> None:
+        """LOGOUT, and do not wait for the answer; never raises. After this only `close`."""
+        with contextlib.suppress(MigratorError, OSError, ValueError):
+            if not self._logout and all(exchange.name in _UNASKED for exchange in self._channel.waiting):
+                self._logout = self._channel.start(b"LOGOUT")
+
     def close(self) -> None:
         """LOGOUT and close; never raises."""
+        self.farewell()
         with contextlib.suppress(MigratorError, OSError, ValueError):
-            if all(exchange.name in _UNASKED for exchange in self._channel.waiting):
-                self._channel.run(b"LOGOUT")
+            if self._logout:
+                self._channel.settle(self._logout)
         self.abort()
 
     def abort(self) -> None:
@@ -88,11 +95,8 @@ class Session:
         return listing.personal_namespace(self._channel, self.has)
 
     def folders_ahead(self) -> None:
-        """Ask now what `namespace` and `folders`, in this order, ask next: one round trip instead of two."""
-        if self.has("NAMESPACE") and "namespace" not in self.__dict__:
-            self._channel.start_ahead(listing.NAMESPACE, quietly=True)
-        if one := listing.list_with_status(self.has):
-            self._channel.start_ahead(*one)
+        """Ask now what `namespace` and `folders`, in this order, ask next, unless that is under way: one round trip."""
+        listing.ask_ahead(self._channel, self.has, namespace="namespace" not in self.__dict__)
 
     def status(self, name: FolderName) -> Status:
         """STATUS of one folder."""
@@ -112,9 +116,7 @@ class Session:
 
     def select_ahead(self, name: FolderName) -> None:
         """Ask now what `select`, and then `unselect`, ask next."""
-        self._channel.start_ahead(*self._folder.words(b"SELECT", name))
-        if self.has("UNSELECT"):
-            self._channel.start_ahead(b"UNSELECT")
+        self._folder.select_ahead(name, self.has("UNSELECT"))
 
     @property
     def opened(self) -> tuple[FolderName, Selected] | None:
@@ -123,21 +125,13 @@ class Session:
         return (opened.name, opened.found) if opened else None
 
     def unselect(self) -> None:
-        """Leave the selected folder without expunging it (by EXAMINE, which cannot expunge, then CLOSE: RFC 3691)."""
-        self._folder.opened = None
-        if self.has("UNSELECT"):
-            self._channel.run(b"UNSELECT")
-        else:
-            self._channel.run(b"EXAMINE", b'"INBOX"')
-            with contextlib.suppress(
-                CommandRefused
-            ):  # pymap refuses it after EXAMINE; INBOX then stays open, read-only
-                self._channel.run(b"CLOSE")
+        """Leave the selected folder without expunging it."""
+        self._folder.leave(self.has("UNSELECT"))
 
     def create(self, name: FolderName, special_use: str | None = None) -> None:
         """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists.
 
-        `special_use` is one of SPECIAL_USES (in any case); not asked for where the server lacks CREATE-SPECIAL-USE.
+        `special_use` is one of those that `listing` names; not asked for where the server lacks CREATE-SPECIAL-USE.
         """
         for error in self.create_all([(name, special_use)]).values():
             raise error
@@ -145,17 +139,20 @@ class Session:
     def create_all(self, wanted: Sequence[tuple[FolderName, str | None]]) -> dict[FolderName, MigratorError]:
         """The same for several (name, special use) in two round trips; the errors, by name."""
         raws = {name: self._octets(name) for name, _ in wanted}
-        uses = dict(wanted)
-        if unknown := {use for use in uses.values() if use is not None and use.lower() not in SPECIAL_USES}:
-            raise ValueError(f"not a special use: {', '.join(sorted(unknown))}")
-        with_use = self.has("CREATE-SPECIAL-USE")
-        made, errors = listing.create_folders(self._channel, raws, uses if with_use else {}, self._raw.values())
+        uses = dict(wanted) if self.has("CREATE-SPECIAL-USE") else {}
+        made, errors = listing.create_folders(self._channel, raws, uses, self._raw.values())
         self._raw.update({name: raws[name] for name in made})
         return errors
 
     def delete(self, name: FolderName) -> None:
         """DELETE."""
-        self._channel.run(b"DELETE", astring(self._octets(name)))
+        self.delete_quietly(name)()
+
+    def delete_quietly(self, name: FolderName) -> Callable[[], object]:
+        """DELETE, in one packet with the next command; the result waits for its answer, and raises like `delete`."""
+        with self._channel.together():
+            deleted = self._channel.start(b"DELETE", astring(self._octets(name)))
+        return lambda: self._channel.finish(deleted)
 
     def subscribe(self, name: FolderName) -> None:
         """SUBSCRIBE."""
@@ -276,6 +273,10 @@ class Session:
     def noop(self) -> None:
         """NOOP: lets the server tell what changed."""
         self._channel.run(b"NOOP")
+
+    def board(self, folder: FolderName) -> Board:
+        """`folder` as a place for notes; it need not be there."""
+        return Board(self._channel, astring(self._octets(folder)), leaving(self.has("UNSELECT")))
 
     def _octets(self, name: FolderName) -> bytes:
         return self._raw.get(name) or folder_octets(name)

@@ -196,6 +196,34 @@ def test_the_namespace_tells_the_separator(session: Session, server: Server) -> 
         assert found.separator == "/"
 
 
+# notes
+
+
+def test_a_note_is_put_up_and_all_are_read_and_the_folders_come_with_it(session: Session, server: Server) -> None:
+    board = session.board(server.name("board"))
+    assert board.read() == {}
+    assert not board.put(b"nobody reads this\r\n")
+    assert list(board.post(b"z1 CREATE Pwned\r\n\r\none\r\n", session.folders_ahead).values()) == [
+        b"z1 CREATE Pwned\r\n\r\none\r\n"
+    ]
+    assert session.namespace
+    assert {folder.name for folder in session.folders()} >= {"INBOX"}
+    assert board.put(letter(2))
+    notes = board.post(letter(3), session.folders_ahead)  # the folder is there now
+    assert notes == board.read()
+    assert list(notes.values())[1:] == [letter(2), letter(3)]
+    session.unselect()
+    session.delete(server.name("board"))
+    assert [folder.name for folder in session.folders()] == ["INBOX"]
+
+
+def test_after_a_note_no_folder_of_notes_is_open(session: Session, server: Server) -> None:
+    session.board(server.name("board")).post(letter(1), session.folders_ahead)
+    session.delete(server.name("board"))
+    session.select(INBOX)
+    assert session.uids() == []
+
+
 # changes
 
 

@@ -65,7 +65,7 @@ def test_a_cutover_killed_after_the_flip_can_be_rolled_back_instead(ground: Grou
 
 
 def test_the_run_that_resumes_may_be_killed_as_well(ground: Ground) -> None:
-    ground.trial("pass").kill_at("after imap literal", 20, "before imap APPEND")
+    ground.trial("pass").kill_at("before imap APPEND", "after imap CREATE", "before imap APPEND")
     assert ground.tally.clean, ground.tally.sentences()
     assert ground.tally.kills == 3
 

@@ -12,7 +12,6 @@ import pytest
 from migrator.copier import TargetLeaseLost, TargetTaken
 from migrator.copier.job import FolderChanged
 from migrator.copier.lease import TargetLease
-from migrator.imap.errors import FolderNameChanged
 from migrator.model.errors import Transient
 from migrator.model.names import FolderName
 from migrator.model.wave import PassKind
@@ -120,19 +119,17 @@ def test_a_candidate_whose_holder_lets_go_while_it_gives_way_may_try_again(rig, 
         TargetLease("candidate", FOLDER, timedelta(seconds=60)).acquire(again)
 
 
-def test_a_lease_mailbox_that_goes_away_as_it_is_made_is_made_again(rig, monkeypatch):
-    with rig.session("target") as session:
-        create, refusals = session.create, [FolderNameChanged(FOLDER, ())]
-
-        def made_and_gone(name):
-            if refusals:
-                raise refusals.pop()
-            create(name)
-
-        monkeypatch.setattr(session, "create", made_and_gone)
-        lease = TargetLease("one", FOLDER, timedelta(seconds=60))
-        lease.acquire(session)
-        lease.release(session)
+def test_the_folders_that_come_with_the_lease_are_those_that_its_last_holder_left(rig):
+    with rig.session("target") as one, rig.session("target") as two:
+        two.folders()  # as a pass does that first looks without the lease
+        for number in range(5):
+            holder, next_one = (TargetLease(name, FOLDER, timedelta(seconds=60)) for name in ("holder", "next"))
+            holder.acquire(one)
+            one.create(FolderName(f"made {number}"))
+            holder.release(one)
+            next_one.acquire(two)
+            assert f"made {number}" in [folder.name for folder in two.folders()]
+            next_one.release(two)
 
 
 def test_what_another_workspace_copied_while_we_waited_for_the_lease_is_not_doubled(rig, tmp_path, monkeypatch):

@@ -154,3 +154,45 @@ def test_the_operators_wish_stops_at_a_checkpoint():
     lanes.add(lambda lane: lanes.checkpoint())
     with pytest.raises(Stopped):
         lanes.run(1)
+
+
+def test_both_sides_are_dialled_at_once():
+    job, meeting = Job(), threading.Barrier(2, timeout=5)
+
+    def connect(side: str) -> Connection:
+        meeting.wait()
+        return Job.connect(job, side)
+
+    job.connect = connect  # type: ignore[method-assign]
+    lane = lanes_of(job).first
+    lane.open_both()
+    assert lane.source is not lane.target
+    assert len(job.opened) == 2
+
+
+@pytest.mark.parametrize("broken", ["source", "target"])
+def test_when_one_side_cannot_be_dialled_the_other_connection_is_not_left_behind(broken):
+    job = Job()
+
+    def connect(side: str) -> Connection:
+        if side == broken:
+            raise Stopped(f"no way to the {side}")
+        return Job.connect(job, side)
+
+    job.connect = connect  # type: ignore[method-assign]
+    lane = lanes_of(job).first
+    with pytest.raises(Stopped, match=broken):
+        lane.open_both()
+    lane.abort()
+    assert [connection.ended for connection in job.opened] == ["aborted"]
+
+
+def test_a_lane_says_goodbye_to_all_before_it_waits_for_one():
+    job, said = Job(), list[str]()
+    lane = lanes_of(job).first
+    lane.open_both()
+    for connection in job.opened:
+        connection.farewell = lambda: said.append("farewell")  # type: ignore[attr-defined]
+        connection.close = lambda: said.append("close")  # type: ignore[method-assign]
+    lane.close()
+    assert said == ["farewell", "farewell", "close", "close"]

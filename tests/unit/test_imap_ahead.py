@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from migrator.imap.errors import CommandRefused, ConnectionLost
+from migrator.imap.wire import Octets
 from migrator.model.names import FolderName
-from tests.unit.imap_script import Peer, session
+from tests.unit.imap_script import FULL, Peer, session
 
 ONE, TWO = FolderName("one"), FolderName("two")
 
@@ -112,3 +113,37 @@ def test_a_folder_that_was_made_anew_meanwhile_is_not_looked_into_either() -> No
         connected.examine_ahead(TWO)
         with pytest.raises(ConnectionLost, match="made anew"):
             connected.scan("1:*")
+
+
+def test_what_goes_together_is_one_packet() -> None:
+    def play(peer: Peer) -> None:
+        while command := peer.read():
+            if command.startswith(b"SELECT"):
+                peer.send(b"* 0 EXISTS", b"* OK [UIDVALIDITY 1] it", b"* OK [UIDNEXT 1] it")
+            if command.startswith(b"APPEND"):
+                peer.input.readline(), peer.input.readline()
+            peer.send(b"@ OK done")
+
+    with session(play, FULL + b" LIST-EXTENDED LIST-STATUS") as connected:
+        packets, send = list[bytes](), connected._channel.wire.send
+
+        def sent(data: Octets) -> None:
+            packets.append(bytes(data))
+            send(data)
+
+        connected._channel.wire.send = sent  # type: ignore[method-assign]
+        connected.select_ahead(ONE)
+        connected.select(ONE)
+        connected.unselect()
+        connected.board(TWO).post(b"a note\r\n", connected.folders_ahead)
+        connected.folders_ahead()
+        deleted = connected.delete_quietly(TWO)
+        connected.farewell()
+        deleted()
+        connected.close()
+    verbs = [[line.split()[1] for line in packet.splitlines() if line[:1] == b"M"] for packet in packets]
+    assert verbs == [
+        [b"SELECT", b"UNSELECT"],
+        [b"CREATE", b"APPEND", b"SELECT", b"UID", b"UNSELECT", b"NAMESPACE", b"LIST"],
+        [b"DELETE", b"LOGOUT"],
+    ]
