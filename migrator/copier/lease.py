@@ -17,7 +17,7 @@ from typing import Self
 
 from migrator.copier.job import FolderChanged, TargetLeaseLost, TargetTaken
 from migrator.imap import Session
-from migrator.imap.errors import CommandRefused, FolderNameChanged, OverQuota, Unsupported
+from migrator.imap.errors import CommandRefused, FolderNameChanged, Unsupported
 from migrator.model.errors import MigratorError, Transient
 from migrator.model.names import FolderName, neutral
 
@@ -60,8 +60,6 @@ class TargetLease:
         for left in reversed(range(ATTEMPTS)):  # the mailbox may go away under us, when its holder releases it
             try:
                 notes = _parsed(session.board(self._folder).post(self._note(), session.folders_ahead))
-            except OverQuota:
-                raise
             except CommandRefused:  # Dovecot: "Mailbox was deleted under us"
                 if not left:
                     raise
