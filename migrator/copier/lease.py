@@ -74,10 +74,10 @@ class TargetLease:
         """Of several notes, let one hold: take the others away, or give way. They are looked at again for that, with
         the mailbox open: nobody else's note can then be under the UID of one that went."""
         notes = self._notes(session)
-        if not self._is_among(notes):
-            raise self._gone()
         holder = _holder(notes)
         mine = holder is not None and holder.workspace == self._workspace
+        if not self._is_among(notes) and (mine or holder is None):
+            raise self._gone()
         self._delete(session, [note.uid for note in notes if (note.nonce != self._nonce) == mine])
         session.unselect()
         if not mine:

@@ -182,18 +182,24 @@ def test_who_takes_over_from_a_dead_run_of_its_own_removes_the_other_notes_and_l
     assert list(target.notes) == [3]
 
 
-def test_of_notes_that_changed_hands_before_they_are_removed_none_is() -> None:
-    """Between the two looks the holder lets go, and another begins anew, whose note has the UID of ours."""
+@pytest.mark.parametrize(
+    ("workspaces", "error"),
+    [(("third", "third"), TargetTaken), (("ours", "third"), FolderChanged), ((), FolderChanged)],
+)
+def test_of_notes_that_changed_hands_before_they_are_removed_none_is(
+    workspaces: tuple[str, ...], error: type[Exception]
+) -> None:
+    """Between the two looks the holder takes our note away, or lets go, and others' notes have the UIDs of ours."""
     target = Target()
     target.put(note("theirs"))
 
     def anew() -> None:
-        target.notes = {1: note("third", "1"), 2: note("third", "2")}
+        target.notes = {uid: note(workspace, str(uid)) for uid, workspace in enumerate(workspaces, 1)}
 
     target.before_select = [lambda: None, anew]
-    with session(target, MODERN) as connected, pytest.raises(FolderChanged):
+    with session(target, MODERN) as connected, pytest.raises(error):
         lease().acquire(connected)
-    assert len(target.notes) == 2
+    assert len(target.notes) == len(workspaces)
     assert b"STORE" not in target.said
 
 
