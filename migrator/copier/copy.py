@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from migrator.copier import behind
 from migrator.copier.changes import Records, failing_folders, map_mailbox, record_of, records_of, unchanged
 from migrator.copier.folders import FolderPair
 from migrator.copier.forward import ForwardFolder, Looks, groups
@@ -24,6 +25,7 @@ from migrator.copier.work import Pass
 from migrator.imap.errors import CommandRefused, FolderNameChanged
 from migrator.model.errors import MigratorError, Unreachable
 from migrator.model.names import FolderName
+from migrator.model.order import CopyOrder
 from migrator.model.progress import PassReport
 from migrator.model.wave import PassKind
 from migrator.state.records import FolderRecord
@@ -48,7 +50,7 @@ def copy_mailbox(job: CopyJob) -> PassReport:
             _forward(shared)
         if job.staged:
             _remove_staging(shared)
-        return shared.tally.report()
+    return shared.tally.report()
 
 
 def resolve(job: CopyJob) -> None:
@@ -94,10 +96,13 @@ def _holding(job: CopyJob, lanes: Lanes) -> Iterator[Pass]:
         lease = TargetLease(job.workspace_id, lease_name(lane.target), job.target_lease, holder)
         lease.acquire(lane.target)
         with _kept(job, lease, lanes):
-            yield Pass(job, lanes, Tally(job), list_both(lane))
+            yield (shared := Pass(job, lanes, Tally(job), list_both(lane)))
+        asked = behind.ask(shared)
         released = lease.release_quietly(lane.target)
         lane.farewell()
         released()
+        if asked:
+            behind.tell(shared)
     except BaseException as error:
         lane.abort()
         if isinstance(error, LaneStopped) and lanes.error is not None:
@@ -176,7 +181,7 @@ def _work(shared: Pass, records: Records) -> tuple[list[Looks], list[Work]]:
     only counted."""
     job, changed = shared.job, list[tuple[FolderPair, FolderRecord]]()
     places, failing = map_mailbox(job, shared.snapshot, records), failing_folders(job)
-    policy = CopyPolicy(flags=not job.after_cutover, deleted=job.folder_policy.deleted)
+    policy = CopyPolicy(not job.after_cutover, job.folder_policy.deleted, job.order is CopyOrder.NEWEST)
     for pair in places.pairs:
         record = record_of(job, records, pair.source, pair.target)
         if pair.note:

@@ -34,6 +34,7 @@ def _idle(job: CopyJob, snapshot: Snapshot) -> PassReport | None:
         if pair.note or not unchanged(job, snapshot, pair, record):
             return None
         tally.folder(record.source_messages)
+    tally.behind = 0
     return tally.report()
 
 

@@ -18,6 +18,7 @@ class Tally:
         self._outcomes = dict.fromkeys(Outcome, 0)
         self._octets = self._flags = self._removed = self._messages = self._unaccounted = 0
         self._warnings: dict[str, None] = {}
+        self.behind: int | None = None  # messages that have arrived on the source meanwhile
 
     def settled(self, rows: Iterable[LedgerRow]) -> None:
         """These rows are in the ledger; what was copied is told to the operator."""
@@ -68,5 +69,6 @@ class Tally:
                 octets=self._octets,
                 source_messages=self._messages,
                 unaccounted=self._unaccounted,
+                behind=self.behind,
                 warnings=tuple(self._warnings),
             )

@@ -40,9 +40,7 @@ class Channel:
         self.peer = wire.peer
         self.waiting: deque[Exchange] = deque()
         self._ahead: deque[tuple[tuple[bytes, ...], Exchange]] = deque()  # sent before their turn
-        self.reopen: Callable[[], None] = lambda: (
-            None
-        )  # opens the folder again that was open before what was sent ahead
+        self.reopen: Callable[[], object] = list  # opens again what was open before what was sent ahead
         self._held = bytearray()  # to be sent together with what comes next
         self._gathers = False
         self.takes_mail = False  # the server has said "+" to an APPEND, or stored one
@@ -50,6 +48,10 @@ class Channel:
         self._tag = 0
         self._bye = ""
         self._may_go_on = False
+
+    def waits_for(self) -> set[str]:
+        """The names of commands that are not complete, but for those that were sent ahead."""
+        return {exchange.name for exchange in self.waiting} - {words[0].decode() for words, _ in self._ahead}
 
     def begin(self, name: str) -> Exchange:
         """Take a tag for a command that the caller sends itself."""

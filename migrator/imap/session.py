@@ -39,16 +39,11 @@ class Session:
         # upper case, as offered after login
         self.capabilities = capabilities or channel.capabilities()
         self._folder = OpenFolder(channel, self._octets, self.has("CONDSTORE"))
-        if self.has("ID"):
-            channel.start_quietly(
-                b"ID", b'("name" "migrator")'
-            )  # RFC 2971: for the server's log; nobody waits for its answer
+        if self.has("ID"):  # RFC 2971: for the server's log; nobody waits for its answer
+            channel.start_quietly(b"ID", b'("name" "migrator")')
         # from then on the server says VANISHED where it said EXPUNGE, which nobody here minds
         self._qresync = channel.start_quietly(b"ENABLE", b"QRESYNC") if self.has("QRESYNC") else None
-        if self.has("LITERAL+"):
-            channel.non_sync_limit = 1 << 62
-        elif self.has("LITERAL-"):
-            channel.non_sync_limit = LITERAL_MINUS
+        channel.non_sync_limit = 1 << 62 if self.has("LITERAL+") else LITERAL_MINUS * self.has("LITERAL-")
 
     def __enter__(self) -> Self:
         return self
@@ -64,8 +59,9 @@ class Session:
     def farewell(self) -> None:
         """LOGOUT, and do not wait for the answer; never raises. After this only `close`."""
         with contextlib.suppress(MigratorError, OSError, ValueError):
-            if not self._logout and all(exchange.name in _UNASKED for exchange in self._channel.waiting):
-                self._logout = self._channel.start(b"LOGOUT")
+            if not self._logout and self._channel.waits_for() <= _UNASKED:
+                self._logout = self._channel.start_quietly(b"LOGOUT")  # also behind what was asked ahead
+                self._channel.send(b"")
 
     def close(self) -> None:
         """LOGOUT and close; never raises."""
@@ -93,6 +89,11 @@ class Session:
     def namespace(self) -> Namespace:
         """The first personal namespace; by LIST "" "" where NAMESPACE is missing."""
         return listing.personal_namespace(self._channel, self.has)
+
+    @property
+    def lists_at_once(self) -> bool:
+        """Whether `folders` is one question (LIST-STATUS)."""
+        return len(listing.list_words(self.has)) == 1
 
     def folders_ahead(self) -> None:
         """Ask now what `namespace` and `folders`, in this order, ask next, unless that is under way: one round trip."""

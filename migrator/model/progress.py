@@ -26,6 +26,7 @@ class PassReport:
     octets: int = 0
     source_messages: int = 0
     unaccounted: int = 0
+    behind: int | None = None  # messages that arrived on the source meanwhile, at most; None: not known
     warnings: tuple[str, ...] = ()
 
 

@@ -13,6 +13,7 @@ from migrator.waves.operation import Operation
 
 WAIT = "Wait until that run has finished; if it has died, its hold ends by itself. Then run again."
 POLL = 0.25  # seconds between two looks at the operator's wish to stop
+STILL_TRUE = 60.0  # seconds: of a longer round, what its first passes told of the source is too old
 MAX_ROUNDS = 10  # deltas before giving up: a mailbox that gains more than the limit each round is never in step
 
 
@@ -105,17 +106,33 @@ def _mend(op: Operation) -> str:
 
 
 def until_in_step(op: Operation) -> None:
-    """Initial passes, then deltas until a whole round copies no more than `cutover.max_delta` messages."""
+    """Initial passes, then deltas until a whole round copies no more than `cutover.max_delta` messages.
+
+    A short round that leaves no more than that behind needs no other one.
+    """
     limit = op.workspace.config.cutover.max_delta
     for _ in range(MAX_ROUNDS):
-        fresh = _never_passed(op)
+        fresh, began = _never_passed(op), monotonic()
         results = one_round(op, PassKind.INITIAL if fresh else PassKind.DELTA)
         if not fresh and results.copied <= limit:
+            return
+        behind = left_behind(results) if monotonic() - began < STILL_TRUE else None
+        if behind is not None and behind <= limit:
             return
     raise MailboxesFailed(
         f"wave {op.wave.name} is not in step after {MAX_ROUNDS} rounds: each brought more than {limit} messages",
         remedy="Raise `cutover.max_delta`, or run again when less mail arrives.",
     )
+
+
+def left_behind(results: PassResults) -> int | None:
+    """How many messages have arrived on the source during a round, at most; None where some pass does not know, or has
+    left something that the next one may settle."""
+    reports = results.reports.values()
+    if any(report.failed or report.unaccounted for report in reports):
+        return None
+    counts = [report.behind for report in reports]
+    return None if None in counts else sum(count or 0 for count in counts)
 
 
 def _never_passed(op: Operation) -> bool:

@@ -13,6 +13,7 @@ from migrator.copier.lease import TargetLease
 from migrator.imap.errors import OverQuota
 from migrator.model.errors import Stopped, Unreachable
 from migrator.model.names import FolderName
+from migrator.model.order import CopyOrder
 from migrator.model.wave import PassKind
 from tests.lab import corpus
 from tests.lab.corpus import Item
@@ -35,6 +36,55 @@ def test_a_mailbox_arrives_whole_and_a_second_pass_finds_nothing_to_do(rig):
     assert (first.copied, first.source_messages, first.unaccounted) == (120, 120, 0)
     again = rig.run(PassKind.DELTA)
     assert (again.copied, again.flags_changed, again.source_messages, again.unaccounted) == (0, 0, 120, 0)
+
+
+def test_a_pass_tells_what_has_arrived_on_the_source_meanwhile(rig):
+    rig.fill_old({"INBOX": [item("one")], "Work": [item("two")]})
+    assert rig.run().behind == 0
+    rig.fill_old({"INBOX": [item("three")]})
+    planned = rig.progress.planned
+
+    def mail_arrives(*what) -> None:
+        planned(*what)
+        rig.fill_old({"INBOX": [item("four")], "Work": [item("five")], "New": [item("six"), item("seven")]})
+
+    rig.progress.planned = mail_arrives
+    assert rig.run(PassKind.DELTA).behind == 4
+    rig.progress.planned = planned
+    assert rig.run(PassKind.DELTA).behind == 0
+    assert rig.run(PassKind.FINAL).behind is None
+
+
+@pytest.mark.parametrize("at_once", [2, 20_000])
+@pytest.mark.parametrize(("order", "expected"), [(CopyOrder.OLDEST, "abcdefg"), (CopyOrder.NEWEST, "gfedcba")])
+def test_messages_arrive_in_the_order_asked_for(rig, monkeypatch, at_once, order, expected):
+    monkeypatch.setattr("migrator.copier.forward.CHUNK", at_once)
+    monkeypatch.setattr("migrator.copier.plan.BATCH_MESSAGES", 1)
+    rig.fill_old({"INBOX": [item(subject) for subject in "abcdefg"], "Work": [item("z")]})
+    report = rig.run(order=order, lanes=1)
+    assert (report.copied, report.unaccounted) == (8, 0)
+    with rig.new.connect(rig.user) as connection:
+        connection.examine("INBOX")
+        found = connection.fetch("1:*", "UID BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+        texts = [next(value for key, value in one.items() if key.startswith("BODY[")) for one in found]
+    assert "".join(text.decode().split()[1] for text in texts) == expected
+
+
+def test_a_folder_that_is_looked_at_in_parts_comes_across_and_stays_in_step(rig, monkeypatch):
+    monkeypatch.setattr("migrator.copier.forward.CHUNK", 3)
+    rig.fill_old(corpus.plan(7, per_folder=10))
+    first = rig.run()
+    assert (first.copied, first.source_messages, first.unaccounted) == (120, 120, 0)
+    with rig.old.connect(rig.user) as connection:
+        connection.command(b"SELECT INBOX")
+        connection.command(b"UID STORE 2 +FLAGS (\\Flagged)")
+        connection.command(b"UID STORE 4:5 +FLAGS (\\Deleted)")
+        connection.command(b"UID EXPUNGE 4:5")
+    rig.fill_old({"INBOX": [item(f"new {number}") for number in range(8)]})
+    delta = rig.run(PassKind.DELTA)
+    assert (delta.copied, delta.removed, delta.source_messages, delta.unaccounted) == (8, 2, 126, 0)
+    assert rig.compare().clean
+    assert rig.run(PassKind.DELTA).copied == 0
 
 
 def test_a_delta_brings_new_mail_and_changed_flags_and_keeps_what_the_source_lost_where_asked(rig):

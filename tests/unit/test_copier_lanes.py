@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -72,10 +73,14 @@ def test_for_little_work_no_further_lane_logs_in():
     assert len(job.opened) == 1
 
 
+def _note(done: list[str], name: str, lane: Lane) -> None:
+    done.append(name)
+
+
 def test_what_is_next_up_comes_before_what_waits_in_the_order_in_which_it_came():
     lanes, done = lanes_of(Job()), list[str]()
     for name, next_up in (("a", False), ("b", True), ("c", True)):
-        lanes.add(lambda lane, name=name: done.append(name), next_up)
+        lanes.add(partial(_note, done, name), next_up)
     lanes.run(1)
     assert done == ["b", "c", "a"]
 

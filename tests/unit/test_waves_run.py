@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from migrator.waves.decisions import refuse_in_cutover
 from migrator.waves.flips import observe, originals, set_routes, to_server
 from migrator.waves.gates import check_quietly
 from migrator.waves.operation import Operation
+from migrator.waves.passes import MAX_ROUNDS, MailboxesFailed, until_in_step
 from migrator.waves.places import places
 from migrator.waves.run import roll_back, run
 from tests.unit import workspace_files
@@ -67,6 +68,7 @@ class Crew:
     stop: Any
     during: Callable[[PassKind, Any], object] = lambda kind, stop: None
     done: list[PassKind] = field(default_factory=list)
+    finds: Mapping[str, Any] = field(default_factory=dict)
 
     def heeding(self, stop: Any) -> "Crew":
         return replace(self, stop=stop)
@@ -77,7 +79,7 @@ class Crew:
         addresses = [mailbox.address for mailbox in mailboxes]
         if self.stop.draining():
             return PassResults(left=tuple(addresses))
-        return PassResults({address: PassReport(kind) for address in addresses})
+        return PassResults({address: PassReport(kind, **self.finds) for address in addresses})
 
 
 @pytest.fixture
@@ -238,6 +240,30 @@ def test_a_failed_mailbox_is_told_to_be_left_out_only_where_it_can_be(
     with pytest.raises(MigratorError) as failed:
         run(op, agree)
     assert ("mailbox skip" in failed.value.remedy) is skips
+
+
+def test_a_short_round_that_leaves_little_behind_needs_no_other_one(op: Operation) -> None:
+    crew: Any = op.crew
+    crew.finds = {"copied": 5000, "behind": 50}  # of two mailboxes together as many as may be
+    until_in_step(op)
+    assert crew.done == [PassKind.INITIAL]
+
+
+@pytest.mark.parametrize("finds", [{}, {"behind": 51}, {"behind": 0, "failed": 1}, {"behind": 0, "unaccounted": 1}])
+def test_a_round_that_leaves_more_behind_or_does_not_know_is_followed_by_another(op: Operation, finds: Any) -> None:
+    crew: Any = op.crew
+    crew.finds = {"copied": 51, **finds}
+    with pytest.raises(MailboxesFailed, match="not in step"):
+        until_in_step(op)
+    assert len(crew.done) == MAX_ROUNDS
+
+
+def test_what_the_first_passes_of_a_long_round_told_is_too_old(op: Operation, monkeypatch: Any) -> None:
+    monkeypatch.setattr("migrator.waves.passes.STILL_TRUE", 0.0)
+    crew: Any = op.crew
+    crew.finds = {"copied": 51, "behind": 0}
+    with pytest.raises(MailboxesFailed, match="not in step"):
+        until_in_step(op)
 
 
 def test_what_stopped_a_wave_is_kept_also_when_making_it_safe_fails(op: Operation) -> None:
