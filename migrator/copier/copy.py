@@ -192,16 +192,17 @@ def _work(shared: Pass, records: Records) -> tuple[list[Looks], list[Work]]:
             changed.append((pair, record))
     looks = list(groups(shared, [ForwardFolder(shared, pair, record, policy) for pair, record in changed]))
     if looks:
-        looks[0].ask(shared.lanes.first)
-    why = {} if job.after_cutover else _make(shared, [pair for pair, _ in changed])
+        looks[0].ask_source(shared.lanes.first)
+    why = {} if job.after_cutover else _make(shared, [pair for pair, _ in changed], looks)
     others: list[Work] = [refused(shared, record, why[pair.target]) for pair, record in changed if pair.target in why]
     others += [skipped(shared, record_of(job, records, left.source)) for left in places.skipped]
     others += [refused(shared, record_of(job, records, left.source), left.reason) for left in places.refused]
-    return [one.without(why) for one in looks], others
+    return looks, others
 
 
-def _make(shared: Pass, pairs: Sequence[FolderPair]) -> dict[FolderName, str]:
-    """See to it that the target folders exist, and are subscribed as on the source; by name, why one is not."""
+def _make(shared: Pass, pairs: Sequence[FolderPair], looks: Sequence[Looks]) -> dict[FolderName, str]:
+    """See to it that the target folders exist, and are subscribed as on the source; by name, why one is not: no look
+    looks there."""
     target, there = shared.lanes.first.target, shared.snapshot.target.folders
     missing = {pair.target: pair.attribute for pair in pairs if not pair.exists}
     why: dict[FolderName, str] = {}
@@ -209,13 +210,21 @@ def _make(shared: Pass, pairs: Sequence[FolderPair]) -> dict[FolderName, str]:
         if not isinstance(error, CommandRefused | FolderNameChanged):
             raise error
         why[name] = str(error)
-    for pair in pairs:
-        subscribed = pair.target in there and there[pair.target].subscribed
-        if pair.subscribed and not subscribed and pair.target not in why:
-            try:
-                target.subscribe(pair.target)
-            except CommandRefused as error:
-                why[pair.target] = str(error)
+    already = {name for name, folder in there.items() if folder.subscribed}
+    names = [p.target for p in pairs if p.subscribed and p.target not in already and p.target not in why]
+    for name in names:
+        target.ahead.subscribe(name)
+    for look in looks:
+        look.leave_out(why)
+    if looks:
+        looks[0].ask_target(shared.lanes.first)
+    for name in names:
+        try:
+            target.subscribe(name)
+        except CommandRefused as error:
+            why[name] = str(error)
+    for look in looks:
+        look.leave_out(why)
     return why
 
 

@@ -42,13 +42,13 @@ class DirectTransfer:
     """One lane's stream of parcels, all in one direction. No receiving folder is selected."""
 
     def __init__(self, shared: Pass, lane: Lane, first: FolderWork) -> None:
-        """The origin's folder of `first` is selected."""
+        """`first`: whose parcels come first."""
         self._shared, self._lane = shared, lane
         self._origin, self._destination = first.ends(lane)
         self._fetcher = self._origin.fetcher()
         self._appender = self._destination.appender(first.destination_name)
         self._journal = Journal(shared)
-        self._open = first  # whose folder will be open when all that was asked for has come
+        self._open: FolderWork | None = None  # whose folder will be open when all that was asked for has come
         self._waiting: deque[Parcel] = deque()
         self._asked: deque[_Asked] = deque()
         self._flying: dict[int, SentBatch] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from migrator.copier.adopt import adopt, forget_places, forget_target, rematch_source
 from migrator.copier.flags import set_flags
 from migrator.copier.folders import FolderPair
-from migrator.copier.job import FolderChanged
+from migrator.copier.job import FolderChanged, Side
 from migrator.copier.lanes import Lane
 from migrator.copier.plan import Batch, CopyPolicy, FolderPlan, KeptFlags, SetFlags, Skip, plan_copy
 from migrator.copier.scan import (
@@ -71,14 +71,14 @@ class ForwardFolder:
 
     def ask_source(self, lane: Lane) -> None:
         """Ask the source what `look` will ask."""
-        lane.source.examine_ahead(self._pair.source)
+        lane.source.ahead.examine(self._pair.source)
         if self._status:
             ask_ahead(lane.source, self._shared.job.ledger, self._status, self._record, self._policy)
 
     def ask_target(self, lane: Lane) -> None:
         """Ask the target what `look` will ask."""
         if not self._shared.job.after_cutover:
-            lane.target.select_ahead(self._pair.target)
+            lane.target.ahead.select(self._pair.target)
 
     def look(self, lane: Lane) -> Sequence[SetFlags]:
         """Look and plan; slices are queued. The flags that are to be set before `looked` is called."""
@@ -198,7 +198,7 @@ class ForwardFolder:
         slices = [plan.batches[at : at + SLICE_BATCHES] for at in range(0, len(plan.batches), SLICE_BATCHES)]
         self.work.more_parts(len(slices))
         for one in slices:
-            shared.lanes.add(Slice(shared, self, one), next_up=True)
+            shared.lanes.add(Slice(shared, self, one), next_up=True, octets=sum(batch.octets for batch in one))
 
     def _make_target(self, lane: Lane) -> None:
         """After the cutover a folder is made only when late mail comes for it (I4)."""
@@ -239,24 +239,30 @@ class Looks:
 
     shared: Pass
     folders: Sequence[ForwardFolder]
-    asked: bool = False
+    _asked: set[Side] = field(default_factory=set)
 
-    def ask(self, lane: Lane) -> None:
+    def ask_source(self, lane: Lane) -> None:
         """Ask the source already; the look is then to be done in the same lane."""
-        self.asked = True
-        for folder in self.folders:
-            folder.ask_source(lane)
+        if "source" not in self._asked:
+            self._asked.add("source")
+            for folder in self.folders:
+                folder.ask_source(lane)
 
-    def without(self, targets: Collection[FolderName]) -> "Looks":
-        """The same but for folders that go to one of `targets`."""
-        return replace(self, folders=[folder for folder in self.folders if folder.target not in targets])
+    def ask_target(self, lane: Lane) -> None:
+        """The same of the target."""
+        if "target" not in self._asked:
+            self._asked.add("target")
+            for folder in self.folders:
+                folder.ask_target(lane)
+
+    def leave_out(self, targets: Collection[FolderName]) -> None:
+        """Do not look at folders that go to one of `targets`."""
+        self.folders = [folder for folder in self.folders if folder.target not in targets]
 
     def __call__(self, lane: Lane) -> None:
         """Look at the folders, set the flags that changed, and queue what is to be copied."""
-        if not self.asked:
-            self.ask(lane)
-        for folder in self.folders:
-            folder.ask_target(lane)
+        self.ask_source(lane)
+        self.ask_target(lane)
         changes = [(folder, folder.look(lane)) for folder in self.folders]
         if flags := [(folder.work, some) for folder, some in changes if some]:
             set_flags(self.shared, lane, flags)
@@ -274,7 +280,8 @@ class Slice:
 
     def __call__(self, lane: Lane) -> None:
         """Copy it, and the slices that come up meanwhile."""
-        self.folder.open(lane)
+        if self.shared.job.staged:
+            self.folder.open(lane)
         taken = [self]
         transfer(self.shared, lane, self.folder.work, self.batches, self._supply(taken))
         for one in taken:

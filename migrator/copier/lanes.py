@@ -10,7 +10,7 @@ from migrator.copier.job import CopyJob, Side
 from migrator.imap import Selected, Session
 from migrator.model.names import FolderName
 
-MANY = 4  # pieces of waiting work for which one more lane pays: it has to log in twice
+ENOUGH = 16 * 1024 * 1024  # octets of waiting work for which one more lane pays: it has to log in twice
 
 
 class Lane:
@@ -82,31 +82,32 @@ W = TypeVar("W")
 class Lanes:
     """A queue of work and the lanes that do it. The first error ends all of them and is raised by `run`.
 
-    The first lane is the caller's thread; another one begins when MANY pieces of work wait. Work may add work. A lane
-    that waits for the network notices an error of
-    another lane at its next checkpoint, at the latest after the connection's own timeout.
+    The first lane is the caller's thread; another one begins when ENOUGH waits. Work may add work. A lane that waits
+    for the network notices an error of another lane at its next checkpoint, at the latest after its own timeout.
     """
 
     def __init__(self, job: CopyJob) -> None:
         self._job = job
         self.first = Lane(job)
-        self._queue: deque[Work] = deque()
-        self._next_up: deque[Work] = deque()
+        self._queue: deque[tuple[Work, int]] = deque()
+        self._next_up: deque[tuple[Work, int]] = deque()
+        self._octets = 0  # of both
         self._changed = threading.Condition()
         self._busy = 0
         self.error: BaseException | None = None
 
-    def add(self, work: Work, next_up: bool = False) -> None:
-        """Queue `work`; what is `next_up` before all that is not."""
+    def add(self, work: Work, next_up: bool = False, octets: int = ENOUGH) -> None:
+        """Queue `work` on so many octets; what is `next_up` before all that is not."""
         with self._changed:
-            (self._next_up if next_up else self._queue).append(work)
+            (self._next_up if next_up else self._queue).append((work, octets))
+            self._octets += octets
             self._changed.notify_all()
 
     def take_if(self, kind: type[W]) -> W | None:
         """The next work, if it is of this kind: for a lane that can begin it before it has ended what it is at."""
         with self._changed:
-            if self.error is None and self._next_up and isinstance(self._next_up[0], kind):
-                return self._next_up.popleft()  # type: ignore[return-value]
+            if self.error is None and self._next_up and isinstance(self._next_up[0][0], kind):
+                return self._pop()  # type: ignore[return-value]
             return None
 
     def fail(self, error: BaseException) -> None:
@@ -152,11 +153,17 @@ class Lanes:
             if self.error is not None or not self._has_work(lane):
                 return None
             self._busy += 1
-            return (self._next_up or self._queue).popleft()
+            return self._pop()
+
+    def _pop(self) -> Work:
+        work, octets = (self._next_up or self._queue).popleft()
+        self._octets -= octets
+        return work
 
     def _has_work(self, lane: Lane) -> bool:
-        waiting = len(self._next_up) + len(self._queue)
-        return waiting > 0 if lane is self.first or lane.connected else waiting >= MANY
+        if not (self._next_up or self._queue):
+            return False
+        return lane is self.first or lane.connected or self._octets >= ENOUGH
 
     def _done(self) -> None:
         with self._changed:

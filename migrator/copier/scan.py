@@ -96,9 +96,9 @@ def ask_ahead(source: Session, ledger: Ledger, status: Status, record: FolderRec
         return
     new = _range((first, None)) if listed else ""
     if ranges := _ranges(ledger, status.highestmodseq, record, policy, first if listed else BEYOND):
-        source.changes_ahead(ranges, record.source_modseq, new)
+        source.ahead.changes(ranges, record.source_modseq, new)
     elif new:
-        source.scan_ahead(new)
+        source.ahead.scan(new)
 
 
 def _first_to_list(highestmodseq: int, record: FolderRecord, policy: CopyPolicy) -> int:

@@ -11,8 +11,10 @@ from migrator.copier.work import FolderWork, Pass
 
 
 def transfer(shared: Pass, lane: Lane, work: FolderWork, batches: Sequence[Batch], supply: Supply = tuple) -> None:
-    """Copy `batches`; the origin's folder is selected. Staged after the cutover, where the server can MOVE; else what
-    `supply` gives is copied in the same stream."""
+    """Copy `batches`: staged after the cutover, where the server can MOVE, else in one stream with what `supply` gives.
+
+    To be staged, they are of the folder that is open on the origin.
+    """
     if shared.job.staged and work.mover(lane).has("MOVE"):
         StagedTransfer(shared, lane, work).run(batches)
         return

@@ -56,7 +56,7 @@ class Channel:
     def begin(self, name: str) -> Exchange:
         """Take a tag for a command that the caller sends itself."""
         if self._ahead:
-            self._forget_ahead()
+            self.forget_ahead()
         return self._begin(name)
 
     def start_ahead(self, *words: bytes, quietly: bool = False) -> None:
@@ -95,11 +95,11 @@ class Channel:
             if expected == words:
                 return exchange
             self._ahead.appendleft((expected, exchange))
-            self._forget_ahead()
+            self.forget_ahead()
         return self._start(words)
 
-    def _forget_ahead(self) -> None:
-        """What was sent before its turn is not wanted: its answers are read, and dropped; the folder is the old one."""
+    def forget_ahead(self) -> None:
+        """What was sent before its turn is not wanted: read the answers, drop them, open the old folder again."""
         elsewhere = any(words[0] in (b"EXAMINE", b"SELECT") for words, _ in self._ahead)
         while self._ahead:
             self.settle(self._ahead.popleft()[1])

@@ -66,6 +66,7 @@ def ask_ahead(channel: Channel, has: Callable[[str], bool], namespace: bool) -> 
     """Ask now what `personal_namespace` (if `namespace`) and `list_folders` ask first, unless that is under way."""
     wanted = [*([namespace_words(has)] if namespace else []), *list_words(has)]
     if not all(channel.expects(*words) for words in wanted):
+        channel.forget_ahead()
         for words in wanted:
             channel.start_ahead(*words, quietly=words != wanted[-1])
 

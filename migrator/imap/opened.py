@@ -33,7 +33,7 @@ class OpenFolder:
 
     def __init__(self, channel: Channel, octets: Callable[[FolderName], bytes], condstore: bool) -> None:
         """`octets`: a folder's name as the server spells it."""
-        self._channel, self._octets, self._condstore = channel, octets, condstore
+        self._channel, self.octets, self._condstore = channel, octets, condstore
         self.opened: _Opened | None = None
         channel.reopen = self._reopen
 
@@ -45,7 +45,7 @@ class OpenFolder:
     def words(self, command: bytes, name: FolderName, condstore: bool = True) -> tuple[bytes, ...]:
         """The words of EXAMINE or SELECT."""
         extra = (b"(CONDSTORE)",) if condstore and self._condstore else ()
-        return command, astring(self._octets(name)), *extra
+        return command, astring(self.octets(name)), *extra
 
     def examine_words(self, name: FolderName) -> tuple[bytes, ...]:
         """Those of EXAMINE."""

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from migrator.imap import listing, moving, removal, scanning, stores
+from migrator.imap.ahead import Ahead
 from migrator.imap.appender import Appender
 from migrator.imap.board import Board
 from migrator.imap.channel import Channel, Exchange
@@ -15,6 +16,7 @@ from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import astring, folder_octets, uid_sets
 from migrator.imap.opened import OpenFolder, leaving
 from migrator.imap.records import Body, Folder, Namespace, Selected, Status
+from migrator.imap.scanning import Since
 from migrator.imap.vanished import UidRanges
 from migrator.model.errors import MigratorError
 from migrator.model.message import Flags, MessageMeta
@@ -39,6 +41,7 @@ class Session:
         # upper case, as offered after login
         self.capabilities = capabilities or channel.capabilities()
         self._folder = OpenFolder(channel, self._octets, self.has("CONDSTORE"))
+        self.ahead = Ahead(channel, self._folder, self.has("UNSELECT"), self._since)
         if self.has("ID"):  # RFC 2971: for the server's log; nobody waits for its answer
             channel.start_quietly(b"ID", b'("name" "migrator")')
         # from then on the server says VANISHED where it said EXPUNGE, which nobody here minds
@@ -107,17 +110,9 @@ class Session:
         """EXAMINE: select without the right to change anything (I1)."""
         return self._select(b"EXAMINE", name, condstore)
 
-    def examine_ahead(self, name: FolderName) -> None:
-        """Ask now what `examine` asks next."""
-        self._channel.start_ahead(*self._folder.examine_words(name))
-
     def select(self, name: FolderName) -> Selected:
         """SELECT."""
         return self._select(b"SELECT", name, True)
-
-    def select_ahead(self, name: FolderName) -> None:
-        """Ask now what `select`, and then `unselect`, ask next."""
-        self._folder.select_ahead(name, self.has("UNSELECT"))
 
     @property
     def opened(self) -> tuple[FolderName, Selected] | None:
@@ -175,10 +170,6 @@ class Session:
         condition = scanning.CHANGED % changed_since if changed_since and self.has("CONDSTORE") else b""
         return scanning.scan(self._channel, uids, condition, self._limit(uids))
 
-    def scan_ahead(self, uids: str) -> None:
-        """Ask now what `scan` asks next of a range."""
-        scanning.scan_ahead(self._channel, uids)
-
     def changes(self, ranges: Sequence[str], since: int, new: str = "") -> scanning.Changes:
         """What changed in these ranges ("1:16") since that MODSEQ, what went included where the server has QRESYNC, and
         all messages of the range `new`. In one round trip; the server has CONDSTORE.
@@ -187,13 +178,9 @@ class Session:
         """
         return scanning.changes(self._channel, self._since(ranges, since, new), self._limit("1:*"))
 
-    def changes_ahead(self, ranges: Sequence[str], since: int, new: str = "") -> None:
-        """Ask now what `changes` asks next."""
-        scanning.changes_ahead(self._channel, self._since(ranges, since, new))
-
-    def _since(self, ranges: Sequence[str], since: int, new: str) -> scanning.Since:
+    def _since(self, ranges: Sequence[str], since: int, new: str) -> Since:
         qresync = self._qresync is not None and self._channel.settle(self._qresync).status == "OK"
-        return scanning.Since(since, ranges, qresync, new)
+        return Since(since, ranges, qresync, new)
 
     def glance(self, asks: Sequence[tuple[FolderName, Sequence[int]]], select: bool = False) -> list[scanning.Glance]:
         """EXAMINE (or SELECT) folders one after the other and look at these of their messages, in one round trip.

@@ -34,8 +34,8 @@ def test_what_was_asked_before_its_turn_is_not_asked_again() -> None:
         peer.send(b"@ OK done")
 
     with session(play) as connected:
-        connected.examine_ahead(ONE)
-        connected.examine_ahead(TWO)
+        connected.ahead.examine(ONE)
+        connected.ahead.examine(TWO)
         assert [connected.examine(name).uidvalidity for name in (ONE, TWO)] == [1, 2]
         connected.noop()
     assert commands == [b'EXAMINE "one" (CONDSTORE)', b'EXAMINE "two" (CONDSTORE)', b"NOOP"]
@@ -43,9 +43,9 @@ def test_what_was_asked_before_its_turn_is_not_asked_again() -> None:
 
 def test_a_wrong_guess_changes_no_answer() -> None:
     with session(answering_selects) as connected:
-        connected.examine_ahead(ONE)
-        connected.examine_ahead(ONE)
-        connected.examine_ahead(TWO)
+        connected.ahead.examine(ONE)
+        connected.ahead.examine(ONE)
+        connected.ahead.examine(TWO)
         assert connected.examine(ONE).uidvalidity == 1
         assert connected.examine(TWO).uidvalidity == 2  # ONE was expected: that and TWO's first answer are dropped
         assert connected.examine(ONE).uidvalidity == 1
@@ -53,8 +53,8 @@ def test_a_wrong_guess_changes_no_answer() -> None:
 
 def test_a_refusal_of_what_was_asked_ahead_is_told_to_who_asks() -> None:
     with session(answering_selects) as connected:
-        connected.examine_ahead(FolderName("absent"))
-        connected.examine_ahead(ONE)
+        connected.ahead.examine(FolderName("absent"))
+        connected.ahead.examine(ONE)
         with pytest.raises(CommandRefused, match="there is none"):
             connected.examine(FolderName("absent"))
         assert connected.examine(ONE).uidvalidity == 1
@@ -62,7 +62,7 @@ def test_a_refusal_of_what_was_asked_ahead_is_told_to_who_asks() -> None:
 
 def test_bodies_are_not_mixed_up_with_answers_that_nobody_asked_for() -> None:
     with session(answering_selects) as connected:
-        connected.examine_ahead(ONE)
+        connected.ahead.examine(ONE)
         list(connected.bodies([7]))  # answered with no body: and EXAMINE's answers are not taken for it
         assert connected.examine(TWO).uidvalidity == 2
 
@@ -93,7 +93,7 @@ def test_a_folder_that_was_opened_ahead_and_not_wanted_is_not_the_one_that_is_lo
 
     with session(play) as connected:
         connected.examine(ONE)
-        connected.examine_ahead(TWO)
+        connected.ahead.examine(TWO)
         assert connected.scan("1:*") == []
         assert connected.opened and connected.opened[0] == ONE
     assert [words.split()[:2] for words in commands[:3]] == [
@@ -110,7 +110,7 @@ def test_a_folder_that_was_made_anew_meanwhile_is_not_looked_into_either() -> No
 
     with session(play) as connected:
         connected.examine(ONE)
-        connected.examine_ahead(TWO)
+        connected.ahead.examine(TWO)
         with pytest.raises(ConnectionLost, match="made anew"):
             connected.scan("1:*")
 
@@ -132,7 +132,7 @@ def test_what_goes_together_is_one_packet() -> None:
             send(data)
 
         connected._channel.wire.send = sent  # type: ignore[method-assign]
-        connected.select_ahead(ONE)
+        connected.ahead.select(ONE)
         connected.select(ONE)
         connected.unselect()
         connected.board(TWO).post(b"a note\r\n", connected.folders_ahead)
