@@ -23,7 +23,7 @@ from migrator.state.records import IntentKind, LedgerRow, NewIntent
 WINDOW = 16  # batches sent and not answered
 AHEAD = 16  # batches asked for and not sent yet ...
 AHEAD_OCTETS = 4 * 1024 * 1024  # ... of so many octets; two of any size: the source reads while we write
-INTENTS_OCTETS = 1024 * 1024  # batches of so many octets are journalled in one transaction, or one larger one
+INTENTS_OCTETS = AHEAD_OCTETS  # batches of so many octets are journalled in one transaction, or one larger one
 
 _Answer = tuple[FolderWork, AppendResult]
 Supply = Callable[[], Sequence[Parcel]]  # what else the lane could do; empty when there is nothing just now
@@ -35,6 +35,7 @@ class _Asked:
 
     parcel: Parcel
     opens: bool
+    octets: int
     intent_id: int = 0
 
 
@@ -73,18 +74,19 @@ class DirectTransfer:
 
     def _ask_ahead(self, supply: Supply) -> bool:
         """Ask for as much as may be under way; whether anything is to be sent."""
-        octets = sum(one.parcel.batch.octets for one in self._asked)
+        octets = sum(one.octets for one in self._asked)
         while len(self._asked) < 2 or (len(self._asked) < self._ahead and octets < AHEAD_OCTETS):
             if not (parcel := self._next(supply)):
                 break
-            self._spend(parcel)
+            size = parcel.batch.octets
+            self._spend(parcel, size)
             opens = parcel.work is not self._open
             if opens:
                 self._fetcher.open(parcel.work.origin_name)
                 self._open = parcel.work
             self._fetcher.request(parcel.batch.uids)
-            self._asked.append(_Asked(parcel, opens))
-            octets += parcel.batch.octets
+            self._asked.append(_Asked(parcel, opens, size))
+            octets += size
         return bool(self._asked)
 
     def _next(self, supply: Supply) -> Parcel | None:
@@ -121,7 +123,7 @@ class DirectTransfer:
         """The intents of the next parcels, with the evidence of earlier ones, in one transaction."""
         octets, some = 0, list[_Asked]()
         for one in asked:
-            octets += one.parcel.batch.octets
+            octets += one.octets
             if some and octets > INTENTS_OCTETS:
                 break
             some.append(one)
@@ -200,7 +202,7 @@ class DirectTransfer:
         with self._settling():
             self._shared.lanes.checkpoint()
 
-    def _spend(self, parcel: Parcel) -> None:
+    def _spend(self, parcel: Parcel, octets: int) -> None:
         """Before a long wait, or a stop, what was asked for is sent: it is paid for, and so no attempt is in vain.
 
         Where there are waits, less is asked for ahead.
@@ -208,7 +210,7 @@ class DirectTransfer:
         job = self._shared.job
         with self._settling():
             try:
-                if job.pace.spend(job.mailbox, len(parcel.batch.messages), parcel.batch.octets):
+                if job.pace.spend(job.mailbox, len(parcel.batch.messages), octets):
                     self._ahead = 2
             except MigratorError:
                 with suppress(MigratorError):
