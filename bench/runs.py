@@ -78,7 +78,8 @@ def in_turn(runs: int, one: Callable[[], list[Run]]) -> dict[str, Any]:
 
 def told(name: str, kind: Pass, cost: Cost) -> Cost:
     """Progress, while the next one runs."""
-    print(f"{name}, {kind}: {cost.wall_s:.2f} s", file=sys.stderr, flush=True)
+    peak = "" if cost.peak_rss_mb is None else f", {cost.peak_rss_mb:.1f} MB"
+    print(f"{name}, {kind}: {cost.wall_s:.2f} s{peak}", file=sys.stderr, flush=True)
     return cost
 
 

@@ -17,8 +17,9 @@ from bench.tools import MIGRATOR
 from tests.lab.scene import Side
 from tests.lab.snapshot import instant
 
-# one file a message would need gigabytes of memory for the two servers alone
-SERVER = {"mail_location": "mdbox:~/mdbox"}
+# one file a message would need gigabytes of memory for the two servers alone; and a process of Dovecot that has such a
+# folder open may need more than the 256 MB that it allows by itself
+SERVER = {"mail_location": "mdbox:~/mdbox", "extra": "default_vsz_limit = 2G"}
 BATCH_MESSAGES = 10_000
 """To fill it fast: what a batch costs the server grows with the folder."""
 
