@@ -17,6 +17,7 @@ UNTAGGED_CAP = 200_000  # untagged answers to one command, bodies aside
 OCTETS_CAP = 64 << 20  # octets of them
 _COME_BACK = {"THROTTLED", "UNAVAILABLE", "INUSE", "LIMIT"}
 
+Words = tuple[bytes, ...]
 Parts = list[bytes]  # a response: line, literal, line, ...
 
 
@@ -39,7 +40,7 @@ class Channel:
         self.parser = parser
         self.peer = wire.peer
         self.waiting: deque[Exchange] = deque()
-        self._ahead: deque[tuple[tuple[bytes, ...], Exchange]] = deque()  # sent before their turn
+        self._ahead: deque[tuple[Words, Exchange]] = deque()  # sent before their turn
         self.reopen: Callable[[], object] = list  # opens again what was open before what was sent ahead
         self._held = bytearray()  # to be sent together with what comes next
         self._gathers = False
@@ -68,6 +69,12 @@ class Channel:
         literals = (len(word) for word in words if isinstance(word, LiteralText))
         if all(size <= self.non_sync_limit for size in literals):
             self._ahead.append((words, self.start_quietly(*words) if quietly else self._start(words)))
+
+    def keep_to(self, commands: Sequence[Words]) -> None:
+        """Forget what was sent ahead unless it begins as `commands` do. For who reads answers as they come: what is
+        forgotten between two commands takes along the answers to the first."""
+        if any(words != expected for words, (expected, _) in zip(commands, self._ahead, strict=False)):
+            self.forget_ahead()
 
     def expects(self, *words: bytes) -> bool:
         """Whether this command was sent ahead, and nobody has asked for its answer yet."""
@@ -113,7 +120,7 @@ class Channel:
         self.wire.during = self.waiting[0].name
         return exchange
 
-    def _start(self, words: tuple[bytes, ...]) -> Exchange:
+    def _start(self, words: Words) -> Exchange:
         exchange = self._begin(words[0].decode())
         line = bytearray(exchange.tag)
         for word in words:

@@ -104,6 +104,7 @@ class Since:
 
 def changes(channel: Channel, asks: Since, limit: int) -> Changes:
     """The answer, in one round trip. All in one: a server may mix the answers to FETCHes in one folder."""
+    channel.keep_to(asks.commands)
     asked = [channel.start(*command) for command in asks.commands]
     found = _metas(channel, _lines(channel, asked, limit))
     told = vanished(parts[0] for exchange in asked for parts in exchange.untagged)

@@ -10,8 +10,9 @@ import pytest
 
 from migrator.copier import CopyJob, DeletionsPolicy, FolderPolicy
 from migrator.copier.flags import set_flags
+from migrator.copier.forward import Looks
 from migrator.copier.job import FolderChanged
-from migrator.copier.lanes import Lanes
+from migrator.copier.lanes import Lane, Lanes
 from migrator.copier.mirror import judge
 from migrator.copier.plan import SetFlags
 from migrator.copier.removal import remove_gone
@@ -275,3 +276,22 @@ def test_a_folder_that_lets_nothing_be_removed_holds_nothing_up_and_keeps_its_ow
     assert not now[1]
     assert now[2] == {"\\Deleted"}
     assert rig.run(PassKind.DELTA).removed == 2, "when it lets us again"
+
+
+def test_new_mail_that_comes_between_the_list_and_the_looks_takes_no_changed_flags_along(rig, monkeypatch):
+    rig.fill_old({"INBOX": MAIL, "One": MAIL, "Two": MAIL})
+    rig.run()
+    for name in ("One", "Two"):
+        with rig.old.connect(rig.user) as connection:
+            connection.command(b"SELECT", name.encode())
+            connection.command(b"UID STORE 2,4 +FLAGS (\\Flagged)")
+    plain, todo = Looks.ask_source, [lambda: rig.fill_old({"One": [item("late")]})]
+
+    def late(looks: Looks, lane: Lane) -> None:
+        while todo:
+            todo.pop()()
+        plain(looks, lane)
+
+    monkeypatch.setattr(Looks, "ask_source", late)
+    rig.run(PassKind.DELTA)
+    assert rig.compare().clean, str(rig.compare())

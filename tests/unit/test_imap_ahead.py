@@ -51,6 +51,30 @@ def test_a_wrong_guess_changes_no_answer() -> None:
         assert connected.examine(ONE).uidvalidity == 1
 
 
+def test_a_question_of_which_one_half_was_guessed_is_answered_in_full() -> None:
+    """Mail arrives between LIST and EXAMINE: the changes were asked for, the new message was not, and other folders are
+    under way behind it."""
+
+    def play(peer: Peer) -> None:
+        while command := peer.read():
+            folder = 1 if b"one" in command else 2
+            if command.startswith(b"EXAMINE"):
+                peer.send(b"* 2 EXISTS", b"* OK [UIDVALIDITY %d] it" % folder, b"* OK [UIDNEXT 10] it")
+            elif command.startswith(b"UID FETCH"):
+                uid = int(command.split()[2].split(b":")[0])
+                rest = b'FLAGS () INTERNALDATE "02-Jan-2020 03:04:05 +0900" RFC822.SIZE 5'
+                peer.send(b"* 1 FETCH (UID %d %b)" % (uid, rest))
+            peer.send(b"@ OK done")
+
+    with session(play) as connected:
+        for name in (ONE, TWO):
+            connected.ahead.examine(name)
+            connected.ahead.changes(["3:8"], 5)
+        connected.examine(ONE)
+        assert [one.uid for one in connected.changes(["3:8"], 5, "9:*").messages] == [3, 9]
+        assert connected.examine(TWO).uidvalidity == 2
+
+
 def test_a_refusal_of_what_was_asked_ahead_is_told_to_who_asks() -> None:
     with session(answering_selects) as connected:
         connected.ahead.examine(FolderName("absent"))
