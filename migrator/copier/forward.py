@@ -115,7 +115,10 @@ class ForwardFolder:
 
     def open(self, lane: Lane) -> None:
         """Have the source folder open in this lane."""
-        found = lane.examine(self._pair.source, again=False)
+        try:
+            found = lane.examine(self._pair.source, again=False)
+        except CommandRefused as error:
+            raise FolderChanged(f"{self._pair.source!r} cannot be opened any more: {error}") from error
         if found.uidvalidity != self._selected.uidvalidity:
             raise FolderChanged(f"{self._pair.source!r} was made anew on the source during the pass")
 

@@ -89,7 +89,9 @@ class OpenFolder:
         """Commands that were sent ahead have opened other folders, and nobody wanted their answers."""
         if (was := self.opened) is None:
             return
-        now = scanning.selected(self._channel.run(*self.words(was.command, was.name)))
-        if now.uidvalidity != was.found.uidvalidity:
+        again = self._channel.start(*self.words(was.command, was.name))
+        self._channel.settle(again)  # refused: it has no UIDVALIDITY
+        if scanning.selected(again).uidvalidity != was.found.uidvalidity:
             self._channel.wire.abort()
-            raise ConnectionLost(f"{self._channel.peer}: {was.name!r} was made anew", during=was.command.decode())
+            what = f"{was.name!r} was made anew, or taken away"
+            raise ConnectionLost(f"{self._channel.peer}: {what}", during=was.command.decode())

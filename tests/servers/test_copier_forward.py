@@ -9,6 +9,9 @@ from datetime import timedelta
 import pytest
 
 from migrator.copier import DeletedPolicy, DeletionsPolicy, FolderPolicy, SourceLooksEmpty, TargetTaken, preview
+from migrator.copier.forward import ForwardFolder
+from migrator.copier.job import FolderChanged
+from migrator.copier.lanes import Lane
 from migrator.copier.lease import TargetLease
 from migrator.imap.errors import OverQuota
 from migrator.model.errors import Stopped, Unreachable
@@ -85,6 +88,25 @@ def test_a_folder_that_is_looked_at_in_parts_comes_across_and_stays_in_step(rig,
     assert (delta.copied, delta.removed, delta.source_messages, delta.unaccounted) == (8, 2, 126, 0)
     assert rig.compare().clean
     assert rig.run(PassKind.DELTA).copied == 0
+
+
+def test_a_folder_that_is_taken_away_between_two_parts_is_no_reason_to_give_the_mailbox_up(rig, monkeypatch):
+    monkeypatch.setattr("migrator.copier.forward.CHUNK", 2)
+    rig.fill_old({"INBOX": [item("a")], "Work": [item(f"m {number}") for number in range(5)]})
+    plain = ForwardFolder.look_further
+
+    def taken_away(folder: ForwardFolder, lane: Lane, parts: list[tuple[int, int | None]]) -> None:
+        lane.source.examine(FolderName("INBOX"))  # as when other folders' mail was copied in between
+        with rig.old.connect(rig.user) as connection:
+            connection.command(b"DELETE Work")
+        plain(folder, lane, parts)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ForwardFolder, "look_further", taken_away)
+        with pytest.raises(FolderChanged, match="'Work' cannot be opened any more"):
+            rig.run(lanes=1)
+    assert rig.run().unaccounted == 0
+    assert subjects(rig.new, rig.user, "INBOX") == ["a"]
 
 
 def test_a_delta_brings_new_mail_and_changed_flags_and_keeps_what_the_source_lost_where_asked(rig):

@@ -126,16 +126,23 @@ def test_a_folder_that_was_opened_ahead_and_not_wanted_is_not_the_one_that_is_lo
     assert commands[3].startswith(b"UID FETCH")
 
 
-def test_a_folder_that_was_made_anew_meanwhile_is_not_looked_into_either() -> None:
+@pytest.mark.parametrize(
+    "again", [(b"* 1 EXISTS", b"* OK [UIDVALIDITY 3] it", b"* OK [UIDNEXT 2] it", b"@ OK done"), (b"@ NO it has gone",)]
+)
+def test_a_folder_that_was_made_anew_or_taken_away_meanwhile_is_not_looked_into_either(
+    again: tuple[bytes, ...],
+) -> None:
     def play(peer: Peer) -> None:
-        for uidvalidity in (1, 2, 3):
+        for uidvalidity in (1, 2):
             peer.read()
             peer.send(b"* 1 EXISTS", b"* OK [UIDVALIDITY %d] it" % uidvalidity, b"* OK [UIDNEXT 2] it", b"@ OK done")
+        peer.read()
+        peer.send(*again)
 
     with session(play) as connected:
         connected.examine(ONE)
         connected.ahead.examine(TWO)
-        with pytest.raises(ConnectionLost, match="made anew"):
+        with pytest.raises(ConnectionLost, match="made anew, or taken away"):
             connected.scan("1:*")
 
 
