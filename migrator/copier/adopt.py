@@ -12,40 +12,37 @@ from migrator.model.message import ON_NEITHER, ON_TARGET, Mirrored, Outcome
 from migrator.state.records import FolderRecord, LedgerRow
 
 
-def adopt(shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int], anew: bool = False) -> list[LedgerRow]:
-    """Take what is on the target already into the ledger, one to one by content, so that it is not doubled.
+def strangers(shared: Pass, lane: Lane, work: FolderWork) -> list[int]:
+    """UIDs in the target folder that the ledger does not know, of what was there when the pass began.
 
-    `candidates`: source UIDs without a row; the source folder is selected. Only what was on the target when the pass
-    began is looked at: what came since is being put there by our own lanes. `anew`: the target folder was made anew,
-    and the report says what was found in it.
+    What came since is being put there by our own lanes.
     """
     listed = shared.snapshot.target.folders.get(work.destination_name)
     if listed and listed.status and listed.status.uidvalidity != work.uidvalidity:
         raise FolderChanged(f"{work.destination_name!r} was made anew during the pass")
     if not listed or not listed.status or not listed.status.messages:
-        if anew:
-            _tell(shared, work, 0, len(candidates), 0)
         return []
     lane.target.examine(work.destination_name)
-    there = [uid for uid in unknown(lane.target, shared.known(work), 0) if uid < listed.status.uidnext]
-    found = {}
-    if there:
-        arrived, wanted = look(lane.target, there), look(lane.source, candidates)
-        found = rows_of(work, lane.source, lane.target, wanted, match(wanted, arrived))
+    found = unknown(lane.target, shared.known(work), 0)
+    lane.target.unselect()
+    return [uid for uid in found if uid < listed.status.uidnext]
+
+
+def adopt(
+    shared: Pass, lane: Lane, work: FolderWork, candidates: Sequence[int], there: Sequence[int]
+) -> list[LedgerRow]:
+    """Take what is on the target already into the ledger, one to one by content, so that it is not doubled.
+
+    `candidates`: source UIDs without a row; the source folder is selected. `there`: what `strangers` found.
+    """
+    lane.target.examine(work.destination_name)
+    arrived, wanted = look(lane.target, there), look(lane.source, candidates)
+    found = rows_of(work, lane.source, lane.target, wanted, match(wanted, arrived))
     lane.target.unselect()
     rows = [replace(row, outcome=Outcome.PRESENT) for row in found.values()]
     shared.job.ledger.commit(shared.job.lease, rows=[(work.record.id, row) for row in rows])
     shared.tally.settled(rows)
-    if anew:
-        _tell(shared, work, len(rows), len(candidates), len(there))
     return rows
-
-
-def _tell(shared: Pass, work: FolderWork, matched: int, wanted: int, there: int) -> None:
-    shared.tally.warn(
-        f"{work.destination_name}: made anew on the target (UIDVALIDITY): {matched} of {wanted} messages matched by "
-        f"content, {wanted - matched} to be copied, {there - matched} of another origin left alone"
-    )
 
 
 def forget_target(shared: Pass, record: FolderRecord) -> FolderRecord:

@@ -17,9 +17,12 @@ TOLD_BY = frozenset({PassKind.INITIAL, PassKind.DELTA})
 
 
 def ask(shared: Pass) -> bool:
-    """Ask the source now; False where it would take several questions, or nobody needs to know."""
+    """Ask the source now; False where it would take several questions, or nobody needs to know.
+
+    With a folder open, Dovecot tells of it what it told this session last (measured).
+    """
     source = shared.lanes.first.source
-    if shared.job.kind not in TOLD_BY or not source.lists_at_once:
+    if shared.job.kind not in TOLD_BY or not source.lists_at_once or not source.leave_quietly():
         return False
     source.folders_ahead()
     return True

@@ -7,12 +7,13 @@ from dataclasses import replace
 from migrator.copier import behind
 from migrator.copier.changes import Records, failing_folders, map_mailbox, record_of, records_of, unchanged
 from migrator.copier.folders import FolderPair
-from migrator.copier.forward import ForwardFolder, Looks, groups
+from migrator.copier.forward import ForwardFolder
 from migrator.copier.idle import nothing_to_do
 from migrator.copier.job import CopyJob, SourceLooksEmpty
 from migrator.copier.lanes import Lane, Lanes, LaneStopped, Work
 from migrator.copier.lease import Keeper, TargetLease
 from migrator.copier.left_out import refused, skipped
+from migrator.copier.looks import Looks, groups
 from migrator.copier.plan import CopyPolicy
 from migrator.copier.removal import remove_gone, take_back
 from migrator.copier.resolve import resolve_direct
@@ -102,7 +103,8 @@ def _holding(job: CopyJob, lanes: Lanes) -> Iterator[Pass]:
         lane.farewell()
         released()
         if asked:
-            behind.tell(shared)
+            with suppress(MigratorError):  # all is done, only nobody knows how far behind
+                behind.tell(shared)
     except BaseException as error:
         lane.abort()
         if isinstance(error, LaneStopped) and lanes.error is not None:

@@ -5,7 +5,7 @@ ones of this one are on their way, and no answer is waited for at a folder's end
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from migrator.state.records import IntentKind, LedgerRow, NewIntent
 WINDOW = 16  # batches sent and not answered
 AHEAD = 16  # batches asked for and not sent yet ...
 AHEAD_OCTETS = 4 * 1024 * 1024  # ... of so many octets; two of any size: the source reads while we write
+UNLEARNT = 8  # batches that were stored without a word on their UIDs, before they are looked for
 INTENTS_OCTETS = AHEAD_OCTETS  # batches of so many octets are journalled in one transaction, or one larger one
 
 _Answer = tuple[FolderWork, AppendResult]
@@ -61,13 +62,11 @@ class DirectTransfer:
         doubtful."""
         self._waiting.extend(parcels)
         try:
-            while self._ask_ahead(supply) or self._flying:
+            while self._ask_ahead(supply) or self._flying or self._finish():
                 self._checkpoint()
                 if self._asked:
-                    self._send(self._asked.popleft())
+                    self._send()
                 self._collect(wait=not self._asked or len(self._flying) >= WINDOW)
-            self._journal.commit()
-            self._finish()
         except BaseException:
             self._give_up()
             raise
@@ -76,7 +75,10 @@ class DirectTransfer:
         """Ask for as much as may be under way; whether anything is to be sent."""
         octets = sum(one.octets for one in self._asked)
         while len(self._asked) < 2 or (len(self._asked) < self._ahead and octets < AHEAD_OCTETS):
-            if not (parcel := self._next(supply)):
+            if len(self._unlearnt) >= UNLEARNT or not (parcel := self._next(supply)):
+                break
+            if self._asked and parcel.work is not self._open and not self._fetcher.can_open(parcel.work.origin_name):
+                self._waiting.appendleft(parcel)  # to open it takes a wait, in which bodies must not come
                 break
             size = parcel.batch.octets
             self._spend(parcel, size)
@@ -96,13 +98,15 @@ class DirectTransfer:
             self._waiting.extend(supply())
         return self._waiting.popleft() if self._waiting else None
 
-    def _send(self, asked: _Asked) -> None:
-        """Journal the intent, then forward the bodies."""
+    def _send(self) -> None:
+        """The oldest parcel that was asked for: journal the intent, then forward the bodies."""
+        asked = self._asked[0]
         work, batch = asked.parcel.work, asked.parcel.batch
         if asked.opens:
             self._opened(work)
         if not asked.intent_id:
-            self._journal_intents([asked, *self._asked])
+            self._journal_intents(self._asked)
+        self._asked.popleft()
         flying = self._flying[asked.intent_id] = SentBatch(asked.intent_id, work)
         self._appender.turn_to(work.destination_name)
         stream(self._fetcher, self._appender, batch, flying)
@@ -119,7 +123,7 @@ class DirectTransfer:
         if found.uidvalidity != work.origin_uidvalidity:
             raise FolderChanged(f"{name!r} was made anew during the pass")
 
-    def _journal_intents(self, asked: Sequence[_Asked]) -> None:
+    def _journal_intents(self, asked: Iterable[_Asked]) -> None:
         """The intents of the next parcels, with the evidence of earlier ones, in one transaction."""
         octets, some = 0, list[_Asked]()
         for one in asked:
@@ -177,7 +181,8 @@ class DirectTransfer:
         if self._shared.job.after_cutover or not self._destination.has("UIDPLUS"):
             return
         for work in {id(work): work for work, _ in landed}.values():
-            self._take_strays_back(work, [one for whose, one in landed if whose is work])
+            with suppress(CommandRefused):  # that folder is gone: the others are looked at all the same
+                self._take_strays_back(work, [one for whose, one in landed if whose is work])
 
     def _take_strays_back(self, work: FolderWork, results: Sequence[AppendResult]) -> None:
         now = self._destination.select(work.destination_name).uidvalidity
@@ -186,8 +191,10 @@ class DirectTransfer:
             self._destination.store(strays, frozenset({"\\Deleted"}), "+")
             self._destination.expunge(strays)
 
-    def _finish(self) -> None:
-        """What can only be asked when nothing is in flight: missing bodies, and UIDs that the server did not name."""
+    def _finish(self) -> bool:
+        """What can only be asked when nothing is in flight: missing bodies, and UIDs that the server did not name.
+        Whether there is more to copy."""
+        self._journal.commit()
         for work, uids in self._journal.missing:
             if work is not self._open:
                 self._fetcher.open(work.origin_name)
@@ -195,8 +202,12 @@ class DirectTransfer:
                 self._open = work
             self._journal.look_for_missing(work, (message.uid for message in self._origin.scan(uids)))
         self._journal.commit()
-        for work in {id(batch.work): batch.work for batch in self._unlearnt}.values():
-            learn_uids(self._shared, self._lane, work, [one for one in self._unlearnt if one.work is work])
+        unlearnt, self._open = list(self._unlearnt), None
+        for work in {id(batch.work): batch.work for batch in unlearnt}.values():
+            with work.learning:
+                learn_uids(self._shared, self._lane, work, [one for one in unlearnt if one.work is work])
+            self._unlearnt = [one for one in self._unlearnt if one.work is not work]
+        return bool(self._waiting or self._journal.again)
 
     def _checkpoint(self) -> None:
         with self._settling():
@@ -215,7 +226,7 @@ class DirectTransfer:
             except MigratorError:
                 with suppress(MigratorError):
                     while self._asked:
-                        self._send(self._asked.popleft())
+                        self._send()
                 raise
 
     @contextmanager

@@ -1,19 +1,18 @@
 """Source folders in a forward pass: look, plan, hand the slices to the lanes, close the books."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from migrator.copier.adopt import adopt, forget_places, forget_target, rematch_source
+from migrator.copier.adopt import adopt, forget_places, forget_target, rematch_source, strangers
 from migrator.copier.flags import set_flags
 from migrator.copier.folders import FolderPair
-from migrator.copier.job import FolderChanged, Side
+from migrator.copier.job import FolderChanged
 from migrator.copier.lanes import Lane
-from migrator.copier.plan import Batch, CopyPolicy, FolderPlan, KeptFlags, SetFlags, Skip, plan_copy
+from migrator.copier.plan import Batch, CopyPolicy, FolderPlan, SetFlags, Skip, plan_copy
+from migrator.copier.receiving import Receiving, receiving
 from migrator.copier.scan import (
-    BEYOND,
     CHUNK,
     Found,
-    Listing,
     Part,
     ask_ahead,
     canaries,
@@ -27,21 +26,12 @@ from migrator.copier.stream import Parcel
 from migrator.copier.transfer import transfer
 from migrator.copier.work import FolderWork, Pass
 from migrator.imap.errors import CommandRefused
+from migrator.imap.vanished import BEYOND
 from migrator.model.message import Outcome
 from migrator.model.names import FolderName
 from migrator.state.records import Direction, FolderRecord, LedgerRow
 
 SLICE_BATCHES = 8  # what a lane takes at once: small enough that two lanes end together
-GROUP = 64  # folders looked at in one go: so many commands fit into any server's input buffer
-
-
-@dataclass(frozen=True)
-class Receiving:
-    """The target folder as it is now; all zero when it is not there."""
-
-    uidvalidity: int = 0
-    uidnext: int = 1
-    kept: KeptFlags = field(default_factory=KeptFlags)
 
 
 class ForwardFolder:
@@ -56,7 +46,8 @@ class ForwardFolder:
         self._status = shared.snapshot.source.folders[pair.source].status
         self._target = Receiving()
         self._target_anew = False
-        self._may_be_there = False  # some of what is new may have been copied without us
+        self._strangers: Sequence[int] = ()  # UIDs on the target that the ledger does not know: some of what is new?
+        self._matched = self._fresh = 0
         self.work = FolderWork(record, Direction.FORWARD, 0, 1)
 
     @property
@@ -71,8 +62,7 @@ class ForwardFolder:
 
     def ask_source(self, lane: Lane) -> None:
         """Ask the source what `look` will ask."""
-        lane.source.ahead.examine(self._pair.source)
-        if self._status:
+        if lane.source.ahead.examine(self._pair.source) and self._status:
             ask_ahead(lane.source, self._shared.job.ledger, self._status, self._record, self._policy)
 
     def ask_target(self, lane: Lane) -> None:
@@ -90,13 +80,31 @@ class ForwardFolder:
             return ()
         self._target = receiving(self._shared, lane, self._pair)
         self._reconcile(lane)
-        self.work = FolderWork(self._record, Direction.FORWARD, self._target.uidvalidity, self._target.uidnext, parts=1)
-        self._may_be_there = self._copied_without_us()
-        listing = self._to_list(lane)
-        found = first_look(lane.source, self._shared.job.ledger, self._selected, self._record, listing, self._policy)
-        flags = [change for one in found for change in self._start(lane, one)]
+        target = self._target
+        self.work = FolderWork(
+            self._record, Direction.FORWARD, target.uidvalidity, target.uidnext, looks=1, parts=1, close=self._close
+        )
+        return self._look(lane)
+
+    def _look(self, lane: Lane) -> Sequence[SetFlags]:
+        if self._copied_without_us():
+            self._strangers = strangers(self._shared, lane, self.work)
+        at_once = BEYOND if self._strangers else CHUNK  # content is matched with all of the folder
+        listing = to_list(lane.source, self._selected, self._record, self._policy, at_once)
+        flags: list[SetFlags] = []
+        ledger = self._shared.job.ledger
+        for found in first_look(lane.source, ledger, self._selected, self._record, listing, self._policy):
+            flags += self._start(lane, found)
+            if len(flags) > CHUNK:
+                set_flags(self._shared, lane, [(self.work, flags)])
+                flags = []
         self._further(listing.parts[1:])
         return flags
+
+    def looked(self) -> None:
+        """The flags are set. Where all messages have their outcome, the folder's books are closed."""
+        if self.work.looks:  # 0: it could not be opened
+            self.work.looked()
 
     def look_further(self, lane: Lane, parts: Sequence[Part]) -> None:
         """The next part of a folder that has too many messages to be looked at at once."""
@@ -106,11 +114,11 @@ class ForwardFolder:
         if flags := self._start(lane, found):
             set_flags(self._shared, lane, [(self.work, flags)])
         self._further(parts[1:])
-        self.part_done()
+        self.work.looked()
 
     def _further(self, parts: Sequence[Part]) -> None:
         if parts:
-            self.work.more_parts(1)
+            self.work.more_parts(1, looks=1)
             self._shared.lanes.add(lambda lane: self.look_further(lane, parts), next_up=True)
 
     def open(self, lane: Lane) -> None:
@@ -122,17 +130,6 @@ class ForwardFolder:
         if found.uidvalidity != self._selected.uidvalidity:
             raise FolderChanged(f"{self._pair.source!r} was made anew on the source during the pass")
 
-    def part_done(self) -> None:
-        """One part of the work is through; after the last the folder's books are closed."""
-        if self.work.parts and self.work.part_done():
-            self._close()
-
-    def _to_list(self, lane: Lane) -> Listing:
-        """What is on the target already is matched with all of the folder at once."""
-        there = self._shared.snapshot.target.folders.get(self._pair.target)
-        at_once = self._may_be_there and there and there.status and there.status.messages
-        return to_list(lane.source, self._selected, self._record, self._policy, BEYOND if at_once else CHUNK)
-
     def _copied_without_us(self) -> bool:
         """Whether it may be so: at the first pass; later, before the cutover, when the target gave out UIDs that the
         ledger does not know (another workspace was here)."""
@@ -140,7 +137,7 @@ class ForwardFolder:
             return True
         if self._shared.job.after_cutover:
             return False
-        return self._target.uidnext > self._shared.job.ledger.standing(self._record.id, 0).top_target_uid + 1
+        return self._target.uidnext > self._shared.top_known(self.work) + 1
 
     def _reconcile(self, lane: Lane) -> None:
         """Bring the record in line with what the folders are now."""
@@ -164,9 +161,12 @@ class ForwardFolder:
     def _start(self, lane: Lane, found: Found) -> Sequence[SetFlags]:
         """Account for what was found, plan, and queue the slices; the flags that are to be set."""
         rows = dict(found.rows)
-        if found.fresh and self._may_be_there:
-            adopted = adopt(self._shared, lane, self.work, found.fresh, self._target_anew)
+        self._fresh += len(found.fresh)
+        if found.fresh and self._strangers:
+            adopted = adopt(self._shared, lane, self.work, found.fresh, self._strangers)
             rows |= {row.source_uid: row for row in adopted}
+            self._strangers = sorted(set(self._strangers) - {row.target_uid for row in adopted})
+            self._matched += len(adopted)
         self._account(found, {uid for uid in found.fresh if rows.get(uid) is found.rows.get(uid)})
         plan = self._plan(lane, found, rows)
         if plan.lost_flags:
@@ -209,8 +209,8 @@ class ForwardFolder:
         status = lane.target.status(self._pair.target)
         work = self.work
         work.uidvalidity, work.uidnext = status.uidvalidity, status.uidnext
-        known = forget_places(self._shared, work.record) if work.record.target_uidvalidity else work.record
-        record = replace(known, target_uidvalidity=status.uidvalidity)
+        was = forget_places(self._shared, work.record) if work.record.target_uidvalidity else work.record
+        record = replace(was, target_uidvalidity=status.uidvalidity)
         work.record = self._shared.job.ledger.put_folder(record, self._shared.job.lease)
 
     def _skip(self, skips: Sequence[Skip]) -> None:
@@ -228,49 +228,18 @@ class ForwardFolder:
         """All UIDs below the folder's UIDNEXT are in the ledger now, or the difference is reported (I3)."""
         work, selected = self.work, self._selected
         self._shared.tally.folder(work.messages, len(work.pending))
+        if self._target_anew:
+            matched, fresh = self._matched, self._fresh
+            self._shared.tally.warn(
+                f"{self._pair.target}: made anew on the target (UIDVALIDITY): {matched} of {fresh} messages matched by "
+                f"content, {fresh - matched} to be copied, {len(self._strangers)} of another origin left alone"
+            )
         if not work.pending:
             modseq = selected.highestmodseq if self._policy.flags else work.record.source_modseq
             done = replace(
                 work.record, source_uidnext=selected.uidnext, source_modseq=modseq, source_messages=work.messages
             )
             self._shared.job.ledger.put_folder(done, self._shared.job.lease)
-
-
-@dataclass
-class Looks:
-    """Folders that are looked at in one go: all questions are sent, then the answers are read."""
-
-    shared: Pass
-    folders: Sequence[ForwardFolder]
-    _asked: set[Side] = field(default_factory=set)
-
-    def ask_source(self, lane: Lane) -> None:
-        """Ask the source already; the look is then to be done in the same lane."""
-        if "source" not in self._asked:
-            self._asked.add("source")
-            for folder in self.folders:
-                folder.ask_source(lane)
-
-    def ask_target(self, lane: Lane) -> None:
-        """The same of the target."""
-        if "target" not in self._asked:
-            self._asked.add("target")
-            for folder in self.folders:
-                folder.ask_target(lane)
-
-    def leave_out(self, targets: Collection[FolderName]) -> None:
-        """Do not look at folders that go to one of `targets`."""
-        self.folders = [folder for folder in self.folders if folder.target not in targets]
-
-    def __call__(self, lane: Lane) -> None:
-        """Look at the folders, set the flags that changed, and queue what is to be copied."""
-        self.ask_source(lane)
-        self.ask_target(lane)
-        changes = [(folder, folder.look(lane)) for folder in self.folders]
-        if flags := [(folder.work, some) for folder, some in changes if some]:
-            set_flags(self.shared, lane, flags)
-        for folder in self.folders:
-            folder.part_done()
 
 
 @dataclass(frozen=True)
@@ -285,43 +254,16 @@ class Slice:
         """Copy it, and the slices that come up meanwhile."""
         if self.shared.job.staged:
             self.folder.open(lane)
-        taken = [self]
-        transfer(self.shared, lane, self.folder.work, self.batches, self._supply(taken))
-        for one in taken:
-            one.folder.part_done()
+        works = [self.folder.work]
+        transfer(self.shared, lane, self.folder.work, self.batches, self._supply(works))
+        for work in works:
+            work.part_done()
 
-    def _supply(self, taken: "list[Slice]") -> Callable[[], Sequence[Parcel]]:
+    def _supply(self, works: list[FolderWork]) -> Callable[[], Sequence[Parcel]]:
         def supply() -> Sequence[Parcel]:
             if not (one := self.shared.lanes.take_if(Slice)):
                 return ()
-            taken.append(one)
+            works.append(one.folder.work)
             return [Parcel(one.folder.work, batch) for batch in one.batches]
 
         return supply
-
-
-def groups(shared: Pass, folders: Sequence[ForwardFolder]) -> Iterator[Looks]:
-    """Folders in the same order, in groups that have no more to list than one look may hold."""
-    group, listed = list[ForwardFolder](), 0
-    for folder in folders:
-        if group and (listed + folder.weight > CHUNK or len(group) == GROUP):
-            yield Looks(shared, group)
-            group, listed = [], 0
-        group.append(folder)
-        listed += folder.weight
-    if group:
-        yield Looks(shared, group)
-
-
-def receiving(shared: Pass, lane: Lane, pair: FolderPair) -> Receiving:
-    """Before the cutover the folder is there and gets selected; later it has a user, and is only looked at."""
-    if not shared.job.after_cutover:
-        found = lane.target.select(pair.target)
-        lane.target.unselect()  # appending to the selected folder would make the server announce each message
-        kept = KeptFlags(frozenset(f.lower() for f in found.permanent_flags), found.any_keyword)
-        return Receiving(found.uidvalidity, found.uidnext, kept)
-    try:
-        status = lane.target.status(pair.target)
-    except CommandRefused:
-        return Receiving()
-    return Receiving(status.uidvalidity, status.uidnext)

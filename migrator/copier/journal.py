@@ -42,6 +42,7 @@ class Journal:
         for work, those in written.values():
             work.account(those)
             self._shared.tally.settled(those)
+            work.settle_up()
         return ids
 
     def settle(self, batch: SentBatch, rows: Iterable[LedgerRow]) -> None:

@@ -1,6 +1,7 @@
 """The dry run: what a pass would copy and remove, folder by folder. Writes nothing anywhere."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 from migrator.copier.changes import failing_folders, map_mailbox, record_of, records_of, unchanged
 from migrator.copier.folders import FolderPair, Rule
@@ -62,9 +63,9 @@ def _folder(job: CopyJob, lane: Lane, pair: FolderPair, record: FolderRecord) ->
     record = record if same else FolderRecord(0, job.mailbox.address, pair.source, pair.target)
     listing = to_list(lane.source, selected, record, policy, CHUNK)
     looks = first_look(lane.source, job.ledger, selected, record, listing, policy)
-    looks += [listed(lane.source, job.ledger, record, part) for part in listing.parts[1:]]
+    further = (listed(lane.source, job.ledger, record, part) for part in listing.parts[1:])
     plans, gone = [], 0
-    for found in looks:
+    for found in chain(looks, further):
         fresh = tuple(message for message in found.messages if message.uid not in found.rows)
         left_out = canaries(lane.source, fresh, job.canary_tokens)
         plans.append(plan_copy(found.messages, KeptFlags(), known(found.rows), policy, left_out))

@@ -89,9 +89,9 @@ def _look_until_settled(shared: Pass, destination: Session, work: FolderWork) ->
     return look(destination, arrived)
 
 
-def unknown(session: Session, known: set[int], since: int) -> list[int]:
-    """UIDs from `since` on in the selected folder that the ledger does not know."""
-    return [uid for uid in session.uids() if uid >= since and uid not in known]
+def unknown(session: Session, known: Iterable[int], since: int) -> list[int]:
+    """UIDs from `since` on in the selected folder that are not `known` (ascending)."""
+    return list(session.present().since(since).without(known))
 
 
 def rows_of(

@@ -1,17 +1,20 @@
 """What changed in one source folder since the ledger last looked. The source is only ever EXAMINEd (I1).
 
 A part of a folder is either listed in full, or only asked for its changes (CONDSTORE, QRESYNC: RFC 7162). Either way a
-look holds no more than CHUNK messages and what the ledger knows of them, however many the folder has.
+look holds no more than CHUNK or RANGE messages and what the ledger knows of them, however many the folder has; of the
+rest it holds UIDs, where it must.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from itertools import chain
 
 from migrator.copier.plan import CopyPolicy, Known
 from migrator.imap import Selected, Session, Status
 from migrator.imap.scanning import RANGE, Changes
-from migrator.imap.vanished import UidRanges
+from migrator.imap.vanished import BEYOND, UidRanges
 from migrator.model.canary import CANARY_HEADER
 from migrator.model.message import ON_NEITHER, MessageMeta
 from migrator.state.ledger import Ledger
@@ -19,7 +22,6 @@ from migrator.state.records import FolderRecord, LedgerRow
 
 CHUNK = 20_000  # messages listed at once
 CANARY_OCTETS = 64 * 1024  # a canary is far smaller than this, whatever header the servers on its way added
-BEYOND = 1 << 32  # above every UID (RFC 9051, 2.3.1.1)
 
 Part = tuple[int, int | None]  # first and last UID; None: whatever comes
 
@@ -37,8 +39,8 @@ class Found:
     messages: tuple[MessageMeta, ...] = ()
     rows: Mapping[int, LedgerRow] = field(default_factory=dict)
     fresh: tuple[int, ...] = ()
-    gone: tuple[int, ...] = ()
-    back: tuple[int, ...] = ()
+    gone: Sequence[int] = ()
+    back: Sequence[int] = ()
     live: int = 0
 
 
@@ -68,19 +70,24 @@ def to_list(source: Session, selected: Selected, record: FolderRecord, policy: C
 
 def first_look(
     source: Session, ledger: Ledger, selected: Selected, record: FolderRecord, listing: Listing, policy: CopyPolicy
-) -> list[Found]:
-    """The first part that is to be listed, and what changed below all of them."""
+) -> Iterator[Found]:
+    """The first part that is to be listed, and what changed below all of them, range by range."""
     part = listing.parts[0] if listing.parts else None
     new = _range(part) if part else ""
-    if ranges := _ranges(ledger, selected.highestmodseq if selected.exists else 0, record, policy, listing.first):
-        told = source.changes(ranges, record.source_modseq, new)
-    else:
-        told = Changes(source.scan(new) if new else [], UidRanges())
-    found = [_listed(ledger, record, part, told.messages)] if part else []
+    ranges = _ranges(ledger, selected.highestmodseq if selected.exists else 0, record, policy, listing.first)
+    told = _ask(source, record, ranges[:1], new)
+    found = _listed(ledger, record, part, told.messages) if part else Found()
+    if part:
+        yield found
     if listing.first > 1:
-        count = listing.messages if listing.messages is not None else found[0].live + len(found[0].fresh)
-        found.append(_changed(source, ledger, record, listing.first, selected.exists - count, told))
-    return found
+        count = listing.messages if listing.messages is not None else found.live + len(found.fresh)
+        yield from _changed(source, ledger, record, listing.first, selected.exists - count, told, ranges[1:])
+
+
+def _ask(source: Session, record: FolderRecord, ranges: Sequence[str], new: str) -> Changes:
+    if ranges:
+        return source.changes(ranges, record.source_modseq, new)
+    return Changes(source.scan(new) if new else [], UidRanges())
 
 
 def weight(status: Status, record: FolderRecord, policy: CopyPolicy) -> int:
@@ -95,7 +102,7 @@ def ask_ahead(source: Session, ledger: Ledger, status: Status, record: FolderRec
     if not status.messages or listed > CHUNK or record.source_uidvalidity not in (0, status.uidvalidity):
         return
     new = _range((first, None)) if listed else ""
-    if ranges := _ranges(ledger, status.highestmodseq, record, policy, first if listed else BEYOND):
+    if ranges := _ranges(ledger, status.highestmodseq, record, policy, first if listed else BEYOND)[:1]:
         source.ahead.changes(ranges, record.source_modseq, new)
     elif new:
         source.ahead.scan(new)
@@ -138,55 +145,45 @@ def _range(part: Part) -> str:
     return f"{part[0]}:{part[1] or '*'}"
 
 
-def _changed(source: Session, ledger: Ledger, record: FolderRecord, below: int, exist: int, told: Changes) -> Found:
-    """What changed among UIDs `below` since the last look, as the server `told`; `exist`: how many are there now.
+def _changed(
+    source: Session, ledger: Ledger, record: FolderRecord, below: int, exist: int, told: Changes, ranges: Sequence[str]
+) -> Iterator[Found]:
+    """What changed among UIDs `below` since the last look: in the first range as the server `told`, then in `ranges`;
+    and at last what is gone, back or was never seen. `exist`: how many are there now.
 
     All UIDs are asked for only where the number of messages is not what the ledger and the changes make it.
     """
-    live = ledger.standing(record.id, below).live
-    changed = [m for m in told.messages if m.uid < below]
-    rows = ledger.rows_of(record.id, [m.uid for m in changed])
-    metas = {m.uid: m for m in changed if m.uid in rows and rows[m.uid].reason not in ON_NEITHER}
-    gone: Sequence[int] = ()
-    if told.vanished:
-        gone = [uid for uid in told.vanished.among(ledger.uids(record.id, below).live) if uid not in metas]
-    if failed := [uid for uid in ledger.failed(record.id, below) if uid not in metas]:
-        metas |= {m.uid: m for m in source.scan(failed)}
+    live, gone, failed = ledger.standing(record.id, below).live, array("Q"), ledger.failed(record.id, below)
+    tried = set[int]()
+    for changes in chain([told], (_ask(source, record, [one], "") for one in ranges)):
+        changed = [m for m in changes.messages if m.uid < below]
+        rows = ledger.rows_of(record.id, [m.uid for m in changed])
+        metas = {m.uid: m for m in changed if m.uid in rows and rows[m.uid].reason not in ON_NEITHER}
+        tried.update(uid for uid in failed if uid in metas)
+        if changes.vanished:
+            gone.extend(uid for uid in changes.vanished.among(ledger.uids(record.id, below).live) if uid not in metas)
+        if metas:
+            yield _found(ledger, record, metas)
+    again = [uid for uid in failed if uid not in tried]
+    metas = {m.uid: m for m in source.scan(again)} if again else {}
     if exist == live - len(gone):
-        return _found(ledger, record, metas, gone, (), live - len(gone))
+        yield _found(ledger, record, metas, gone, live=live - len(gone))
+        return
     there, known = source.present(), ledger.uids(record.id, below)
-    gone = [uid for uid in known.live if uid not in there]
+    gone = array("Q", (uid for uid in known.live if uid not in there))
     back = list(there.among(known.gone))
-    unseen = [uid for uid in _others(there, merge(known.live, known.gone)) if uid < below and uid not in metas]
+    unseen = [uid for uid in there.without(merge(known.live, known.gone)) if uid < below and uid not in metas]
     metas |= {m.uid: m for m in source.scan(unseen)} if unseen else {}
-    return _found(ledger, record, metas, gone, back, len(known.live) - len(gone) + len(back))
+    yield _found(ledger, record, metas, gone, back, len(known.live) - len(gone) + len(back))
 
 
 def _found(
-    ledger: Ledger, record: FolderRecord, metas: Mapping[int, MessageMeta], gone: Sequence[int], back: Sequence[int],
-    live: int,
+    ledger: Ledger, record: FolderRecord, metas: Mapping[int, MessageMeta], gone: Sequence[int] = (),
+    back: Sequence[int] = (), live: int = 0,
 ) -> Found:  # fmt: skip
     rows = ledger.rows_of(record.id, list(metas))
-    return Found(
-        tuple(metas[uid] for uid in sorted(metas)),
-        rows,
-        tuple(uid for uid in sorted(metas) if uid not in rows or rows[uid].reason in ON_NEITHER),
-        tuple(gone),
-        tuple(back),
-        live,
-    )
-
-
-def _others(there: UidRanges, known: Iterable[int]) -> Iterator[int]:
-    """UIDs that are there and not `known` (ascending)."""
-    ahead = iter(known)
-    at = next(ahead, BEYOND)
-    for first, last in there:
-        for uid in range(first, last + 1):
-            while at < uid:
-                at = next(ahead, BEYOND)
-            if uid != at:
-                yield uid
+    fresh = tuple(uid for uid in sorted(metas) if uid not in rows or rows[uid].reason in ON_NEITHER)
+    return Found(tuple(metas[uid] for uid in sorted(metas)), rows, fresh, gone, back, live)
 
 
 def _ranges(ledger: Ledger, highestmodseq: int, record: FolderRecord, policy: CopyPolicy, first: int) -> list[str]:
@@ -198,7 +195,7 @@ def _ranges(ledger: Ledger, highestmodseq: int, record: FolderRecord, policy: Co
     if last < 1 or not policy.flags or not highestmodseq or highestmodseq == record.source_modseq:
         return []
     live = ledger.uids(record.id, last).live if record.source_messages > RANGE else ()
-    ends = [cut for cut in live[RANGE::RANGE] if cut < last] + [last]
+    ends = [cut for cut in live[RANGE - 1 :: RANGE] if cut < last] + [last]
     return [f"{first}:{end}" for first, end in zip([1, *(cut + 1 for cut in ends)], ends, strict=False)]
 
 

@@ -42,13 +42,13 @@ def _may_be_swept(intent: IntentRecord) -> bool:
 def _sweep(shared: Pass, lane: Lane, work: FolderWork, intents: Sequence[IntentRecord]) -> SweepReport:
     if not open_if_same(lane.target, work.destination_name, work.destination_uidvalidity):
         return SweepReport()  # made anew: it will be matched by content as a whole
-    there = set(lane.target.uids())
     suspects = unknown(lane.target, shared.known(work), work.uidnext)
     if not suspects:
         return SweepReport()
     arrived = look(lane.target, suspects)
     uids = sorted(uid for intent in intents for uid in intent.uids)
-    rows = {row.source_uid: row for row in shared.job.ledger.rows(work.record.id)}
+    rows = shared.job.ledger.rows_of(work.record.id, uids)
+    there = set(lane.target.present().among(row.target_uid for row in rows.values() if row.target_uid is not None))
     wanted = _source_digests(lane, work, uids)
     homeless = _homeless(wanted, rows, there)
     taken_in = _take_in(shared, lane, work, arrived, homeless)

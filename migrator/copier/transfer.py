@@ -20,7 +20,7 @@ def transfer(shared: Pass, lane: Lane, work: FolderWork, batches: Sequence[Batch
         return
     if shared.job.staged:
         shared.tally.warn(
-            f"{work.destination_name}: the server has no MOVE: appended directly; "
+            "the receiving server has no MOVE: messages are appended directly; "
             "should this run be killed, a late append may show as a second copy"
         )
     DirectTransfer(shared, lane, work).run([Parcel(work, batch) for batch in batches], supply)

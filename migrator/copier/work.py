@@ -1,14 +1,17 @@
 """One folder at work: where it comes from, where it goes, and what is known of it so far."""
 
 import threading
-from collections.abc import Iterable
+from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from heapq import merge
 
 from migrator.copier.job import CopyJob
 from migrator.copier.lanes import Lane, Lanes
 from migrator.copier.snapshot import Snapshot
 from migrator.copier.tally import Tally
 from migrator.imap import Session
+from migrator.imap.vanished import BEYOND
 from migrator.model.errors import MigratorError
 from migrator.model.message import MessageMeta, Mirrored, Outcome
 from migrator.model.names import FolderName
@@ -31,21 +34,30 @@ class Pass:
         self.tally.folder(messages, messages)
         self.tally.warn(f"folder {name!r} cannot be read: {error}")
 
-    def known(self, work: "FolderWork") -> set[int]:
-        """UIDs in the receiving folder of `work` that the ledger knows; several source folders may go into one."""
-        records = self.job.ledger.folders(self.job.mailbox.address)
-        same = [r.id for r in records if work.name_there(r) == work.destination_name]
+    def top_known(self, work: "FolderWork") -> int:
+        """The highest UID in the target folder of `work` that the ledger knows."""
+        ledger = self.job.ledger
+        same = [r.id for r in ledger.folders(self.job.mailbox.address) if r.target_name == work.destination_name]
+        return max((ledger.standing(folder_id, 0).top_target_uid for folder_id in same), default=0)
+
+    def known(self, work: "FolderWork") -> "array[int]":
+        """UIDs in the receiving folder of `work` that the ledger knows, ascending; several source folders may go into
+        one."""
+        ledger = self.job.ledger
+        same = [r.id for r in ledger.folders(self.job.mailbox.address) if work.name_there(r) == work.destination_name]
         if work.forward:
-            return {uid for folder_id in same for uid in self.job.ledger.target_uids(folder_id)}
-        return {row.source_uid for folder_id in same for row in self.job.ledger.rows(folder_id)}
+            return array("Q", merge(*(ledger.target_uids(folder_id) for folder_id in same)))
+        found = [ledger.uids(folder_id, BEYOND) for folder_id in same]
+        return array("Q", merge(*(uids for one in found for uids in (one.live, one.gone))))
 
 
 @dataclass
 class FolderWork:
-    """`uidvalidity`, `uidnext`: of the receiving folder; all that is known to be there has a lower UID.
+    """`uidvalidity`, `uidnext`: of the receiving folder; all that this work has put there so far has a lower UID.
 
     `messages`: how many there are where they come from, as far as it was looked at, without those that went away during
-    the pass; `pending`: UIDs of those that need an outcome and have none (I3). `parts` of the work are not through yet.
+    the pass; `pending`: UIDs of those that need an outcome and have none (I3). `looks` and `parts` (looks included) of
+    the work are not through yet; `close` is called once, when nothing is left to be done, or to be waited for.
     """
 
     record: FolderRecord
@@ -54,7 +66,11 @@ class FolderWork:
     uidnext: int
     messages: int = 0
     pending: set[int] = field(default_factory=set)
+    looks: int = 0
     parts: int = 0
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
+    learning: threading.Lock = field(default_factory=threading.Lock, repr=False)  # by content, one lane at a time
+    _closed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -117,13 +133,32 @@ class FolderWork:
             self.messages -= 1
             self.pending.discard(uid)
 
-    def more_parts(self, number: int) -> None:
-        """So many parts of the work have been made out of what is at hand."""
+    def more_parts(self, number: int, looks: int = 0) -> None:
+        """So many parts of the work have been made out of what is at hand, `looks` of them looks."""
         with self._lock:
             self.parts += number
+            self.looks += looks
 
-    def part_done(self) -> bool:
-        """One part is through; whether it was the last."""
+    def looked(self) -> None:
+        """One look is through."""
+        with self._lock:
+            self.looks -= 1
+        self.settle_up()
+        self.part_done()
+
+    def part_done(self) -> None:
+        """One part is through; after the last the work is over, whatever is pending."""
         with self._lock:
             self.parts -= 1
-            return self.parts == 0
+            over = self.parts == 0 and not self._closed
+            self._closed |= over
+        if over:
+            self.close()
+
+    def settle_up(self) -> None:
+        """Close where every message has its outcome, and none is still to be looked at."""
+        with self._lock:
+            over = not (self.looks or self.pending or self._closed) and self.parts > 0
+            self._closed |= over
+        if over:
+            self.close()

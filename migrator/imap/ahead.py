@@ -26,8 +26,9 @@ class Ahead:
     def subscribe(self, name: FolderName) -> None:
         self._channel.start_ahead(b"SUBSCRIBE", astring(self._folder.octets(name)))
 
-    def examine(self, name: FolderName) -> None:
-        self._channel.start_ahead(*self._folder.examine_words(name))
+    def examine(self, name: FolderName) -> bool:
+        """False where it could not be asked; then nothing in that folder shall be, either."""
+        return self._channel.start_ahead(*self._folder.examine_words(name))
 
     def select(self, name: FolderName) -> None:
         """`select`, and then `unselect`."""

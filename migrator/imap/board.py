@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from migrator.imap.channel import Channel, Exchange, refusal
+from migrator.imap.channel import Channel, Exchange
 from migrator.imap.errors import Throttled
 from migrator.imap.grammar import LiteralText
+from migrator.imap.refusal import refusal
 from migrator.imap.responses import number, pairs, tokens
 
 Words = tuple[bytes, ...]

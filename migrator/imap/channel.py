@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from migrator.imap.errors import CommandRefused, ConnectionLost, OverQuota, ProtocolViolation, Throttled
+from migrator.imap.errors import ConnectionLost, ProtocolViolation
 from migrator.imap.grammar import LiteralText
 from migrator.imap.parser import Parser
-from migrator.imap.responses import StatusLine, backoff, status_line
+from migrator.imap.refusal import refusal
+from migrator.imap.responses import StatusLine, status_line
 from migrator.imap.wire import Octets, Wire
 from migrator.model.names import neutral
 
 UNTAGGED_CAP = 200_000  # untagged answers to one command, bodies aside
 OCTETS_CAP = 64 << 20  # octets of them
-_COME_BACK = {"THROTTLED", "UNAVAILABLE", "INUSE", "LIMIT"}
 
 Words = tuple[bytes, ...]
 Parts = list[bytes]  # a response: line, literal, line, ...
@@ -60,15 +60,20 @@ class Channel:
             self.forget_ahead()
         return self._begin(name)
 
-    def start_ahead(self, *words: bytes, quietly: bool = False) -> None:
+    def flows(self, words: Words) -> bool:
+        """Whether this command can be sent without asking the server for anything; else it waits, and takes in all that
+        comes meanwhile."""
+        return all(len(word) <= self.non_sync_limit for word in words if isinstance(word, LiteralText))
+
+    def start_ahead(self, *words: bytes, quietly: bool = False) -> bool:
         """Send a command before its turn: whoever starts the same one next finds its answer under way.
 
         It saves a round trip where the guess is right, and costs one where it is wrong. Only for commands that change
-        nothing, or whose repetition changes nothing. A command with a literal that must be asked for is not sent.
+        nothing, or whose repetition changes nothing. A command that does not flow is not sent: False.
         """
-        literals = (len(word) for word in words if isinstance(word, LiteralText))
-        if all(size <= self.non_sync_limit for size in literals):
+        if flows := self.flows(words):
             self._ahead.append((words, self.start_quietly(*words) if quietly else self._start(words)))
+        return flows
 
     def keep_to(self, commands: Sequence[Words]) -> None:
         """Forget what was sent ahead unless it begins as `commands` do. For who reads answers as they come: what is
@@ -292,14 +297,3 @@ class Channel:
             raise error
         what = str(error).removesuffix(f" during {error.during}")
         raise ConnectionLost(f"{what}: {neutral(self._bye)}", during=error.during) from error
-
-
-def refusal(command: str, status: StatusLine, peer: str) -> CommandRefused | Throttled:
-    """The error for a NO or BAD, by its response code."""
-    text, wait = neutral(status.text), backoff(status.text)
-    if status.code == "OVERQUOTA":
-        return OverQuota(command, status.code, text, remedy="Raise the quota of this mailbox on the target.")
-    if status.status == "NO" and (status.code in _COME_BACK or wait is not None):
-        said = f"{command}: the server asks to wait: [{status.code}] {text}"
-        return Throttled(said, peer=peer, alone=status.code == "INUSE", retry_after=wait)
-    return CommandRefused(command, status.code, text)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import IO
 
-from migrator.imap.channel import Channel, Exchange, refusal
+from migrator.imap.channel import Channel, Exchange
 from migrator.imap.errors import BodyTruncated, ConnectionLost
 from migrator.imap.grammar import uid_sets
 from migrator.imap.records import Body, Chunk, Selected
+from migrator.imap.refusal import refusal
 from migrator.imap.responses import number, pairs, tokens
 from migrator.imap.scanning import selected
 from migrator.model.names import FolderName
@@ -62,6 +63,10 @@ class Fetcher:
         self._opening: deque[FolderName] = deque()
         self._requests: deque[_Request] = deque()
         self._open = False  # the response of the body at hand has not been read to its end
+
+    def can_open(self, name: FolderName) -> bool:
+        """Whether `open` needs not wait; when it must, bodies may not be on their way."""
+        return self._channel.flows(self._examine(name))
 
     def open(self, name: FolderName) -> None:
         """Send EXAMINE for the folder of the batches that follow; returns at once."""

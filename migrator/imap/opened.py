@@ -51,21 +51,20 @@ class OpenFolder:
         """Those of EXAMINE."""
         return self.words(b"EXAMINE", name)
 
-    def open(self, command: bytes, name: FolderName, condstore: bool = True) -> Selected:
+    def open(self, command: bytes, name: FolderName) -> Selected:
         """EXAMINE or SELECT a folder."""
         self.opened = None
-        found = scanning.selected(self._channel.run(*self.words(command, name, condstore)))
+        found = scanning.selected(self._channel.run(*self.words(command, name)))
         self.note(command, name, found)
         return found
 
     def select_ahead(self, name: FolderName, unselect: bool) -> None:
-        """Send SELECT, and UNSELECT with it where the server has that, before their turn."""
-        words = self.words(b"SELECT", name)
-        if not unselect:
-            return self._channel.start_ahead(*words)
-        with self._channel.together():
-            self._channel.start_ahead(*words)
-        self._channel.start_ahead(b"UNSELECT")
+        """Send SELECT and UNSELECT before their turn; nothing where the server lacks the latter."""
+        if unselect:
+            with self._channel.together():
+                sent = self._channel.start_ahead(*self.words(b"SELECT", name))
+            if sent:
+                self._channel.start_ahead(b"UNSELECT")
 
     def leave(self, unselect: bool) -> None:
         """Open no folder any more."""

@@ -1,6 +1,7 @@
 """What a selected folder holds: UIDs, flags, dates, sizes, single header fields; never a whole message."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,9 +23,11 @@ from migrator.imap.vanished import UidRanges, uid_ranges, vanished
 from migrator.model.message import MessageMeta
 
 SLICE = 50_000  # messages to one SEARCH: an answer of 11 octets a message stays under the line cap
+ATTEMPTS = 5  # to see a large folder between two of its deletions
 RANGE = 40_000  # messages to one FETCH with VANISHED: as many ranges of UIDs lie between them, of 22 octets at most
 _RANGE = re.compile(r"([1-9]\d{0,9})(?::([1-9]\d{0,9}|\*))?")
 _ALL = re.compile(rb" ALL ([\d:,]+)", re.IGNORECASE)
+_GONE = re.compile(rb"\d+ EXPUNGE|VANISHED .*", re.IGNORECASE | re.DOTALL)
 _FIELD = re.compile(r"[!-9;-~]{1,100}")
 CHANGED = b" (CHANGEDSINCE %d)"
 _VANISHED = b" (CHANGEDSINCE %d VANISHED)"
@@ -127,16 +130,21 @@ def glance(channel: Channel, asks: Sequence[tuple[Sequence[bytes], Sequence[int]
 
     Nothing is asked of a folder without UIDs. The last one stays open.
     """
-    asked = [
-        (channel.start(*command), _ask_metas(channel, uids, b"", modseq) if uids else []) for command, uids in asks
-    ]
+    asked: deque[tuple[Exchange, list[Exchange]]] = deque()
     found: list[Glance] = []
-    for (opened, exchanges), (_, uids) in zip(asked, asks, strict=True):
-        channel.settle(opened)
-        metas = _metas(channel, _lines(channel, exchanges, 4 * len(uids) + SLICE, strict=False))
-        there = all(one.status is not None and one.status.status == "OK" for one in (opened, *exchanges))
-        found.append(Glance(selected(opened).uidvalidity, metas) if there else Glance(0, {}))
-    return found
+    for command, uids in asks:
+        while asked and not channel.flows(tuple(command)):
+            found.append(_glance(channel, *asked.popleft()))
+        asked.append((channel.start(*command), _ask_metas(channel, uids, b"", modseq) if uids else []))
+    return found + [_glance(channel, *one) for one in asked]
+
+
+def _glance(channel: Channel, opened: Exchange, looks: Sequence[Exchange]) -> Glance:
+    channel.settle(opened)
+    limit = SLICE * (len(looks) + 1)
+    metas = _metas(channel, _lines(channel, looks, limit, strict=False))
+    there = all(one.status is not None and one.status.status == "OK" for one in (opened, *looks))
+    return Glance(selected(opened).uidvalidity, metas) if there else Glance(0, {})
 
 
 def scan_header(channel: Channel, uids: str | Sequence[int], field: str, limit: int) -> dict[int, str]:
@@ -161,7 +169,10 @@ def present(channel: Channel, esearch: bool, exists: int) -> UidRanges:
     starts = range(1, exists + 1, SLICE) if exists > SLICE else ()
     slices = [b"%d:%b" % (n, b"*" if n + SLICE > exists else b"%d" % (n + SLICE - 1)) for n in starts] or [b"ALL"]
     form = (b"RETURN (ALL)",) if esearch else ()
-    done = [channel.finish(one) for one in channel.run_all([(b"UID SEARCH", *form, part) for part in slices])]
+    for _ in range(ATTEMPTS):
+        done = [channel.finish(one) for one in channel.run_all([(b"UID SEARCH", *form, part) for part in slices])]
+        if len(slices) == 1 or not any(_GONE.fullmatch(parts[0]) for one in done for parts in one.untagged):
+            break  # else a slice may have begun one message too late
     found = UidRanges(one for each in done for parts in each.untagged for one in _searched(parts[0]))
     if len(found) > exists + SLICE:
         channel.violated(f"the server named {len(found)} messages in a folder of {exists}")

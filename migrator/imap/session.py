@@ -23,7 +23,7 @@ from migrator.model.message import Flags, MessageMeta
 from migrator.model.names import FolderName
 
 LITERAL_MINUS = 4096  # octets (RFC 7888, section 5)
-_UNASKED = frozenset({"ID", "ENABLE", "DELETE"})  # commands whose answers nobody may have waited for
+_UNASKED = frozenset({"ID", "ENABLE", "DELETE", "UNSELECT"})  # commands whose answers nobody may have waited for
 ANSWERS_SLACK = 100_000  # FETCH answers that a folder's changes may cause beyond its messages
 
 
@@ -106,13 +106,13 @@ class Session:
         """STATUS of one folder."""
         return listing.folder_status(self._channel, self._octets(name), listing.status_items(self.has))
 
-    def examine(self, name: FolderName, condstore: bool = True) -> Selected:
+    def examine(self, name: FolderName) -> Selected:
         """EXAMINE: select without the right to change anything (I1)."""
-        return self._select(b"EXAMINE", name, condstore)
+        return self._select(b"EXAMINE", name)
 
     def select(self, name: FolderName) -> Selected:
         """SELECT."""
-        return self._select(b"SELECT", name, True)
+        return self._select(b"SELECT", name)
 
     @property
     def opened(self) -> tuple[FolderName, Selected] | None:
@@ -123,6 +123,14 @@ class Session:
     def unselect(self) -> None:
         """Leave the selected folder without expunging it."""
         self._folder.leave(self.has("UNSELECT"))
+
+    def leave_quietly(self) -> bool:
+        """UNSELECT, if any folder is open, in one packet with the next command; False where the server lacks it."""
+        if self._folder.opened and self.has("UNSELECT"):
+            self._folder.opened = None
+            self._channel.forget_ahead()
+            self._channel.start_quietly(b"UNSELECT")
+        return self._folder.opened is None
 
     def create(self, name: FolderName, special_use: str | None = None) -> None:
         """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists.
@@ -278,8 +286,8 @@ class Session:
     def _limit(self, uids: str | Sequence[int]) -> int:
         return 4 * (self._folder.exists if isinstance(uids, str) else len(uids)) + ANSWERS_SLACK
 
-    def _select(self, command: bytes, name: FolderName, condstore: bool) -> Selected:
-        found = self._folder.open(command, name, condstore)
+    def _select(self, command: bytes, name: FolderName) -> Selected:
+        found = self._folder.open(command, name)
         if found.uidnext:
             return found
         found = scanning.with_uidnext(found, self.status(name))

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from migrator.imap.channel import Channel, Exchange, refusal
+from migrator.imap.channel import Channel, Exchange
 from migrator.imap.grammar import LINE_LIMIT, flag_list, uid_sets
+from migrator.imap.refusal import refusal
 from migrator.imap.responses import fetched, flags, number
 from migrator.imap.scanning import selected
 from migrator.imap.vanished import UidRanges, uid_ranges

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from migrator.imap.errors import ProtocolViolation
 
+BEYOND = 1 << 32  # above every UID (RFC 9051, 2.3.1.1)
 _LINE = re.compile(rb"VANISHED (?:\(EARLIER\) )?([\d:,]+)", re.IGNORECASE)
 _RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 
@@ -42,6 +43,17 @@ class UidRanges:
     def among(self, uids: Iterable[int]) -> Iterator[int]:
         """Those of `uids` that are in the set, in their order."""
         return (uid for uid in uids if uid in self) if self else iter(())
+
+    def without(self, uids: Iterable[int]) -> Iterator[int]:
+        """Those of the set that are not among `uids` (ascending), ascending."""
+        others = iter(uids)
+        at = next(others, None)
+        for first, last in self:
+            for uid in range(first, last + 1):
+                while at is not None and at < uid:
+                    at = next(others, None)
+                if uid != at:
+                    yield uid
 
     def since(self, uid: int) -> "UidRanges":
         """Those from `uid` on."""

@@ -10,9 +10,9 @@ import pytest
 
 from migrator.copier import CopyJob, DeletionsPolicy, FolderPolicy
 from migrator.copier.flags import set_flags
-from migrator.copier.forward import Looks
 from migrator.copier.job import FolderChanged
 from migrator.copier.lanes import Lane, Lanes
+from migrator.copier.looks import Looks
 from migrator.copier.mirror import judge
 from migrator.copier.plan import SetFlags
 from migrator.copier.removal import remove_gone

@@ -114,7 +114,7 @@ def looked_at(
     source, ledger = cast(Session, folder), cast(Ledger, Rows(rows))
     wanted = CopyPolicy(newest_first=newest)
     listing = to_list(source, folder.selected(), record, wanted, most)
-    looks = first_look(source, ledger, folder.selected(), record, listing, wanted)
+    looks = list(first_look(source, ledger, folder.selected(), record, listing, wanted))
     looks += [listed(source, ledger, record, part) for part in listing.parts[1:]]
     together = Seen(
         [message for look in looks for message in look.messages],
@@ -170,7 +170,7 @@ def test_a_huge_folder_is_asked_in_ranges_of_so_many_messages(monkeypatch):
     monkeypatch.setattr("migrator.copier.scan.RANGE", 2)
     folder = Folder(dict.fromkeys((2, 4, 6, 8, 10), ("\\Seen", 7)), 20, qresync=True)
     looked_at(folder, [row(uid) for uid in (2, 4, 6, 8, 10)], 20, modseq=6)
-    assert folder.asked == ["changes 1:6 7:10 11:19"]
+    assert folder.asked == ["changes 1:4", "changes 5:8", "changes 9:19"]
 
 
 @pytest.mark.parametrize("reason", sorted(ON_NEITHER))
