@@ -70,11 +70,9 @@ def test_a_look_at_many_folders_is_whole_where_a_name_must_be_asked_for(make_dov
     assert [sorted(one.messages) for one in found] == [[1, 2, 3]] * 3
 
 
-def test_without_uids_from_the_target_they_are_learnt_on_the_way(make_dovecot, tmp_path, monkeypatch):
+def test_where_the_target_names_no_uids_they_are_learnt_on_the_way(rig, monkeypatch):
     monkeypatch.setattr("migrator.copier.plan.BATCH_MESSAGES", 2)
-    user = "poor@company.test"
-    old, new = make_dovecot("old", users=[user]), make_dovecot("newpoor", users=[user], extra=POOR)
-    rig = Rig(old, new, user, tmp_path / "state")
+    monkeypatch.setattr("migrator.imap.appender._append_uid", lambda status, messages: (None, None))
     rig.fill_old({"INBOX": [item(f"m {number}") for number in range(120)], "Zeta": [item("z")]})
     open_at_once: list[int] = []
     told = rig.progress.copied
