@@ -81,7 +81,7 @@ def test_where_the_target_names_no_uids_they_are_learnt_on_the_way(rig, monkeypa
         open_at_once.append(what[1])
         told(*what)
 
-    rig.progress.copied = copied  # type: ignore[method-assign,assignment]
+    rig.progress.copied = copied
     report = rig.run(lanes=1)
     assert (report.copied, report.failed, report.unaccounted) == (121, 0, 0)
     assert max(open_at_once) < 80, "some are in the ledger before the last is sent"
