@@ -72,7 +72,7 @@ def race(options: argparse.Namespace) -> dict[str, Any]:
     """Races and takeovers; the counts, and the longest time to a takeover."""
     tally, slowest = Tally(), {}
     for apart in (False, True):
-        with Scene({"races": 3 * options.races + TAKEOVERS}) as scene, Track(scene, tally, apart) as track:
+        with Scene({"races": 10 * options.races + TAKEOVERS}) as scene, Track(scene, tally, apart) as track:
             for number in range(options.races):
                 track.race()
                 progress(tally, f"{track.kind}: race {number + 1}")
