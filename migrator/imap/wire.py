@@ -82,7 +82,16 @@ class Wire:
             else:
                 if not count:
                     raise self._lost("the server closed the connection")
-                return count
+                return count + self._more(into[count:]) if self._tls else count
+
+    def _more(self, into: memoryview) -> int:
+        """What else has arrived. TLS hands out records of 16 KB; to work on each by itself costs as much as to decrypt
+        it."""
+        count = 0
+        with contextlib.suppress(OSError):  # of which the next call will hear, too
+            while count < len(into) and (got := self._socket.recv_into(into[count:])):
+                count += got
+        return count
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """TLS from here on, with a verified certificate for `host`. CertificateRefused, ConnectionLost."""
@@ -108,6 +117,7 @@ class Wire:
 
     def _attach(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._tls = isinstance(connected, ssl.SSLSocket)
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
 
