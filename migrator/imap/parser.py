@@ -50,6 +50,13 @@ class Parser:
             self.filled(count)
             rest = rest[count:]
 
+    def release(self) -> None:
+        """Forget all, and give the memory back: nothing more will come."""
+        self._buffer = bytearray()
+        self._view = memoryview(self._buffer)
+        self._start = self._end = self._searched = self.literal_left = 0
+        self.literal = -1
+
     def line(self) -> bytes | None:
         """The next line without CRLF; None when more bytes are needed. ProtocolViolation beyond the caps."""
         start = self._start

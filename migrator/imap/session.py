@@ -77,6 +77,7 @@ class Session:
     def abort(self) -> None:
         """Drop the connection at once, without a word; never raises. Half-sent messages are not stored."""
         self._channel.wire.abort()
+        self._channel.parser.release()
 
     def has(self, capability: str) -> bool:
         """Whether the server offers `capability` ("MOVE", "CONDSTORE")."""

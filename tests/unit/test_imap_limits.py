@@ -127,3 +127,10 @@ def test_a_refusal_is_graded_by_its_response_code(answer: bytes, error: type[Exc
         connected.noop()
     assert type(caught.value) is error
     assert getattr(caught.value, "retry_after", None) == wait
+
+
+def test_a_session_that_has_ended_holds_no_buffer() -> None:
+    """A thousand mailboxes are two thousand sessions, and a session is part of a cycle that is collected late."""
+    with session(lambda peer: None) as connected:
+        assert connected._channel.parser.space()
+    assert not connected._channel.parser.space()
