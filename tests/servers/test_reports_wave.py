@@ -48,7 +48,7 @@ def test_the_figures_of_a_move_and_of_its_rollback_are_those_of_the_laboratory(m
 
 def test_after_a_kill_the_report_and_the_status_say_where_it_stopped(make_scene):
     scene = make_scene({"sales": 3}, postfix=False)
-    filled = scene.fill(per_folder=20)
+    filled = scene.fill(per_folder=250)
     scene.write_wave("sales")
     command = scene.command("wave", "run", "sales", "--until", "synced")
     killed = subprocess.Popen(
