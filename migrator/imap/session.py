@@ -126,12 +126,13 @@ class Session:
         self._folder.leave(self.has("UNSELECT"))
 
     def leave_quietly(self) -> bool:
-        """UNSELECT, if any folder is open, in one packet with the next command; False where the server lacks it."""
-        if self._folder.opened and self.has("UNSELECT"):
+        """UNSELECT, in one packet with the next command, whether or not a folder is open: a look may have left one open
+        on which nobody relies, and a refusal harms nothing. False where the server lacks it."""
+        if unselects := self.has("UNSELECT"):
             self._folder.opened = None
             self._channel.forget_ahead()
             self._channel.start_quietly(b"UNSELECT")
-        return self._folder.opened is None
+        return unselects
 
     def create(self, name: FolderName, special_use: str | None = None) -> None:
         """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists.
@@ -244,9 +245,8 @@ class Session:
         Where UNSELECT is missing INBOX stays open, read-only.
         """
         self._folder.opened = None
-        leave = (b"UNSELECT",) if self.has("UNSELECT") else (b"EXAMINE", b'"INBOX"')
         words = [(self._folder.words(b"SELECT", name), changes) for name, changes in asks]
-        return stores.store(self._channel, words, leave)
+        return stores.store(self._channel, words, leaving(self.has("UNSELECT"))[0])
 
     def expunge(self, uids: Sequence[int]) -> None:
         """UID EXPUNGE of messages that carry \\Deleted. Unsupported where the server lacks UIDPLUS."""

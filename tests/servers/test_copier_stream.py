@@ -35,8 +35,9 @@ class StopAt:
         return self.left <= 0
 
 
-def test_what_comes_into_the_folder_that_is_still_open_is_known_to_have_come(rig, monkeypatch):
-    rig.fill_old({"INBOX": [item(f"m {number}") for number in range(30)]})
+@pytest.fixture
+def late_mail(rig, monkeypatch) -> None:
+    """Two messages come into INBOX when a pass has done all its work."""
     ask = behind.ask
 
     def late(shared) -> bool:
@@ -44,7 +45,23 @@ def test_what_comes_into_the_folder_that_is_still_open_is_known_to_have_come(rig
         return ask(shared)
 
     monkeypatch.setattr(behind, "ask", late)
+
+
+def test_what_comes_into_the_folder_that_is_still_open_is_known_to_have_come(rig, late_mail):
+    rig.fill_old({"INBOX": [item(f"m {number}") for number in range(30)]})
     assert rig.run(lanes=1).behind == 2
+
+
+def test_also_when_it_was_opened_to_ask_whether_messages_are_gone(rig, monkeypatch, request):
+    rig.fill_old({"INBOX": [item(f"m {number}") for number in range(30)]})
+    rig.run()
+    with rig.old.connect(rig.user) as connection:
+        connection.command(b"SELECT INBOX")
+        connection.command(b"UID STORE 4 +FLAGS (\\Deleted)")
+        connection.command(b"UID EXPUNGE 4")
+    request.getfixturevalue("late_mail")
+    report = rig.run(PassKind.DELTA)
+    assert (report.removed, report.behind) == (1, 2)
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
