@@ -18,6 +18,16 @@ app = noun("wave", "Plan, run, watch and take back the move of a department.")
 Name = Annotated[str, typer.Argument(metavar="WAVE", help="The wave: a file of waves/ without .yaml.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+Order = Annotated[
+    CopyOrder,
+    typer.Option(
+        help="Which messages of a folder go first, INBOX before the other folders. "
+        "Newest: for a quick switch, when people start work on the target before all their mail is across."
+    ),
+]
+Full = Annotated[bool, typer.Option("--full", help="Read every message on both servers.")]
+Sample = Annotated[str | None, typer.Option(metavar="N%", help="Read that share in full, and compare marks of all.")]
+Seed = Annotated[str | None, typer.Option(help="Which sample: as an earlier audit has printed it.")]
 
 
 class Until(StrEnum):
@@ -83,13 +93,7 @@ def run(
     ctx: typer.Context,
     wave: Name,
     until: Annotated[Until, typer.Option(help="Where to stop: in step, or cut over.")] = Until.COMPLETED,
-    order: Annotated[
-        CopyOrder,
-        typer.Option(
-            help="Which messages of a folder go first, INBOX before the other folders. "
-            "Newest: for a quick switch, when people start work on the target before all their mail is across."
-        ),
-    ] = CopyOrder.OLDEST,
+    order: Order = CopyOrder.OLDEST,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -175,15 +179,7 @@ def verify(ctx: typer.Context, wave: Name) -> None:
 
 
 @app.command()
-def audit(
-    ctx: typer.Context,
-    wave: Name,
-    full: Annotated[bool, typer.Option("--full", help="Read every message on both servers.")] = False,
-    sample: Annotated[
-        str | None, typer.Option(metavar="N%", help="Read that share in full, and compare marks of all.")
-    ] = None,
-    seed: Annotated[str | None, typer.Option(help="Which sample: as an earlier audit has printed it.")] = None,
-) -> None:
+def audit(ctx: typer.Context, wave: Name, full: Full = False, sample: Sample = None, seed: Seed = None) -> None:
     """Compare a wave's mail on both servers: content, flags, dates.
 
     Counts, content, flags and dates, folder by folder, independent of the ledger; grades every mailbox and the wave by

@@ -1,7 +1,7 @@
 """What an audit found, as its report wants it: a line a folder, and the findings."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from migrator.copier.audit_look import FolderLook
@@ -43,37 +43,40 @@ def finding(one: Suspect) -> Finding:
 
 
 def with_faults(
-    folders: Iterable[FolderAudit], suspects: Iterable[Suspect], unread: Iterable[Finding]
+    folders: Iterable[FolderAudit], suspects: Iterable[Suspect], unread: Sequence[Finding]
 ) -> Iterator[FolderAudit]:
     """The folders with their faults and asides counted; a folder that could not be read has a line of its own."""
-    faults: dict[tuple[str, FolderName], Counter[Kind]] = defaultdict(Counter)
-    asides: dict[tuple[str, FolderName], Counter[Aside]] = defaultdict(Counter)
-    for one in suspects:
-        message: Seen | None = one.source or one.target
-        assert message
-        at = ("source" if one.source else "target", message.folder)
-        if isinstance(one.verdict, Kind):
-            faults[at][one.verdict] += 1
-        else:
-            asides[at][one.verdict] += 1
-    unread = list(unread)
-    for message_unread in unread:
-        if message_unread.uid is not None and message_unread.folder:
-            faults["source", message_unread.folder][Kind.UNREAD] += 1
-        elif message_unread.target_uid is not None and message_unread.target_folder:
-            faults["target", message_unread.target_folder][Kind.UNREAD] += 1
+    verdicts = _verdicts(suspects, unread)
     shown: set[FolderName | None] = set()
     for folder in folders:
         places = [("source", folder.source)] if folder.source else []
         if folder.target and folder.target not in shown:  # what is only there counts with the first source folder
             places.append(("target", folder.target))
             shown.add(folder.target)
-        mine = sum((faults[at] for at in places), Counter[Kind]())
-        others = sum((asides[at] for at in places), Counter[Aside]())
-        yield replace(folder, faults=mine, asides=others)
+        found = sum((verdicts[at] for at in places), Counter[Kind | Aside]())
+        yield replace(
+            folder,
+            faults=Counter({one: count for one, count in found.items() if isinstance(one, Kind)}),
+            asides=Counter({one: count for one, count in found.items() if isinstance(one, Aside)}),
+        )
     for finding in unread:
-        if (
-            finding.uid is None and finding.target_uid is None
-        ):  # a whole folder; its target has a line, where it has one
-            target = None if finding.folder else finding.target_folder
+        if finding.uid is None and finding.target_uid is None:  # a whole folder
+            target = None if finding.folder else finding.target_folder  # it has a line, where its source has one
             yield FolderAudit(finding.folder, target, 0, 0, faults={Kind.UNREAD: 1})
+
+
+def _verdicts(
+    suspects: Iterable[Suspect], unread: Iterable[Finding]
+) -> dict[tuple[str, FolderName], Counter[Kind | Aside]]:
+    """How often each verdict was given over a message, by side and folder; of both sides the source counts."""
+    found: dict[tuple[str, FolderName], Counter[Kind | Aside]] = defaultdict(Counter)
+    for one in suspects:
+        message: Seen | None = one.source or one.target
+        assert message
+        found["source" if one.source else "target", message.folder][one.verdict] += 1
+    for each in unread:
+        if each.uid is not None and each.folder:
+            found["source", each.folder][Kind.UNREAD] += 1
+        elif each.target_uid is not None and each.target_folder:
+            found["target", each.target_folder][Kind.UNREAD] += 1
+    return found

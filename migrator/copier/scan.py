@@ -154,14 +154,13 @@ def _changed(
     All UIDs are asked for only where the number of messages is not what the ledger and the changes make it.
     """
     live, gone, failed = ledger.standing(record.id, below).live, array("Q"), ledger.failed(record.id, below)
-    tried = set[int]()
+    tried, uids = set[int](), None
     for changes in chain([told], (_ask(source, record, [one], "") for one in ranges)):
-        changed = [m for m in changes.messages if m.uid < below]
-        rows = ledger.rows_of(record.id, [m.uid for m in changed])
-        metas = {m.uid: m for m in changed if m.uid in rows and rows[m.uid].reason not in ON_NEITHER}
+        metas = _with_rows(ledger, record, [m for m in changes.messages if m.uid < below])
         tried.update(uid for uid in failed if uid in metas)
         if changes.vanished:
-            gone.extend(uid for uid in changes.vanished.among(ledger.uids(record.id, below).live) if uid not in metas)
+            uids = uids or ledger.uids(record.id, below)
+            gone.extend(uid for uid in changes.vanished.among(uids.live) if uid not in metas)
         if metas:
             yield _found(ledger, record, metas)
     again = [uid for uid in failed if uid not in tried]
@@ -169,12 +168,18 @@ def _changed(
     if exist == live - len(gone):
         yield _found(ledger, record, metas, gone, live=live - len(gone))
         return
-    there, known = source.present(), ledger.uids(record.id, below)
-    gone = array("Q", (uid for uid in known.live if uid not in there))
-    back = list(there.among(known.gone))
-    unseen = [uid for uid in there.without(merge(known.live, known.gone)) if uid < below and uid not in metas]
+    there, uids = source.present(), uids or ledger.uids(record.id, below)
+    gone = array("Q", (uid for uid in uids.live if uid not in there))
+    back = list(there.among(uids.gone))
+    unseen = [uid for uid in there.without(merge(uids.live, uids.gone)) if uid < below and uid not in metas]
     metas |= {m.uid: m for m in source.scan(unseen)} if unseen else {}
-    yield _found(ledger, record, metas, gone, back, len(known.live) - len(gone) + len(back))
+    yield _found(ledger, record, metas, gone, back, len(uids.live) - len(gone) + len(back))
+
+
+def _with_rows(ledger: Ledger, record: FolderRecord, changed: Sequence[MessageMeta]) -> dict[int, MessageMeta]:
+    """Those that the ledger knows, but for what is on neither side any more; by UID."""
+    rows = ledger.rows_of(record.id, [m.uid for m in changed])
+    return {m.uid: m for m in changed if m.uid in rows and rows[m.uid].reason not in ON_NEITHER}
 
 
 def _found(

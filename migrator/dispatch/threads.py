@@ -250,7 +250,7 @@ class Crew:
         except HeldBack:
             raise  # it has not ended, and goes on
         except MigratorError as error:
-            note(finished=datetime.now(UTC), report=None, error=f"{str(error).rstrip('.')}. {error.remedy}".strip())
+            note(finished=datetime.now(UTC), report=None, error=error.in_full)
             raise
         note(finished=datetime.now(UTC), report=report, error="")
         return report

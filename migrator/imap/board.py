@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from migrator.imap.channel import Channel, Exchange
+from migrator.imap.channel import Channel, Exchange, Words
 from migrator.imap.errors import Throttled
 from migrator.imap.grammar import LiteralText
 from migrator.imap.refusal import refusal
-from migrator.imap.responses import number, pairs, tokens
+from migrator.imap.responses import fetched, number
 
-Words = tuple[bytes, ...]
 NO_FOLDER = frozenset({"TRYCREATE", "NONEXISTENT"})  # response codes of an APPEND to a folder that is not there
 
 
@@ -74,9 +73,7 @@ class Board:
 
 
 def _texts(answers: Iterable[list[bytes]]) -> Iterable[tuple[int, bytes]]:
-    for parts in answers:
-        if b" FETCH (" in parts[0][:24].upper():
-            attributes = pairs(tokens(parts)[2])
-            text = attributes.get(b"BODY[]")
-            if isinstance(text, bytes):
-                yield number(attributes.get(b"UID")), text
+    for attributes in map(fetched, answers):
+        text = attributes.get(b"BODY[]")
+        if isinstance(text, bytes):
+            yield number(attributes.get(b"UID")), text

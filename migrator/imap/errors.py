@@ -9,7 +9,7 @@ class ConnectionLost(Unreachable):
     """The connection broke or went silent. `during` names the command; whether it took effect is unknown."""
 
     def __init__(self, what: str, *, during: str) -> None:
-        super().__init__(f"{what} during {during}", remedy="Run the same command again: it resumes.")
+        super().__init__(f"{what} during {during}")
         self.during = during
 
 

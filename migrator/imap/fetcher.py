@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import IO
 
-from migrator.imap.channel import Channel, Exchange
+from migrator.imap.channel import Channel, Exchange, Words
 from migrator.imap.errors import BodyTruncated, ConnectionLost
 from migrator.imap.grammar import uid_sets
 from migrator.imap.records import Body, Chunk, Selected
@@ -54,7 +54,7 @@ class Fetcher:
     def __init__(
         self,
         channel: Channel,
-        examine: Callable[[FolderName], tuple[bytes, ...]],
+        examine: Callable[[FolderName], Words],
         note_opened: Callable[[FolderName, Selected], None],
     ) -> None:
         """`examine`: the words of the command that opens a folder; `note_opened` is told what is open."""

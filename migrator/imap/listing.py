@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from migrator.imap.channel import Channel, Exchange, Parts
+from migrator.imap.channel import Channel, Exchange, Parts, Words
 from migrator.imap.errors import CommandRefused, FolderNameChanged, ProtocolViolation, Throttled
 from migrator.imap.grammar import astring
 from migrator.imap.records import Folder, Namespace, Status
@@ -29,7 +29,7 @@ def list_folders(channel: Channel, has: Callable[[str], bool]) -> tuple[Folder, 
     return _folders(answers, subscribed, _statuses(_answers(asked)))
 
 
-def list_words(has: Callable[[str], bool]) -> tuple[tuple[bytes, ...], ...]:
+def list_words(has: Callable[[str], bool]) -> tuple[Words, ...]:
     """What `list_folders` asks first: the command that tells all (RFC 5258 and 5819), else two."""
     if not (has("LIST-EXTENDED") and has("LIST-STATUS")):
         return (b"LIST", b'""', b'"*"'), (b"LSUB", b'""', b'"*"')
@@ -71,7 +71,7 @@ def ask_ahead(channel: Channel, has: Callable[[str], bool], namespace: bool) -> 
             channel.start_ahead(*words, quietly=words != wanted[-1])
 
 
-def namespace_words(has: Callable[[str], bool]) -> tuple[bytes, ...]:
+def namespace_words(has: Callable[[str], bool]) -> Words:
     """What `personal_namespace` asks first."""
     return (b"NAMESPACE",) if has("NAMESPACE") else _ROOT
 

@@ -4,13 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from migrator.imap import scanning
-from migrator.imap.channel import Channel
+from migrator.imap.channel import Channel, Words
 from migrator.imap.errors import ConnectionLost, ProtocolViolation
 from migrator.imap.grammar import astring
 from migrator.imap.records import Selected
 from migrator.model.names import FolderName
-
-Words = tuple[bytes, ...]
 
 
 def leaving(unselect: bool) -> Sequence[Words]:
@@ -42,12 +40,12 @@ class OpenFolder:
         """How many messages it had when it was opened."""
         return self.opened.found.exists if self.opened else 0
 
-    def words(self, command: bytes, name: FolderName, condstore: bool = True) -> tuple[bytes, ...]:
+    def words(self, command: bytes, name: FolderName, condstore: bool = True) -> Words:
         """The words of EXAMINE or SELECT."""
         extra = (b"(CONDSTORE)",) if condstore and self._condstore else ()
         return command, astring(self.octets(name)), *extra
 
-    def examine_words(self, name: FolderName) -> tuple[bytes, ...]:
+    def examine_words(self, name: FolderName) -> Words:
         """Those of EXAMINE."""
         return self.words(b"EXAMINE", name)
 

@@ -7,14 +7,12 @@ The STOREs that marked them have been answered, each folder was left since: a se
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from migrator.imap.channel import Channel, Exchange
+from migrator.imap.channel import Channel, Exchange, Words
 from migrator.imap.grammar import uid_sets
 from migrator.imap.refusal import refusal
 from migrator.imap.responses import fetched, number
 from migrator.imap.scanning import selected
 from migrator.model.errors import MigratorError
-
-Words = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from migrator.imap.channel import Channel, Exchange
+from migrator.imap.channel import Channel, Exchange, Words
 from migrator.imap.grammar import LINE_LIMIT, flag_list, uid_sets
 from migrator.imap.refusal import refusal
 from migrator.imap.responses import fetched, flags, number
@@ -20,7 +20,6 @@ from migrator.model.message import Flags
 
 Mode = Literal["+", "-", "="]
 _ITEM: dict[Mode, bytes] = {"+": b"+FLAGS.SILENT", "-": b"-FLAGS.SILENT", "=": b"FLAGS.SILENT"}
-Words = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from enum import IntEnum
 from typing import ClassVar
 
+AGAIN = "Run the same command again: it resumes."
+
 
 class ExitCode(IntEnum):
     """The process exit codes; they are API and documented in the README."""
@@ -34,6 +36,11 @@ class MigratorError(Exception):
         super().__init__(what)
         self.remedy = remedy
 
+    @property
+    def in_full(self) -> str:
+        """What happened, and what to do next."""
+        return f"{str(self).rstrip('.')}. {self.remedy}".strip()
+
 
 class Transient(MigratorError):
     """May go away by itself: retried, in one place (`dispatch`), never around an APPEND whose outcome is unknown.
@@ -41,7 +48,7 @@ class Transient(MigratorError):
     `retry_after` is the wait in seconds that the server asked for, when it named one.
     """
 
-    def __init__(self, what: str, *, remedy: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, what: str, *, remedy: str = AGAIN, retry_after: float | None = None) -> None:
         super().__init__(what, remedy=remedy)
         self.retry_after = retry_after
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 MINUTE = timedelta(minutes=1)
-LONGEST = timedelta(
-    days=15
-)  # a weekly plan has shown all of itself: an hour that a clock change takes comes a week later
+# A weekly plan has shown all of itself by then: an hour that a clock change takes comes a week later.
+LONGEST = timedelta(days=15)
 EVERY_DAY = frozenset(range(7))
 
 

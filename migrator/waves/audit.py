@@ -24,7 +24,7 @@ def audit_wave(op: Operation, mode: Mode) -> WaveAudit:
     outcomes = op.crew.each(op.mailboxes, lambda mailbox: _audit(op, mailbox, kind, mode))
     now = datetime.now(UTC)
     mailboxes = tuple(
-        MailboxAudit(address, now, mode, error=_words(one)) if isinstance(one, MigratorError) else one
+        MailboxAudit(address, now, mode, error=one.in_full) if isinstance(one, MigratorError) else one
         for address, one in outcomes.items()
     )
     found = WaveAudit(op.wave.name, mode, theirs, mailboxes)
@@ -42,12 +42,8 @@ def _audit(op: Operation, mailbox: Mailbox, kind: PassKind, mode: Mode) -> Mailb
     try:
         done = op.crew.inspect(mailbox, kind, work)
     except MigratorError as error:
-        op.progress.note(f"{mailbox.address}: not audited: {_words(error)}")
+        op.progress.note(f"{mailbox.address}: not audited: {error.in_full}")
         raise
     op.store.audits.put([done.record])
     op.progress.note(f"{mailbox.address}: {done.record}, {done.compared:,} messages compared")
     return done
-
-
-def _words(error: MigratorError) -> str:
-    return f"{str(error).rstrip('.')}. {error.remedy}".strip()

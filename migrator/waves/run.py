@@ -139,8 +139,7 @@ def _give_up(op: Operation, state: WaveState, error: Exception) -> None:
 
 
 def _words(error: Exception) -> str:
-    remedy = error.remedy if isinstance(error, MigratorError) else "See the log; running again is safe."
-    return f"{str(error).rstrip('.')}. {remedy}".strip()
+    return error.in_full if isinstance(error, MigratorError) else f"{error}. See the log; running again is safe."
 
 
 def _make_safe(op: Operation, state: WaveState, error: Exception) -> None:

@@ -7,6 +7,7 @@ import pytest
 from migrator.copier import behind
 from migrator.copier.forward import ForwardFolder
 from migrator.copier.scan import Found
+from migrator.imap.errors import ConnectionLost
 from migrator.model.errors import Stopped
 from migrator.model.names import FolderName
 from migrator.model.wave import PassKind
@@ -137,3 +138,13 @@ def test_a_first_pass_that_was_stopped_goes_on_in_parts(rig, monkeypatch):
     assert rig.run().unaccounted == 0
     assert max(sizes) <= 7
     assert rig.compare().clean
+
+
+def test_a_pass_that_cannot_tell_how_far_behind_it_is_has_come_to_its_end_all_the_same(rig, monkeypatch):
+    def lost(shared) -> None:
+        raise ConnectionLost("the source went away", during="LIST")
+
+    monkeypatch.setattr(behind, "tell", lost)
+    rig.fill_old({"INBOX": [item("one")]})
+    report = rig.run()
+    assert (report.copied, report.behind, report.unaccounted) == (1, None, 0)

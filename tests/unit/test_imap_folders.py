@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from migrator.imap import scanning
 from migrator.imap.errors import (
     FolderNameChanged,
     ProtocolViolation,
@@ -124,3 +125,21 @@ def test_a_folder_keeps_the_spelling_that_the_server_gave_it() -> None:
         connected.folders()
         connected.examine(FolderName("é"))
     assert seen[-1] == b"EXAMINE {2}"
+
+
+def test_a_folder_that_loses_a_message_between_two_slices_is_asked_again(monkeypatch) -> None:
+    """The second slice would begin one message too late, and a message that is there would pass for gone."""
+    monkeypatch.setattr(scanning, "SLICE", 2)
+
+    def play(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"* 3 EXISTS", b"* OK [UIDVALIDITY 1] x", b"* OK [UIDNEXT 9] x", b"@ OK done")
+        for answers in (((b"5,6",), (b"",)), ((b"6,7",), (b"7",))):
+            for (uids,) in answers:
+                peer.read()
+                gone = [b"* 1 EXPUNGE"] if uids == b"5,6" else []
+                peer.send(*([b"* ESEARCH UID ALL " + uids] if uids else [b"* ESEARCH UID"]), *gone, b"@ OK done")
+
+    with session(play) as connected:
+        connected.examine(INBOX)
+        assert connected.uids() == [6, 7]

@@ -93,3 +93,14 @@ def test_a_look_that_the_server_refuses_is_no_word_that_the_messages_are_gone() 
     with session(play, FULL) as connected:
         (seen,) = connected.glance([(FolderName("Work"), [1, 2])])
     assert (seen.uidvalidity, seen.messages) == (0, {})
+
+
+@given(PAIRS, PAIRS, st.integers(1, 42), st.integers(1, 9))
+def test_ranges_behave_as_the_sets_that_they_stand_for(pairs, others, since, most):
+    ranges, uids = UidRanges(pairs), {uid for first, last in pairs for uid in range(first, last + 1)}
+    known = {uid for first, last in others for uid in range(first, last + 1)}
+    assert len(ranges) == len(uids)
+    assert list(ranges.without(sorted(known))) == sorted(uids - known)
+    assert list(ranges.since(since).without(())) == sorted(uid for uid in uids if uid >= since)
+    cuts = list(ranges.cuts(most))
+    assert cuts == sorted(uids)[most - 1 :: most]
