@@ -1,10 +1,12 @@
 """Where mail goes: one file a backend, behind one contract.
 
 contract       the four verbs, and what can conflict
+reader         who looks a place up: told of changes, asked for its queue
 postfix_map    Postfix map files (texthash, hash, lmdb, cdb)
 """
 
 from migrator.routing.contract import Conflict, Finding, RouteConflict, Routing, Severity, shown
 from migrator.routing.postfix_map import PostfixMap
+from migrator.routing.reader import Reader
 
-__all__ = ["Conflict", "Finding", "PostfixMap", "RouteConflict", "Routing", "Severity", "shown"]
+__all__ = ["Conflict", "Finding", "PostfixMap", "Reader", "RouteConflict", "Routing", "Severity", "shown"]

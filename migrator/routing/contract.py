@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from migrator.model.errors import ExitCode, Refused
 from migrator.model.names import Address, Ingress, Nexthop, neutral
@@ -70,6 +71,10 @@ class Routing(Protocol):
     def freeze_value(self) -> Nexthop | None:
         """The value that makes mail for an address wait in the queue; None where this place cannot."""
 
+    @property
+    def carries_mail(self) -> bool:
+        """Whether mail is routed by this place; False where only people's mail programs are."""
+
     def read(self, addresses: Collection[Address]) -> Mapping[Address, Nexthop | None]:
         """What this place says now for each of `addresses`; None: no entry of its own."""
 
@@ -100,6 +105,20 @@ class Routing(Protocol):
 
     def backup(self) -> Path:
         """Keep a copy of the present state; returns its path."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A place whose old answers live on elsewhere (DNS caches), and that can make that time short beforehand.
+
+    Both verbs may be repeated at any time, and are no flips: no route changes.
+    """
+
+    def prepare(self, addresses: Collection[Address]) -> datetime:
+        """Make the time short; when all old answers are gone (aware, UTC; in the past: a flip may go ahead)."""
+
+    def finish(self, addresses: Collection[Address]) -> None:
+        """Put the time back to what it was before the first `prepare`."""
 
 
 def shown(value: str | None) -> str:

@@ -11,27 +11,27 @@ from migrator.routing.errors import listing
 from migrator.routing.postfix_files import MapFiles
 from migrator.routing.postfix_index import Postmap, compare
 from migrator.routing.postfix_text import MapText
+from migrator.routing.reader import Reader
 
 _UNLISTED = "smtpd_reject_unlisted_recipient"
 _RESTRICTIONS = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
 
 
-def findings(
-    files: MapFiles, postmap: Postmap, freeze: Nexthop | None, reload: str | None, commands: Sequence[str]
-) -> list[Finding]:
+def findings(files: MapFiles, postmap: Postmap, freeze: Nexthop | None, reader: Reader) -> list[Finding]:
     """All that is found; empty when a flip may go ahead. Later questions are asked though earlier ones failed."""
     questions: list[Callable[[], Iterator[Finding]]] = [
         lambda: _files(files),
         lambda: _text(files),
-        lambda: _index(files, postmap, reload),
-        lambda: _commands(commands),
-        lambda: _transport_maps(files, postmap, reload),
-        lambda: _freeze(freeze, reload),
+        lambda: _index(files, postmap, reader.reload),
+        lambda: unrunnable(reader.commands),
+        lambda: _transport_maps(files, postmap, reader.reload),
+        lambda: unqueueable(freeze, reader.reload),
     ]
-    return [finding for question in questions for finding in _answered(question)]
+    return [finding for question in questions for finding in answered(question)]
 
 
-def _answered(question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def answered(question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a question finds; an error met on the way is a finding too."""
     try:
         yield from question()
     except MigratorError as error:
@@ -90,7 +90,8 @@ def _index(files: MapFiles, postmap: Postmap, reload: str | None) -> Iterator[Fi
         )
 
 
-def _commands(commands: Sequence[str]) -> Iterator[Finding]:
+def unrunnable(commands: Sequence[str]) -> Iterator[Finding]:
+    """The commands whose program is not here."""
     for each in commands:
         program = command.words(each)[0]
         if not command.found(program):
@@ -107,7 +108,8 @@ def _transport_maps(files: MapFiles, postmap: Postmap, reload: str | None) -> It
         )
 
 
-def _freeze(freeze: Nexthop | None, reload: str | None) -> Iterator[Finding]:
+def unqueueable(freeze: Nexthop | None, reload: str | None) -> Iterator[Finding]:
+    """Whether the Postfix that `reload` reloads refuses frozen mail for now, instead of queueing it."""
     if freeze is None or not freeze.startswith("retry:"):
         return
     settings = {name: postfix_main.setting(reload, name) or "" for name in (_UNLISTED, *_RESTRICTIONS)}

@@ -5,36 +5,32 @@ from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
-from migrator.routing import command, postfix_queue, postfix_text
+from migrator.routing import postfix_text
 from migrator.routing.contract import Conflict, Finding, RouteConflict, shown
-from migrator.routing.errors import CommandFailed, MapOutOfStep, ReloadFailed, RouteNotInForce, listing
+from migrator.routing.errors import MapOutOfStep, RouteNotInForce, listing
 from migrator.routing.postfix_check import findings
 from migrator.routing.postfix_files import MapFiles
 from migrator.routing.postfix_index import Difference, MapType, Postmap, compare
 from migrator.routing.postfix_main import instance_words
 from migrator.routing.postfix_text import MapText, fold
+from migrator.routing.reader import Reader
 
 
 class PostfixMap:
     """One map file, changed by rebuilding it aside and renaming; see docs/routing-postfix.md for what it needs.
 
-    `reload` makes the reader take notice after each change (None: it re-reads by itself); `queue_list` and
-    `queue_flush` are commands as migrator.yaml has them (None: there is no queue to ask); `freeze` is the value that
-    makes mail wait (None: this place cannot freeze). ValueError for an unknown `type`.
+    `freeze` is the value that makes mail wait (None: this place cannot freeze). ValueError for an unknown `type`.
     """
 
-    def __init__(
-        self, name: Ingress, file: Path, type: str, *,
-        reload: str | None, queue_list: str | None, queue_flush: str | None, freeze: Nexthop | None,
-    ) -> None:  # fmt: skip
+    carries_mail = True
+
+    def __init__(self, name: Ingress, file: Path, type: str, *, reader: Reader, freeze: Nexthop | None) -> None:
         self.name = name
         self.freeze_value = freeze
         self._type = MapType(type)
-        self._reload = reload
-        self._queue_list = queue_list
-        self._queue_flush = queue_flush
+        self._reader = reader
         self._files = MapFiles(file, self._type.suffix)
-        self._postmap = Postmap(self._type, instance_words(reload))
+        self._postmap = Postmap(self._type, instance_words(reader.reload))
 
     def read(self, addresses: Collection[Address]) -> Mapping[Address, Nexthop | None]:
         """What a look-up answers now, of the index where there is one (that is what Postfix uses)."""
@@ -55,7 +51,7 @@ class PostfixMap:
             before = self._index(text)
             if self._must_write(text, before, flips):
                 self._write(text, flips)
-            self._tell_reader()
+            self._reader.tell(self.name, str(self._files.text))
             self._read_back(flips)
         changed = tuple(flip.address for flip in flips.changes if _value(before, flip.address) != flip.wanted)
         return Applied(changed, tuple(flip.address for flip in flips.changes if flip.address not in set(changed)))
@@ -72,19 +68,15 @@ class PostfixMap:
 
     def check(self) -> list[Finding]:
         """What stands in the way of a flip, or will surprise."""
-        commands = [each for each in (self._reload, self._queue_list, self._queue_flush) if each]
-        return findings(self._files, self._postmap, self.freeze_value, self._reload, commands)
+        return findings(self._files, self._postmap, self.freeze_value, self._reader)
 
     def queue(self, addresses: Collection[Address]) -> Queue | None:
         """The queued mail for `addresses`; None without a queue command."""
-        if self._queue_list is None:
-            return None
-        return postfix_queue.parse(command.run(command.words(self._queue_list)).stdout, addresses)
+        return self._reader.queue(addresses)
 
     def flush(self, addresses: Collection[Address]) -> None:
-        """Have the whole queue tried again (postqueue has no finer way); nothing to do without addresses or command."""
-        if self._queue_flush is not None and addresses:
-            command.run(command.words(self._queue_flush))
+        """Have the whole queue tried again."""
+        self._reader.flush(addresses)
 
     def backup(self) -> Path:
         """Keep a copy of the text in the directory beside the map."""
@@ -106,7 +98,7 @@ class PostfixMap:
 
     def _effective(self, addresses: Collection[Address]) -> Mapping[str, str]:
         """Answers by folded key. A texthash whose reader is not a Postfix that we can tell is read by us alone."""
-        if self._files.index is None and self._reload is None:
+        if self._files.index is None and self._reader.reload is None:
             return self._text().values()
         return self._postmap.query(self._files.text, [fold(address) for address in addresses])
 
@@ -138,18 +130,6 @@ class PostfixMap:
                 self._postmap.build(place / "map", values)
             self._files.backup()
             self._files.commit(place)
-
-    def _tell_reader(self) -> None:
-        if self._reload is None:
-            return
-        try:
-            command.run(command.words(self._reload))
-        except CommandFailed as error:
-            raise ReloadFailed(
-                f"{self.name}: {self._files.text} is changed, but Postfix was not told, and may go on using the old "
-                f"routes: {error}",
-                remedy=f"Make `{self._reload}` work for this user, then run the same command again: it reloads.",
-            ) from error
 
     def _read_back(self, flips: Flips) -> None:
         now = self.read(tuple(_wanted(flips)))

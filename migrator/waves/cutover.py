@@ -32,9 +32,9 @@ def freeze(op: Operation) -> WaveEvent:
     refuse_expired(op)
     for place in op.places:
         held = frozen(op, place)
-        if held is None:
+        if held is None and place.routing.carries_mail:
             op.progress.note(f"{place.name} cannot hold mail back: late mail will be carried over")
-        else:
+        elif held is not None:
             set_routes(op, place, "freeze", held)
     return WaveEvent.DONE
 

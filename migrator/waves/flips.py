@@ -104,12 +104,12 @@ def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips)
 
 def to_server(op: Operation, place: Place) -> Routes:
     """Every address of the wave on its target."""
-    return {mailbox.address: place.nexthops[mailbox.target] for mailbox in op.mailboxes}
+    return place.nexthops({mailbox: mailbox.target for mailbox in op.mailboxes})
 
 
 def expected_at_source(op: Operation, place: Place) -> Routes:
     """What this place says of every address of the wave before the cutover, by the workspace."""
-    return {mailbox.address: place.nexthops[mailbox.source] for mailbox in op.mailboxes}
+    return place.nexthops({mailbox: mailbox.source for mailbox in op.mailboxes})
 
 
 def frozen(op: Operation, place: Place) -> Routes | None:

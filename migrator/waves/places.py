@@ -1,10 +1,14 @@
 """The places that route, built from the workspace: a backend together with what the workspace says of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from migrator.model.names import Ingress, Nexthop, ServerName
-from migrator.routing import PostfixMap, Routing
+from migrator.model.errors import ConfigInvalid
+from migrator.model.mailbox import Mailbox
+from migrator.model.names import Address, Ingress, Nexthop, ServerName
+from migrator.routing import PostfixMap, Reader, Routing
 from migrator.workspace import RoutingEntry, Workspace
+from migrator.workspace.routing import PostfixEntry, PostfixMapEntry, fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,25 +16,36 @@ class Place:
     """One entry of `routing:` with its backend, and what its entries say for a mailbox on each server."""
 
     routing: Routing
-    nexthops: dict[ServerName, Nexthop | None]
+    entry: RoutingEntry
 
     @property
     def name(self) -> Ingress:
         return self.routing.name
 
+    def nexthop(self, address: Address, server: ServerName) -> Nexthop | None:
+        """What this place says for `address` while it is on `server`; None: no entry."""
+        template = self.entry.nexthop[server]
+        return None if template is None else Nexthop(fill(template, address))
+
+    def nexthops(self, mailboxes: Mapping[Mailbox, ServerName]) -> dict[Address, Nexthop | None]:
+        """The same for each mailbox on the server given for it."""
+        return {mailbox.address: self.nexthop(mailbox.address, server) for mailbox, server in mailboxes.items()}
+
 
 def places(workspace: Workspace) -> tuple[Place, ...]:
     """All places of the workspace, in the order in which they are flipped."""
-    return tuple(Place(_backend(entry), dict(entry.nexthop)) for entry in workspace.config.routing)
+    return tuple(Place(_backend(entry), entry) for entry in workspace.config.routing)
 
 
 def _backend(entry: RoutingEntry) -> Routing:
-    return PostfixMap(
-        name=entry.name,
-        file=entry.file,
-        type=entry.type,
-        reload=entry.reload,
-        queue_list=entry.queue.list if entry.queue else None,
-        queue_flush=entry.queue.flush if entry.queue else None,
-        freeze=entry.freeze,
-    )
+    match entry:
+        case PostfixMapEntry():
+            reader = _reader(entry)
+            return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
+        case _:
+            raise ConfigInvalid(f"routing entry {entry.name}: the kind {entry.kind} is not there yet")
+
+
+def _reader(entry: PostfixEntry) -> Reader:
+    queue = entry.queue
+    return Reader(entry.reload, queue.list if queue else None, queue.flush if queue else None)

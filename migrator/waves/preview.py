@@ -14,7 +14,7 @@ from migrator.model.names import Address, Ingress, Nexthop, ServerName
 from migrator.model.wave import PassKind
 from migrator.routing import shown
 from migrator.waves.operation import Operation
-from migrator.waves.places import places
+from migrator.waves.places import Place, places
 from migrator.workspace import Workspace
 
 Side = Literal["source", "target"]
@@ -41,7 +41,7 @@ def copies(op: Operation, kind: PassKind) -> list[Row]:
 def diffs(workspace: Workspace, mailboxes: Sequence[Mailbox], side: Side) -> Iterator[tuple[Ingress, str]]:
     """For each place, the unified diff that would point `mailboxes` to their `side`."""
     for place in places(workspace):
-        wanted = {m.address: place.nexthops[m.target if side == "target" else m.source] for m in mailboxes}
+        wanted = place.nexthops({m: m.target if side == "target" else m.source for m in mailboxes})
         yield place.name, place.routing.diff(place.routing.plan(wanted))
 
 
@@ -51,15 +51,17 @@ def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> list[Row]:
     rows: list[Row] = []
     for place in places(workspace):
         found = place.routing.read([m.address for m in chosen])
-        servers: dict[Nexthop | None, list[ServerName]] = {}
-        for server, nexthop in place.nexthops.items():
-            servers.setdefault(nexthop, []).append(server)
         for mailbox in chosen:
             value = found[mailbox.address]
             held = value is not None and value == place.routing.freeze_value
-            goes = "(held back)" if held else " or ".join(servers.get(value, ["?"]))
+            goes = "(held back)" if held else " or ".join(_servers(place, mailbox.address, value)) or "?"
             rows.append({"address": mailbox.address, "ingress": place.name, "entry": shown(value), "server": goes})
     return sorted(rows, key=lambda row: str(row["address"]))
+
+
+def _servers(place: Place, address: Address, value: Nexthop | None) -> list[ServerName]:
+    """The servers for which `place` would say `value`."""
+    return [server for server in place.entry.nexthop if place.nexthop(address, server) == value]
 
 
 def _look(op: Operation, mailbox: Mailbox, kind: PassKind) -> Preview:

@@ -14,8 +14,9 @@ scaffold    a new workspace, commented
 
 from migrator.workspace.loading import UnknownName, Workspace, load
 from migrator.workspace.problems import Problem, WorkspaceInvalid
+from migrator.workspace.routing import RoutingEntry
 from migrator.workspace.scaffold import init
-from migrator.workspace.schema import Config, FolderSettings, RoutingEntry, Server
+from migrator.workspace.schema import Config, FolderSettings, Server
 from migrator.workspace.secrets import SecretUnavailable
 from migrator.workspace.wavefiles import save_wave
 

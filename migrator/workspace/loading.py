@@ -13,7 +13,8 @@ from migrator.model.wave import Wave
 from migrator.workspace.marks import Document, parse_yaml
 from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
 from migrator.workspace.roster import read_mailboxes
-from migrator.workspace.schema import Config, MasterUserAuth, RoutingEntry, Server, check_state_url
+from migrator.workspace.routing import RoutingEntry
+from migrator.workspace.schema import Config, MasterUserAuth, Server, check_state_url
 from migrator.workspace.secrets import SecretRef, SecretUnavailable, Vault, parse_secret
 from migrator.workspace.validation import check
 from migrator.workspace.wavefiles import read_waves
@@ -158,6 +159,9 @@ def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem]]:
         if server.auth.secret:
             place = document.problem(("servers", name, "auth", server.auth.kind, "secret"), "")
             mentions.setdefault(server.auth.secret, place)
+    for position, entry in enumerate(config.routing):
+        for key, secret in entry.secrets.items():
+            mentions.setdefault(secret, document.problem(("routing", position, key), ""))
     return config, mentions
 
 
@@ -199,11 +203,14 @@ def _routing_problems(document: Document, config: Config) -> Iterator[Problem]:
     """Entries that share a name or a file, or that name servers that are not there."""
     seen: dict[object, Ingress] = {}
     for position, entry in enumerate(config.routing):
-        for key in ("name", "file"):
-            if (value := getattr(entry, key)) in seen:
+        for key, value in (("name", entry.name), entry.where):
+            if value in seen:
                 text = f"`{key}` is that of the entry `{seen[value]}` already"
                 yield document.problem(("routing", position, key), text)
             seen[value] = entry.name
+        if entry.at is not None and entry.at not in config.servers:
+            text = f"unknown server `{entry.at}`" + guess(entry.at, config.servers)
+            yield document.problem(("routing", position, "at"), text)
         for name in entry.nexthop:
             if name not in config.servers:
                 text = f"unknown server `{name}`" + guess(name, config.servers)

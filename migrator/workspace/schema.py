@@ -1,39 +1,18 @@
 """What migrator.yaml may say: every key, its type and its default."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    PrivateAttr,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from migrator.model.mailbox import Endpoint, Tls
-from migrator.model.names import Ingress, Nexthop, ServerName, slug
+from migrator.model.names import ServerName
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
+from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
-from migrator.workspace.secrets import SecretRef, parse_secret
+from migrator.workspace.routing import RoutingEntry
 from migrator.workspace.section import Count, Section
-
-FREEZE = "retry:4.7.0 mailbox is being moved, try again"
-
-
-def _host(text: str) -> str:
-    if not text or len(text) > 255 or any(letter.isspace() or letter in "/@[]" for letter in text):
-        raise ValueError("not a host name or an address (no port, brackets or scheme here)")
-    return text
-
-
-def _rooted(path: Path, info: ValidationInfo) -> Path:
-    """Relative paths start at the workspace, wherever the command is run."""
-    return Path((info.context or {}).get("root", ".")) / os.path.expanduser(path)
 
 
 def _domain(text: str) -> str:
@@ -50,15 +29,6 @@ def check_state_url(text: str) -> str:
     if ":" in authority.rpartition("@")[0] or "password=" in text.lower():
         raise ValueError("a password in the URL; leave it out and put it into ~/.pgpass (mode 0600) or PGPASSFILE")
     return text
-
-
-Host = Annotated[str, AfterValidator(_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-ServerKey = Annotated[ServerName, AfterValidator(lambda text: ServerName(slug(text)))]
-IngressName = Annotated[Ingress, AfterValidator(lambda text: Ingress(slug(text)))]
-NexthopText = Annotated[Nexthop, Field(min_length=1)]
-RootedPath = Annotated[Path, AfterValidator(_rooted)]
-Reference = Annotated[SecretRef, BeforeValidator(parse_secret), PlainSerializer(str, return_type=str)]
 
 
 class Imap(Section):
@@ -78,19 +48,6 @@ class Imap(Section):
                 "say `allow_plaintext: true` beside it if that is meant"
             )
         return self
-
-
-class Smtp(Section):
-    """Where a canary enters."""
-
-    host: Host
-    port: Port = 25
-    tls: Literal[Tls.NONE, Tls.STARTTLS] = Tls.NONE
-    ca_file: RootedPath | None = None
-
-    @property
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.host, self.port, self.tls, str(self.ca_file) if self.ca_file else None)
 
 
 class PasswordAuth(Section):
@@ -129,36 +86,6 @@ class Server(Section):
     def endpoint(self) -> Endpoint:
         port = self.imap.port or (993 if self.imap.tls is Tls.IMPLICIT else 143)
         return Endpoint(self.imap.host, port, self.imap.tls, str(self.imap.ca_file) if self.imap.ca_file else None)
-
-
-class QueueCommands(Section):
-    """How the queue of that Postfix is listed (one JSON object a line) and flushed."""
-
-    list: Annotated[str, Field(min_length=1)] = "postqueue -j"
-    flush: Annotated[str, Field(min_length=1)] = "postqueue -f"
-
-
-class RoutingEntry(Section):
-    """One place that decides where mail goes: a Postfix map with an entry for each address.
-
-    `nexthop` says what that map must hold for a mailbox on a server; null stands for "no entry". `reload` null: whoever
-    reads the file sees a change by itself. `queue` null: there is no queue to look at. `smtp` null: canaries cannot
-    enter here. `freeze` null: mail cannot be held here.
-    """
-
-    name: IngressName
-    kind: Literal["postfix-map"]
-    file: RootedPath
-    type: Literal["texthash", "hash", "lmdb", "cdb"]
-    reload: Annotated[str, Field(min_length=1)] | None = "postfix reload"
-    queue: QueueCommands | None = QueueCommands()
-    nexthop: dict[ServerKey, NexthopText | None]
-    smtp: Smtp | None = None
-    freeze: NexthopText | None = Nexthop(FREEZE)
-
-    @property
-    def smtp_endpoint(self) -> Endpoint | None:
-        return self.smtp.endpoint if self.smtp else None
 
 
 class CanarySettings(Section):

@@ -1,4 +1,4 @@
-"""Places for the contract suite: a routing backend on scratch files, and evidence that does not come from it."""
+"""Grounds for the contract suite: a routing backend on its real system, and evidence that does not come from it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing.postfix_map import PostfixMap
+from migrator.routing import PostfixMap, Reader, Routing
 from tests.lab import processes
 from tests.lab.postfix import INDEX_SUFFIX
 from tests.lab.requirements import find_program
@@ -34,8 +35,43 @@ c@company.test {OLD}
 """
 
 
+class Ground(Protocol):
+    """A real place with the addresses `a` and `c`, which it sends to `old`, and `d`, for which it has no entry."""
+
+    a: Address
+    c: Address
+    d: Address
+    old: Nexthop
+    new: Nexthop
+    stale: Nexthop
+
+    def backend(self) -> Routing:
+        """Another backend on this place, as another process would make it."""
+
+    def answer(self, address: Address) -> str | None:
+        """What the reader of this place finds for `address`, without our code."""
+
+    def set_by_hand(self, address: Address, value: str | None) -> None:
+        """As an administrator does; None removes the entry."""
+
+    def state(self) -> object:
+        """Everything that an apply may write, to show that nothing was written."""
+
+    def told(self) -> int | None:
+        """How often the reader was told of a change; None where nobody needs to be."""
+
+    def spare(self, writer: int, number: int) -> Address:
+        """An address of its own for each pair (four writers, `self.flips_each` flips), without an entry so far."""
+
+
 class Place:
-    """A map file of one type with four known addresses: a, b (value on two lines), c, and d, which has no entry."""
+    """A map file of one type with four known addresses: a, b (value on two lines), c, and d, which has no entry.
+
+    It is a Ground.
+    """
+
+    a, c, d = A, C, D
+    old, new, stale = OLD, NEW, STALE
 
     def __init__(self, directory: Path, type: str, text: str = FIRST_TEXT) -> None:
         self.type, self.directory = type, directory
@@ -55,10 +91,11 @@ class Place:
         """The backend on this map; told to reload by a command that this place counts, if no other is given."""
         if reload == "":
             reload = f"sh -c 'echo told >> {self.reloads_log}'"
-        return PostfixMap(
-            Ingress("gateway"), self.text, self.type,
-            reload=reload, queue_list=queue_list, queue_flush=None, freeze=freeze,
-        )  # fmt: skip
+        reader = Reader(reload, queue_list)
+        return PostfixMap(Ingress("gateway"), self.text, self.type, reader=reader, freeze=freeze)
+
+    def backend(self) -> PostfixMap:
+        return self.routing()
 
     def configure(self, line: str) -> None:
         """Add a line to main.cf; backdated, since Postfix's commands doze while it is young."""
@@ -91,6 +128,18 @@ class Place:
         assert "fatal" not in found.stderr
         pairs = dict(line.split("\t", 1) for line in found.stdout.splitlines())
         return {address: pairs.get(address) for address in addresses}
+
+    def set_by_hand(self, address: Address, value: str | None) -> None:
+        lines = self.text.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.split(None, 1)[:1] != [address] and not line.lower().startswith(address)]
+        self.text.write_text("".join(kept) + (f"{address} {value}\n" if value else ""))
+        self.postmap()
+
+    def told(self) -> int:
+        return self.reloads()
+
+    def spare(self, writer: int, number: int) -> Address:
+        return Address(f"w{writer}-{number}@company.test")
 
     def reloads(self) -> int:
         return self.reloads_log.read_text().count("told") if self.reloads_log.exists() else 0

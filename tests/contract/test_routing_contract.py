@@ -1,112 +1,127 @@
-"""What every routing backend does, whatever it is made of."""
+"""What every routing backend does, whatever it is made of. Each is on its real system here."""
 
-import re
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from migrator.model.names import Address
+from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
-from migrator.routing.contract import RouteConflict, Routing
-from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, STALE, A, B, C, D, ended, in_a_process, place
+from migrator.routing.contract import RouteConflict
+from tests.contract.routing_places import MAP_TYPES, Ground, ended, in_a_process, place
 from tests.lab import require
 
+FLIPS_EACH = 20
+ELSEWHERE = Nexthop("smtp:[elsewhere.test]")
 
-@pytest.fixture(params=MAP_TYPES)
-def here(request):
-    require("postfix" if request.param in ("texthash", "hash") else f"postfix-{request.param}")
-    with place(request.param) as made:
+
+def postfix_map(type: str) -> Iterator[Ground]:
+    require("postfix" if type in ("texthash", "hash") else f"postfix-{type}")
+    with place(type) as made:
         yield made
 
 
+GROUNDS = {f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES}
+
+
+@pytest.fixture(params=GROUNDS)
+def here(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    yield from GROUNDS[request.param]()
+
+
+def elsewhere(here: Ground) -> Nexthop:
+    """A value that nobody planned."""
+    return getattr(here, "elsewhere", ELSEWHERE)
+
+
 def test_a_route_reads_as_the_reader_finds_it_and_no_entry_reads_as_none(here):
-    routing: Routing = here.routing()
-    assert routing.read([A, D]) == {A: OLD, D: None}
+    assert here.backend().read([here.a, here.d]) == {here.a: here.old, here.d: None}
+    assert (here.answer(here.a), here.answer(here.d)) == (here.old, None)
 
 
 def test_a_plan_holds_what_differs_in_the_order_asked(here):
-    wanted = {D: NEW, A: NEW, C: OLD}
-    assert here.routing().plan(wanted) == Flips((Flip(D, None, NEW), Flip(A, OLD, NEW)))
+    wanted = {here.d: here.new, here.a: here.new, here.c: here.old}
+    assert here.backend().plan(wanted) == Flips((Flip(here.d, None, here.new), Flip(here.a, here.old, here.new)))
 
 
 def test_a_flip_is_in_force_and_the_reader_was_told(here):
-    routing = here.routing()
-    applied = routing.apply(routing.plan({A: NEW, D: NEW}))
-    assert (applied.changed, applied.already) == ((A, D), ())
-    assert (here.answer(A), here.answer(D), here.answer(C)) == (NEW, NEW, OLD)
-    assert here.reloads() == 1
+    routing = here.backend()
+    applied = routing.apply(routing.plan({here.a: here.new, here.d: here.new}))
+    assert (set(applied.changed), applied.already) == ({here.a, here.d}, ())
+    assert (here.answer(here.a), here.answer(here.d), here.answer(here.c)) == (here.new, here.new, here.old)
+    assert here.told() in (1, None)
 
 
 def test_applying_again_changes_nothing_and_tells_the_reader_again(here):
-    routing = here.routing()
-    flips = routing.plan({A: NEW, D: NEW})
+    routing = here.backend()
+    flips = routing.plan({here.a: here.new, here.d: here.new})
     routing.apply(flips)
-    text = here.text.read_bytes()
     applied = routing.apply(flips)
-    assert (applied.changed, applied.already) == ((), (A, D))
-    assert (here.text.read_bytes(), here.answer(A), here.reloads()) == (text, NEW, 2)
+    assert (applied.changed, set(applied.already)) == ((), {here.a, here.d})
+    assert (here.answer(here.a), here.told() in (2, None)) == (here.new, True)
 
 
 def test_a_flip_that_is_partly_done_is_completed(here):
-    routing = here.routing()
-    flips = routing.plan({A: NEW, C: NEW})
-    here.edit_by_hand(f"c@company.test {OLD}", f"c@company.test {NEW}")
+    routing = here.backend()
+    flips = routing.plan({here.a: here.new, here.c: here.new})
+    here.set_by_hand(here.c, here.new)
     applied = routing.apply(flips)
-    assert (applied.changed, applied.already) == ((A,), (C,))
+    assert (applied.changed, applied.already) == ((here.a,), (here.c,))
+    assert (here.answer(here.a), here.answer(here.c)) == (here.new, here.new)
 
 
 def test_a_hand_edit_between_plan_and_apply_is_a_conflict_and_nothing_is_written(here):
-    routing = here.routing()
-    flips = routing.plan({A: NEW, C: NEW, D: NEW})
-    here.edit_by_hand(f"c@company.test {OLD}", "c@company.test smtp:[elsewhere.test]")
+    routing = here.backend()
+    flips = routing.plan({here.a: here.new, here.c: here.new, here.d: here.new})
+    here.set_by_hand(here.c, elsewhere(here))
     before = here.state()
     with pytest.raises(RouteConflict) as refused:
         routing.apply(flips)
     (conflict,) = refused.value.conflicts
-    assert (conflict.address, conflict.expected, conflict.wanted) == (C, OLD, NEW)
-    assert conflict.found == "smtp:[elsewhere.test]"
-    assert re.search(r'c@company.test: expected "smtp:\[old.test\]:25", found "smtp:\[elsewhere', str(refused.value))
+    assert (conflict.address, conflict.expected, conflict.wanted) == (here.c, here.old, here.new)
+    assert conflict.found == elsewhere(here)
+    assert f'{here.c}: expected "{here.old}", found "{elsewhere(here)}", wanted "{here.new}"' in str(refused.value)
     assert here.state() == before
 
 
 def test_an_entry_that_appeared_is_a_conflict_too(here):
-    routing = here.routing()
-    flips = routing.plan({D: NEW})
-    here.edit_by_hand("# who", f"{D} {OLD}\n# who")
+    routing = here.backend()
+    flips = routing.plan({here.d: here.new})
+    here.set_by_hand(here.d, here.old)
     with pytest.raises(RouteConflict):
         routing.apply(flips)
+    assert here.answer(here.d) == here.old
 
 
 def test_an_entry_that_vanished_is_a_conflict_too(here):
-    routing = here.routing()
-    flips = routing.plan({C: NEW})
-    here.edit_by_hand(f"c@company.test {OLD}\n", "")
+    routing = here.backend()
+    flips = routing.plan({here.c: here.new})
+    here.set_by_hand(here.c, None)
     with pytest.raises(RouteConflict):
         routing.apply(flips)
+    assert here.answer(here.c) is None
 
 
-def test_all_conflicts_are_named_at_once(here):
-    flips = Flips(tuple(Flip(address, STALE, NEW) for address in (A, B, C, D)))
+def test_a_stale_value_is_a_conflict_and_all_conflicts_are_named_at_once(here):
+    flips = Flips(tuple(Flip(address, here.stale, here.new) for address in (here.a, here.c, here.d)))
     with pytest.raises(RouteConflict) as refused:
-        here.routing().apply(flips)
-    assert [conflict.address for conflict in refused.value.conflicts] == [A, B, C, D]
+        here.backend().apply(flips)
+    assert [conflict.address for conflict in refused.value.conflicts] == [here.a, here.c, here.d]
 
 
-def test_a_revert_restores_every_byte_that_was_there(here):
-    routing = here.routing()
-    before = here.text.read_bytes()
-    flips = routing.plan({A: NEW, D: NEW, C: NEW})
+def test_a_revert_restores_what_was_there(here):
+    routing = here.backend()
+    flips = routing.plan({here.a: here.new, here.d: here.new, here.c: here.new})
     routing.apply(flips)
     routing.revert(flips)
-    assert here.text.read_bytes() == before
-    assert (here.answer(A), here.answer(C), here.answer(D)) == (OLD, OLD, None)
+    assert (here.answer(here.a), here.answer(here.c), here.answer(here.d)) == (here.old, here.old, None)
 
 
 def test_a_revert_of_what_somebody_else_changed_is_a_conflict(here):
-    routing = here.routing()
-    flips = routing.plan({A: NEW, C: NEW})
+    routing = here.backend()
+    flips = routing.plan({here.a: here.new, here.c: here.new})
     routing.apply(flips)
-    here.edit_by_hand(f"c@company.test {NEW}", "c@company.test smtp:[elsewhere.test]")
+    here.set_by_hand(here.c, elsewhere(here))
     before = here.state()
     with pytest.raises(RouteConflict):
         routing.revert(flips)
@@ -114,86 +129,80 @@ def test_a_revert_of_what_somebody_else_changed_is_a_conflict(here):
 
 
 def test_a_revert_of_a_flip_that_never_happened_changes_nothing(here):
-    routing = here.routing()
-    flips = routing.plan({A: NEW, D: NEW})
+    routing = here.backend()
+    flips = routing.plan({here.a: here.new, here.d: here.new})
     assert routing.revert(flips).changed == ()
-    assert (here.answer(A), here.answer(D)) == (OLD, None)
+    assert (here.answer(here.a), here.answer(here.d)) == (here.old, None)
 
 
 def test_an_entry_can_be_removed_and_made_again(here):
-    routing = here.routing()
-    flips = routing.plan({B: None})
+    routing = here.backend()
+    flips = routing.plan({here.c: None})
     routing.apply(flips)
-    assert here.answer(B) is None
+    assert here.answer(here.c) is None
     routing.revert(flips)
-    assert here.answer(B) == "smtp:[old.test]   :25"
+    assert here.answer(here.c) == here.old
 
 
 def test_a_freeze_is_a_flip_to_the_freeze_value_and_thaws_to_either_side(here):
-    routing = here.routing()
-    routing.apply(routing.plan({A: routing.freeze_value, C: routing.freeze_value}))
-    assert here.answer(A) == here.answer(C) == FREEZE
-    routing.apply(routing.plan({A: NEW, C: OLD}))
-    assert (here.answer(A), here.answer(C)) == (NEW, OLD)
+    routing = here.backend()
+    if routing.freeze_value is None:
+        pytest.skip("this place cannot hold mail back")
+    routing.apply(routing.plan({here.a: routing.freeze_value, here.c: routing.freeze_value}))
+    assert here.answer(here.a) == here.answer(here.c) == routing.freeze_value
+    routing.apply(routing.plan({here.a: here.new, here.c: here.old}))
+    assert (here.answer(here.a), here.answer(here.c)) == (here.new, here.old)
 
 
 def test_the_dry_run_shows_the_change_and_writes_nothing(here):
-    routing = here.routing()
-    before, entries = here.state(), sorted(here.directory.iterdir())
-    shown = routing.diff(routing.plan({A: NEW, D: NEW}))
-    assert [line for line in shown.splitlines() if line[0] in "-+" and line[1] not in "-+"] == [
-        f"-A@company.test  {OLD}",
-        f"+A@company.test  {NEW}",
-        f"+{D}\t{NEW}",
-    ]
-    assert (here.state(), sorted(here.directory.iterdir())) == (before, entries)
+    routing = here.backend()
+    before = here.state()
+    shown = routing.diff(routing.plan({here.a: here.new, here.d: here.new}))
+    changed = [line for line in shown.splitlines() if line[:1] in "-+" and line[:3] not in ("---", "+++")]
+    assert [line[0] for line in changed] == ["-", "+", "+"]
+    assert (here.old in changed[0], here.new in changed[1], here.new in changed[2]) == (True, True, True)
+    assert here.state() == before
 
 
 def test_the_dry_run_of_nothing_is_empty(here):
-    assert here.routing().diff(Flips()) == ""
+    assert here.backend().diff(Flips()) == ""
 
 
 def test_the_dry_run_refuses_what_apply_would_refuse(here):
     with pytest.raises(RouteConflict):
-        here.routing().diff(Flips((Flip(A, STALE, NEW),)))
+        here.backend().diff(Flips((Flip(here.a, here.stale, here.new),)))
 
 
 def test_four_writers_at_once_lose_no_flip(here):
-    addresses = [[Address(f"w{writer}-{number}@company.test") for number in range(20)] for writer in range(4)]
+    count = getattr(here, "flips_each", FLIPS_EACH)
+    addresses = [[here.spare(writer, number) for number in range(count)] for writer in range(4)]
 
-    def write(own):
-        routing = here.routing()
+    def write(own: list[Address]) -> None:
+        routing = here.backend()
         for address in own:
-            routing.apply(routing.plan({address: NEW}))
+            routing.apply(routing.plan({address: here.new}))
 
     children = [in_a_process(partial(write, own)) for own in addresses]
     assert [ended(child) for child in children] == [0, 0, 0, 0]
     everyone = [address for own in addresses for address in own]
-    assert set(here.routing().read(everyone).values()) == {NEW}
-    assert here.text.read_text().count(NEW) == 80
+    assert {here.answer(address) for address in everyone} == {here.new}
 
 
 def test_of_two_writers_on_one_entry_the_second_sees_a_conflict(here):
-    first, second = here.routing(), here.routing()
-    mine, theirs = first.plan({A: NEW}), second.plan({A: STALE})
+    first, second = here.backend(), here.backend()
+    mine, theirs = first.plan({here.a: here.new}), second.plan({here.a: here.stale})
     first.apply(mine)
     with pytest.raises(RouteConflict):
         second.apply(theirs)
-    assert here.answer(A) == NEW
+    assert here.answer(here.a) == here.new
 
 
-def test_a_backup_is_what_was_there(here):
-    routing = here.routing()
-    before = here.text.read_bytes()
+def test_a_backup_holds_what_was_there(here):
+    routing = here.backend()
     kept = routing.backup()
-    routing.apply(routing.plan({A: NEW}))
-    assert kept.read_bytes() == before
+    routing.apply(routing.plan({here.a: here.new}))
+    assert here.old in kept.read_text()
 
 
-def test_a_healthy_place_has_no_findings(here):
-    here.edit_by_hand("b+list@company.test lmtp:unix:lists\n", "")
-    assert here.routing().check() == []
-
-
-def test_without_a_queue_command_the_queue_cannot_be_asked(here):
-    assert here.routing().queue([A]) is None
+def test_a_healthy_place_has_no_errors(here):
+    assert [finding for finding in here.backend().check() if finding.severity == "error"] == []

@@ -22,7 +22,7 @@ from migrator.routing.errors import (
     RouteNotInForce,
 )
 from migrator.routing.postfix_text import parse
-from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, STALE, A, C, D, place
+from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, STALE, A, B, C, D, place
 from tests.lab import require
 from tests.lab.requirements import find_program
 from tests.unit.test_routing_postfix_text import LINES
@@ -53,6 +53,63 @@ def stand_in(here, program, script, monkeypatch):
 
 def scratch_files(here):
     return [each for each in (here.directory / "transport.migrator").rglob("*") if each.name not in ("lock", "backup")]
+
+
+# the bytes of the map
+
+
+@EVERY_TYPE
+def test_a_revert_restores_every_byte_that_was_there(here):
+    routing = here.routing()
+    before = here.text.read_bytes()
+    flips = routing.plan({A: NEW, D: NEW, C: NEW})
+    routing.apply(flips)
+    routing.revert(flips)
+    assert here.text.read_bytes() == before
+    assert (here.answer(A), here.answer(C), here.answer(D)) == (OLD, OLD, None)
+
+
+@EVERY_TYPE
+def test_an_entry_can_be_removed_and_made_again(here):
+    routing = here.routing()
+    flips = routing.plan({B: None})
+    routing.apply(flips)
+    assert here.answer(B) is None
+    routing.revert(flips)
+    assert here.answer(B) == "smtp:[old.test]   :25"
+
+
+@EVERY_TYPE
+def test_the_dry_run_shows_the_change_and_writes_nothing(here):
+    routing = here.routing()
+    before, entries = here.state(), sorted(here.directory.iterdir())
+    shown = routing.diff(routing.plan({A: NEW, D: NEW}))
+    assert [line for line in shown.splitlines() if line[0] in "-+" and line[1] not in "-+"] == [
+        f"-A@company.test  {OLD}",
+        f"+A@company.test  {NEW}",
+        f"+{D}\t{NEW}",
+    ]
+    assert (here.state(), sorted(here.directory.iterdir())) == (before, entries)
+
+
+@EVERY_TYPE
+def test_a_backup_is_what_was_there(here):
+    routing = here.routing()
+    before = here.text.read_bytes()
+    kept = routing.backup()
+    routing.apply(routing.plan({A: NEW}))
+    assert kept.read_bytes() == before
+
+
+@EVERY_TYPE
+def test_a_healthy_place_has_no_findings(here):
+    here.edit_by_hand("b+list@company.test lmtp:unix:lists\n", "")
+    assert here.routing().check() == []
+
+
+@EVERY_TYPE
+def test_without_a_queue_command_the_queue_cannot_be_asked(here):
+    assert here.routing().queue([A]) is None
 
 
 # what other people wrote
@@ -169,7 +226,7 @@ def test_an_entry_that_is_not_in_force_after_the_change_is_an_error(here, monkey
 def test_a_reload_that_fails_says_that_the_map_is_changed_and_the_next_apply_reloads(here):
     flips = here.routing().plan({A: NEW})
     broken = here.routing(reload="sh -c 'echo \"postfix: fatal\x1b[2J: not running\" >&2; exit 1'")
-    with pytest.raises(ReloadFailed, match="is changed, but Postfix was not told") as failed:
+    with pytest.raises(ReloadFailed, match="is changed, but its reader was not told") as failed:
         broken.apply(flips)
     assert "fatal\\x1b[2J: not running" in str(failed.value)
     assert "run the same command again" in failed.value.remedy

@@ -102,6 +102,13 @@ REQUIREMENTS = {
         Requirement(
             "postgresql", "apt-get install postgresql", lambda: "" if find_postgres() else "postgresql is not installed"
         ),
+        Requirement("postfix-sqlite", "apt-get install postfix-sqlite, and run as root", _postfix_map("sqlite")),
+        Requirement("postfix-pgsql", "apt-get install postfix-pgsql, and run as root", _postfix_map("pgsql")),
+        Requirement("postfix-ldap", "apt-get install postfix-ldap, and run as root", _postfix_map("ldap")),
+        Requirement("slapd", "apt-get install slapd", _program("slapd")),
+        Requirement("bind", "apt-get install bind9", _program("named")),
+        Requirement("nginx", "apt-get install nginx libnginx-mod-mail", _program("nginx")),
+        Requirement("sshd", "apt-get install openssh-server", _program("sshd")),
         Requirement("openssl", "apt-get install openssl", _program("openssl")),
     )
 }

@@ -8,8 +8,8 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from migrator.model.names import Address, Ingress, Nexthop
+from migrator.routing import PostfixMap, Reader
 from migrator.routing.errors import ReloadFailed
-from migrator.routing.postfix_map import PostfixMap
 from tests.contract.routing_places import FREEZE, MAP_TYPES
 from tests.lab import require
 from tests.lab.postfix import Postfix
@@ -52,10 +52,9 @@ class Stage:
         self.gateway = Postfix(f"gw-{map_type}", map_type=map_type)
         self.gateway.write_map(dict.fromkeys((A, B, C), self.old.nexthop))
         self.gateway.start()
-        self.routing = PostfixMap(
-            Ingress("gateway"), self.gateway.map_path, map_type, reload=self.gateway.reload_command,
-            queue_list=self.gateway.queue_list_command, queue_flush=self.gateway.queue_flush_command, freeze=FREEZE,
-        )  # fmt: skip
+        gateway = self.gateway
+        reader = Reader(gateway.reload_command, gateway.queue_list_command, gateway.queue_flush_command)
+        self.routing = PostfixMap(Ingress("gateway"), gateway.map_path, map_type, reader=reader, freeze=FREEZE)
 
     def flip(self, wanted):
         flips = self.routing.plan(wanted)

@@ -11,10 +11,15 @@ from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import Address, ServerName, WaveName
 from migrator.workspace import marks
+from migrator.workspace.routing import PostfixMapEntry
 from tests.unit.workspace_files import CONFIG, ROWS, SALES, make, problems, spoilt
 
 LOADERS = [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)]  # without and with libyaml
 OLD, NEW = ServerName("old"), ServerName("new")
+
+
+def maps(loaded: workspace.Workspace) -> list[PostfixMapEntry]:
+    return [entry for entry in loaded.config.routing if isinstance(entry, PostfixMapEntry)]
 
 
 def test_a_valid_workspace_has_its_values_and_the_defaults(tmp_path):
@@ -31,8 +36,8 @@ def test_a_valid_workspace_has_its_values_and_the_defaults(tmp_path):
 
 def test_relative_paths_start_at_the_workspace(tmp_path):
     loaded = workspace.load(make(tmp_path))
-    assert loaded.config.routing[0].file == tmp_path / "maps/transport"
-    assert loaded.config.routing[1].file == Path("/srv/old/transport")
+    assert maps(loaded)[0].file == tmp_path / "maps/transport"
+    assert maps(loaded)[1].file == Path("/srv/old/transport")
     assert loaded.state_url == f"sqlite:///{tmp_path}/state/migrator.db"
 
 
@@ -44,9 +49,9 @@ def test_a_state_given_by_hand_goes_before_the_one_in_the_file(tmp_path):
 
 def test_an_entry_without_an_explicit_reload_is_reloaded(tmp_path):
     loaded = workspace.load(make(tmp_path))
-    assert loaded.config.routing[1].reload == "postfix reload"
-    assert loaded.config.routing[1].queue is None
-    assert str(loaded.config.routing[1].freeze).startswith("retry:4.7.0 ")
+    assert maps(loaded)[1].reload == "postfix reload"
+    assert maps(loaded)[1].queue is None
+    assert str(maps(loaded)[1].freeze).startswith("retry:4.7.0 ")
 
 
 def test_canaries_enter_where_smtp_is_and_the_operator_says(tmp_path):
@@ -217,10 +222,10 @@ def test_a_gitignore_that_is_there_is_left_alone(tmp_path):
 
 def test_a_home_that_is_nobodys_is_a_path_like_any_other(tmp_path, monkeypatch):
     loaded = workspace.load(make(tmp_path, CONFIG.replace("file: maps/transport", "file: ~nobody-at-all/t")))
-    assert loaded.config.routing[0].file == tmp_path / "~nobody-at-all/t"
+    assert maps(loaded)[0].file == tmp_path / "~nobody-at-all/t"
     monkeypatch.setenv("HOME", "/home/taro")
     loaded = workspace.load(make(tmp_path, CONFIG.replace("file: maps/transport", "file: ~/t")))
-    assert loaded.config.routing[0].file == Path("/home/taro/t")
+    assert maps(loaded)[0].file == Path("/home/taro/t")
 
 
 def test_init_overwrites_nothing(tmp_path):

@@ -1,0 +1,268 @@
+"""What an entry of `routing:` may say: one class a kind of place that decides where mail, or a mail program, goes."""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from migrator.model.mailbox import Endpoint
+from migrator.model.names import Address, Nexthop
+from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp, Words
+from migrator.workspace.quantities import PositiveDuration
+from migrator.workspace.secrets import SecretRef
+from migrator.workspace.section import Section
+
+FREEZE = "retry:4.7.0 mailbox is being moved, try again"
+Template = Annotated[str, Field(min_length=1)]
+Mode = Literal["freeze", "no-hold"]
+Where = tuple[str, str]
+MapKind = Literal["texthash", "hash", "lmdb", "cdb"]
+
+
+def fill(template: str, address: Address) -> str:
+    """`template` with {address}, {local} and {domain} filled in; other braces stay."""
+    local, _, domain = address.rpartition("@")
+    for name, value in (("address", address), ("local", local), ("domain", domain)):
+        template = template.replace(f"{{{name}}}", value)
+    return template
+
+
+def _database(text: str) -> str:
+    if not text.startswith(("sqlite:///", "postgresql://")) or text == "sqlite:///":
+        raise ValueError("not a database; write sqlite:////etc/postfix/routes.db or postgresql://USER@HOST/NAME")
+    if ":" in text.partition("://")[2].split("/")[0].rpartition("@")[0]:
+        raise ValueError("a password in the URL; leave it out and give `secret:`")
+    return text
+
+
+def _ldap_url(text: str) -> str:
+    if not text.startswith(("ldap://", "ldaps://")) or text.endswith("://"):
+        raise ValueError("not a directory server; write ldaps://HOST or ldap://HOST:389")
+    return text
+
+
+class Entry(Section):
+    """What every kind has.
+
+    `nexthop` says what this place must hold for a mailbox on a server, in its own words, with {address}, {local} and
+    {domain} filled in; null stands for "no entry". `at`: the server whose own mail system this place belongs to (none:
+    it stands before them all). `smtp` null: canaries cannot enter here. `mode`: during a cutover mail is held back
+    (freeze), or goes on and is caught up (no-hold); freeze where the kind can.
+    """
+
+    name: IngressName
+    nexthop: dict[ServerKey, Template | None]
+    at: ServerKey | None = None
+    smtp: Smtp | None = None
+    mode: Mode | None = None
+
+    @property
+    def where(self) -> Where:
+        """What it changes, after the key that says so: no two entries may be the same place."""
+        raise NotImplementedError
+
+    @property
+    def secrets(self) -> dict[str, SecretRef]:
+        """The references to secrets in it, by their key."""
+        own = getattr(self, "secret", None)
+        return {"secret": own} if own else {}
+
+    @property
+    def smtp_endpoint(self) -> Endpoint | None:
+        return self.smtp.endpoint if self.smtp else None
+
+    @property
+    def held_by(self) -> Nexthop | None:
+        """The value that makes mail wait here; None where it cannot, or shall not."""
+        value = getattr(self, "freeze", None)
+        return None if value is None or self.mode == "no-hold" else Nexthop(value)
+
+    @model_validator(mode="after")
+    def _can_freeze(self) -> Self:
+        if self.mode == "freeze" and getattr(self, "freeze", None) is None:
+            raise ValueError("this place cannot hold mail back; write `mode: no-hold`, or leave `mode` out")
+        return self
+
+
+class QueueCommands(Section):
+    """How the queue of that Postfix is listed (one JSON object a line) and flushed."""
+
+    list: Words = "postqueue -j"
+    flush: Words = "postqueue -f"
+
+
+class PostfixEntry(Entry):
+    """A place that a Postfix looks into.
+
+    `reload` null: it sees a change by itself. `queue` null: there is no queue to look at. `freeze`: the value that
+    makes mail wait in the queue; null: it cannot.
+    """
+
+    reload: Words | None = "postfix reload"
+    queue: QueueCommands | None = QueueCommands()
+    freeze: Words | None = FREEZE
+
+
+class PostfixMapEntry(PostfixEntry):
+    """A transport map file with an entry for each address."""
+
+    kind: Literal["postfix-map"]
+    file: RootedPath
+    type: MapKind
+
+    @property
+    def where(self) -> Where:
+        return "file", str(self.file)
+
+
+class VirtualAliasEntry(PostfixEntry):
+    """A virtual_alias_maps file: the address becomes one of a sub-domain that another route leads to the server."""
+
+    kind: Literal["virtual-alias"]
+    file: RootedPath
+    type: MapKind
+    freeze: None = None
+
+    @property
+    def where(self) -> Where:
+        return "file", str(self.file)
+
+
+class PostfixSqlEntry(PostfixEntry):
+    """A table of SQLite or PostgreSQL that a Postfix map of type sqlite or pgsql looks into, with a row an address."""
+
+    kind: Literal["postfix-sql"]
+    database: Annotated[str, AfterValidator(_database)]
+    table: Words
+    key: Words = "address"
+    value: Words = "nexthop"
+    secret: Reference | None = None
+
+    @property
+    def where(self) -> Where:
+        return "table", f"{self.database} {self.table}"
+
+
+class LdapEntry(PostfixEntry):
+    """An attribute of each mailbox's entry in a directory. A Postfix that looks there sees a change by itself."""
+
+    kind: Literal["ldap"]
+    url: Annotated[str, AfterValidator(_ldap_url)]
+    starttls: bool = False
+    ca_file: RootedPath | None = None
+    allow_plaintext: bool = False
+    bind_dn: Words
+    secret: Reference
+    base: Words
+    filter: Words = "(mail={address})"
+    attribute: Words
+    reload: Words | None = None
+    queue: QueueCommands | None = None
+    freeze: Words | None = None
+
+    @property
+    def where(self) -> Where:
+        return "attribute", f"{self.url}/{self.base} {self.attribute}"
+
+
+class TsigKey(Section):
+    """The key that signs updates (RFC 8945); `secret` leads to its base64 text."""
+
+    name: Words
+    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
+    secret: Reference
+
+
+class DnsMxEntry(Entry):
+    """The MX records of a sub-domain, all of whose mailboxes move in one wave.
+
+    `primary` takes the updates; `servers` are all that answer for the zone with authority (none: its NS records).
+    `ttl`: what the records' time to live is lowered to ahead of the window; the old one is put back afterwards.
+    """
+
+    kind: Literal["dns-mx"]
+    zone: Words
+    primary: Host
+    port: Port = 53
+    servers: tuple[Words, ...] = ()
+    key: TsigKey
+    ttl: PositiveDuration = timedelta(minutes=1)
+
+    @property
+    def where(self) -> Where:
+        return "zone", f"{self.zone} MX"
+
+    @property
+    def secrets(self) -> dict[str, SecretRef]:
+        return {"key": self.key.secret}
+
+
+class DovecotProxyEntry(Entry):
+    """The passwd-file by which a Dovecot proxy sends each user's mail program to a server: no mail passes here.
+
+    `nexthop` holds the extra fields of a line, such as `host=10.0.0.2`. `kick` ends the sessions of a user.
+    """
+
+    kind: Literal["dovecot-proxy"]
+    file: RootedPath
+    user: Template = "{address}"
+    kick: Words | None = "doveadm proxy kick {user}"
+
+    @property
+    def where(self) -> Where:
+        return "file", str(self.file)
+
+
+class NginxAuthEntry(Entry):
+    """The map by which nginx's auth_http answers where each user's mail program goes: no mail passes here.
+
+    `nexthop` is what the map gives, such as `10.0.0.2:143`.
+    """
+
+    kind: Literal["nginx-auth"]
+    file: RootedPath
+    user: Template = "{address}"
+    reload: Words | None = "nginx -s reload"
+
+    @property
+    def where(self) -> Where:
+        return "file", str(self.file)
+
+
+class CommandEntry(PostfixEntry):
+    """A program of the operator's: JSON on its standard input, an exit status as its answer."""
+
+    kind: Literal["command"]
+    command: Words
+    reload: Words | None = None
+    queue: QueueCommands | None = None
+    freeze: Words | None = None
+
+    @property
+    def where(self) -> Where:
+        return "command", self.command
+
+
+class ManualEntry(Entry):
+    """A console that only a person can work: `instructions` are printed with each change set, which has a token."""
+
+    kind: Literal["manual"]
+    instructions: Words
+
+    @property
+    def where(self) -> Where:
+        return "name", f"manual {self.name}"
+
+
+RoutingEntry = Annotated[
+    PostfixMapEntry
+    | VirtualAliasEntry
+    | PostfixSqlEntry
+    | LdapEntry
+    | DnsMxEntry
+    | DovecotProxyEntry
+    | NginxAuthEntry
+    | CommandEntry
+    | ManualEntry,
+    Field(discriminator="kind"),
+]
