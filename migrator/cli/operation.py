@@ -14,7 +14,7 @@ from migrator.model.order import CopyOrder
 from migrator.model.wave import PassKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from migrator.cli.context import Settings
@@ -26,28 +26,34 @@ if TYPE_CHECKING:
 
 @contextmanager
 def operation(
-    ctx: typer.Context, name: str, watch: "Watch | None" = None, order: CopyOrder = CopyOrder.OLDEST
+    ctx: typer.Context,
+    name: str,
+    watch: "Watch | None" = None,
+    order: CopyOrder = CopyOrder.OLDEST,
+    skips: "Mapping[str, str] | None" = None,
 ) -> "Iterator[Operation]":
-    """The wave `name` under its lease, with progress on stderr and signals heeded. Raises Locked when it is held.
+    """The wave `name`, or a part of one, under its lease, with progress on stderr and signals heeded.
 
     `watch`: how progress is shown, where it is not that of passes. `order`: which messages its passes copy first.
+    `skips`: gates that the operator overrides, and why. Raises Locked when it is held.
     """
     from migrator.cli import logs
     from migrator.cli.progress import watching
     from migrator.cli.stop import stopping
     from migrator.waves.operation import operate
+    from migrator.waves.parts import wave_or_part
 
     workspace = open_workspace(ctx)
-    wave = workspace.wave(WaveName(name))
-    logs.about(wave=wave.name)
     with (
         open_store(workspace) as store,
         stopping() as stop,
         (watch or watching)(settings(ctx)) as progress,
-        operate(workspace, store, wave, actor(), progress, stop, order) as op,
     ):
-        gc.freeze()  # what the start has loaded stays: no search for garbage goes through it again
-        yield op
+        wave = wave_or_part(workspace, store, WaveName(name))
+        logs.about(wave=wave.name)
+        with operate(workspace, store, wave, actor(), progress, stop, order, skips or {}) as op:
+            gc.freeze()  # what the start has loaded stays: no search for garbage goes through it again
+            yield op
 
 
 def result(op: "Operation") -> dict[str, object]:

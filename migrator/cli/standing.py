@@ -99,6 +99,15 @@ def gate_lines(results: "Iterable[GateResult]") -> Iterator[str]:
     """The gates for people: a line for each, and below a closed one what else was found, and the remedy."""
     for result in results:
         first, *more = neutral(result.text).split("; ")
-        yield f"{result.gate:<12}  {'open' if result.open else 'CLOSED':<6}  {first}"
+        yield f"{result.gate:<12}  {result.word:<7}  {first}"
         if not result.open:
-            yield from (f"{'':22}{line}" for line in (*more, f"what to do: {neutral(result.remedy)}"))
+            last = f"skipped: {neutral(result.skipped)}" if result.skipped else f"what to do: {neutral(result.remedy)}"
+            yield from (f"{'':23}{line}" for line in (*more, last))
+
+
+def gate_rows(results: "Iterable[GateResult]") -> list[dict[str, object]]:
+    """A row a gate, for programs."""
+    return [
+        {"gate": r.gate, "open": r.open, "found": r.text, "remedy": "" if r.open else r.remedy, "skipped": r.skipped}
+        for r in results
+    ]

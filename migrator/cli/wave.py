@@ -29,6 +29,14 @@ Full = Annotated[bool, typer.Option("--full", help="Read every message on both s
 Sample = Annotated[str | None, typer.Option(metavar="N%", help="Read that share in full, and compare marks of all.")]
 Seed = Annotated[str | None, typer.Option(help="Which sample: as an earlier audit has printed it.")]
 
+SkipGate = Annotated[
+    list[str] | None, typer.Option("--skip-gate", metavar="NAME", help="Let this gate pass though it is closed.")
+]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is in the audit log and report.")]
+Mailboxes = Annotated[
+    list[str] | None, typer.Option("--mailbox", "-m", metavar="ADDRESS", help="Only these mailboxes of the wave.")
+]
+
 
 class Until(StrEnum):
     """How far `run` goes."""
@@ -94,6 +102,8 @@ def run(
     wave: Name,
     until: Annotated[Until, typer.Option(help="Where to stop: in step, or cut over.")] = Until.COMPLETED,
     order: Order = CopyOrder.OLDEST,
+    skip_gate: SkipGate = None,
+    reason: Reason = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -105,11 +115,12 @@ def run(
 
     Example: migrator wave run sales --until synced
     """
+    from migrator.cli.cutover import skips
     from migrator.cli.operation import operation, result, say_plan
     from migrator.model.wave import WaveState
     from migrator.waves.run import run as run_wave
 
-    with operation(ctx, wave, order=order) as op:
+    with operation(ctx, wave, order=order, skips=skips(skip_gate, reason)) as op:
         if dry_run:
             return say_plan(ctx, op)
         if until is Until.COMPLETED:
@@ -120,44 +131,65 @@ def run(
 
 
 @app.command()
-def cutover(ctx: typer.Context, wave: Name, yes: Yes = False) -> None:
+def cutover(
+    ctx: typer.Context,
+    wave: Name,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="Not before: 22:00, or a date with a time.")
+    ] = None,
+    postpone: Annotated[
+        bool, typer.Option("--postpone", help="Hold the cutover until --go, also that of a run.")
+    ] = False,
+    go: Annotated[bool, typer.Option("--go", help="Release a postponed cutover.")] = False,
+    skip_gate: SkipGate = None,
+    reason: Reason = None,
+    yes: Yes = False,
+) -> None:
     """Cut over a wave that is in step.
 
     A last delta, the gates, freeze, flip, proof, catch-up: what `wave run` does when it need not copy any more.
 
-    Example: migrator wave cutover sales
+    --at waits until then, and keeps the wave in step meanwhile; so does a cutover that is postponed, here or from
+    another terminal, until it is released. Until the freeze begins, releasing can be taken back.
+
+    Example: migrator wave cutover sales --at 22:00
     """
+    from migrator.cli import cutover as cutting
     from migrator.cli.operation import operation, result
     from migrator.waves.run import cut_over
 
-    with operation(ctx, wave) as op:
+    if postpone or go:
+        return cutting.say_hold(ctx, wave, postpone, go)
+    not_before = cutting.moment(ctx, at)
+    with operation(ctx, wave, skips=cutting.skips(skip_gate, reason)) as op:
         require_answer(f"cut over wave {wave}", yes)
-        cut_over(op, lambda question: confirm(question, yes))
+        agreed = cutting.agree_on(op, not_before, yes)
+        cut_over(op, lambda question: confirm(question, yes or agreed))
         shown = result(op)
     emit_one(shown, settings(ctx).form)
 
 
 @app.command()
-def check(ctx: typer.Context, wave: Name) -> None:
+def check(ctx: typer.Context, wave: Name, skip_gate: SkipGate = None, reason: Reason = None) -> None:
     """Look at the gates before the cutover; no canary is sent.
 
-    Says what to do about those that are closed. Exit code 6 if one is.
+    Says what to do about those that are closed. Exit code 6 if one is, and is not skipped.
 
     Example: migrator wave check sales
     """
+    from migrator.cli.cutover import skips
     from migrator.cli.operation import operation
-    from migrator.cli.standing import gate_lines
+    from migrator.cli.standing import gate_lines, gate_rows
     from migrator.model.errors import ExitCode
     from migrator.waves.gates import check_quietly
 
-    with operation(ctx, wave) as op:
+    with operation(ctx, wave, skips=skips(skip_gate, reason)) as op:
         results = check_quietly(op)
-    rows = [{"gate": r.gate, "open": r.open, "found": r.text, "remedy": "" if r.open else r.remedy} for r in results]
     if settings(ctx).form is Format.TABLE:
         print("\n".join(gate_lines(results)))
     else:
-        emit(rows, settings(ctx).form)
-    if not all(result.open for result in results):
+        emit(gate_rows(results), settings(ctx).form)
+    if not all(result.passes for result in results):
         raise typer.Exit(ExitCode.GATE_REFUSED)
 
 
@@ -208,23 +240,34 @@ def audit(ctx: typer.Context, wave: Name, full: Full = False, sample: Sample = N
 
 
 @app.command()
-def rollback(ctx: typer.Context, wave: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Take a wave back to the old server, new mail included.
+def rollback(
+    ctx: typer.Context, wave: Name, mailbox: Mailboxes = None, yes: Yes = False, dry_run: DryRun = False
+) -> None:
+    """Take a wave, or mailboxes of it, back to the old server.
 
-    Mail that has arrived on the new server is carried back. Nothing is deleted there.
+    Mail that has arrived on the new server is carried back with it. Nothing is deleted there.
 
-    Example: migrator wave rollback sales
+    Mailboxes taken back by themselves go on as a part of the wave, such as sales~1, which `wave run` moves again.
+
+    Example: migrator wave rollback sales --mailbox u0042@example.co.jp
     """
-    from migrator.cli.operation import operation, result, say_plan_back
-    from migrator.waves.run import roll_back
+    from migrator.cli.cutover import back
 
-    with operation(ctx, wave) as op:
-        if dry_run:
-            return say_plan_back(ctx, op)
-        confirm(f"Roll back wave {wave} ({len(op.mailboxes)} mailboxes) to the old server?", yes)
-        roll_back(op)
-        shown = result(op)
-    emit_one(shown, settings(ctx).form)
+    back(ctx, wave, mailbox or [], yes, dry_run)
+
+
+@app.command()
+def guard(ctx: typer.Context, wave: Name) -> None:
+    """Let mail go that a run which has died holds back.
+
+    Waits until the freeze of the wave has ended, or its deadline has come and nobody works on it; then takes the freeze
+    back. Every cutover and rollback starts it by itself; after a power cut, start it by hand, or run the wave again.
+
+    Example: migrator wave guard sales
+    """
+    from migrator.cli.cutover import stand_guard
+
+    stand_guard(ctx, wave)
 
 
 @app.command()

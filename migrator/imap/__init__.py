@@ -4,7 +4,7 @@ from migrator.imap.appender import Appender
 from migrator.imap.connect import connect
 from migrator.imap.digest import Digester, Digests, grade
 from migrator.imap.fetcher import Fetcher
-from migrator.imap.records import AppendResult, Body, Folder, Namespace, Refusal, Selected, Status
+from migrator.imap.records import AppendResult, Body, Folder, Namespace, Quota, Refusal, Selected, Status
 from migrator.imap.session import Session
 from migrator.imap.stores import Change, Mode, Stored
 
@@ -19,6 +19,7 @@ __all__ = [
     "Folder",
     "Mode",
     "Namespace",
+    "Quota",
     "Refusal",
     "Selected",
     "Session",

@@ -39,6 +39,14 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a mailbox uses of what it may, in octets."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Namespace:
     """The personal namespace (RFC 2342): `prefix` decoded ("INBOX."), `separator` or None for a flat one."""
 

@@ -5,8 +5,8 @@ reader         who looks a place up: told of changes, asked for its queue
 postfix_map    Postfix map files (texthash, hash, lmdb, cdb)
 """
 
-from migrator.routing.contract import Conflict, Finding, RouteConflict, Routing, Severity, shown
+from migrator.routing.contract import Conflict, Finding, Prepared, RouteConflict, Routing, Severity, shown
 from migrator.routing.postfix_map import PostfixMap
 from migrator.routing.reader import Reader
 
-__all__ = ["Conflict", "Finding", "PostfixMap", "Reader", "RouteConflict", "Routing", "Severity", "shown"]
+__all__ = ["Conflict", "Finding", "PostfixMap", "Prepared", "Reader", "RouteConflict", "Routing", "Severity", "shown"]

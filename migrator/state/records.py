@@ -47,6 +47,17 @@ class WaveRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """What keeps a wave that is ready from its cutover; true where something does, whether or not its time has come."""
+
+    not_before: datetime | None = None
+    postponed: bool = False
+
+    def __bool__(self) -> bool:
+        return self.postponed or self.not_before is not None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRow:
     """One line of the audit log: who did what, when, to what, with which details."""
 

@@ -10,9 +10,11 @@ from migrator.state.canaries import Canaries
 from migrator.state.doings import Doings
 from migrator.state.engine import Database, parse
 from migrator.state.flips import FlipJournal
+from migrator.state.holds import Holds
 from migrator.state.leases import Leases
 from migrator.state.ledger import Ledger
 from migrator.state.mailboxes import Mailboxes
+from migrator.state.parts import Parts
 from migrator.state.spent import Spent
 from migrator.state.text import run
 from migrator.state.throughput import Throughput
@@ -28,6 +30,8 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.waves = Waves(database)
+        self.parts = Parts(database, self.waves)
+        self.holds = Holds(database)
         self.audit = Audit(database)
         self.leases = Leases(database)
         self.mailboxes = Mailboxes(database)

@@ -37,6 +37,15 @@ class WaveMailboxRow(Table, table=True):
     position: int = number()
 
 
+class HoldRow(Table, table=True):
+    """What keeps a wave that is ready from its cutover; no row: nothing does."""
+
+    __tablename__ = "hold"
+    wave: str = text(primary_key=True)
+    not_before: datetime | None = time(nullable=True)
+    postponed: bool = Field(sa_column=Column(Boolean, nullable=False))
+
+
 class AuditLogRow(Table, table=True):
     """Append-only: triggers (revision 0001) refuse UPDATE and DELETE."""
 

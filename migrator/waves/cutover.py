@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 
 from migrator.model.errors import MigratorError, Refused, Stopped
@@ -19,6 +19,7 @@ from migrator.waves.places import Place
 from migrator.waves.proof import prove_delivery, refuse_unproven, tidy_late
 
 POLL = 0.25  # seconds between two looks at a queue
+SETTLED = timedelta(minutes=2)  # after this nothing goes by an old route; times to live have run out before the flip
 
 
 class FreezeExpired(Refused):
@@ -30,6 +31,7 @@ class FreezeExpired(Refused):
 def freeze(op: Operation) -> WaveEvent:
     """Hold the wave's mail back wherever that is possible; elsewhere it goes on to the source, and is caught up."""
     refuse_expired(op)
+    op.post_guard()
     for place in op.places:
         held = frozen(op, place)
         if held is None and place.routing.carries_mail:
@@ -81,10 +83,23 @@ def verify(op: Operation) -> WaveEvent:
 
 
 def carry_late_mail(op: Operation) -> WaveEvent:
-    """Staged passes until the source has been quiet for `cutover.catch_up_quiet`."""
-    carried = catch_up_until_quiet(op, PassKind.CATCH_UP)
+    """Staged passes for `cutover.hypercare`, and until the source has been quiet for `cutover.catch_up_quiet`."""
+    since = op.record().since
+    settled = since + max(op.workspace.config.cutover.drain_timeout, SETTLED)
+
+    def late(carried: int) -> None:
+        if datetime.now(UTC) > settled:
+            alarm(op, f"the source still receives: {carried} messages came there long after the flip")
+
+    carried = catch_up_until_quiet(op, PassKind.CATCH_UP, since + op.workspace.config.cutover.hypercare, late)
     op.progress.note(f"catch-up: {carried} late messages carried, {tidy_late(op)} late canaries removed")
     return WaveEvent.DONE
+
+
+def alarm(op: Operation, text: str) -> None:
+    """Say what an operator must look at, though the wave goes on; the audit log has it."""
+    op.progress.note(f"ALARM: {op.wave.name}: {text}")
+    op.store.audit.record(op.actor, "alarm", wave=op.wave.name, detail={"text": text})
 
 
 def thaw(op: Operation) -> WaveEvent:
@@ -103,7 +118,7 @@ def flush(op: Operation) -> None:
     """Have every place try again what it held. A flush that fails only delays mail: its own retries follow."""
     for place in op.places:
         try:
-            place.routing.flush(op.addresses)
+            place.routing.flush(place.serves(op.addresses))
         except MigratorError as error:
             op.progress.note(f"{place.name}: flush failed, mail follows at the next queue run: {error}")
 
@@ -160,5 +175,5 @@ def refuse_expired(op: Operation) -> None:
 
 
 def _active(op: Operation, place: Place) -> int:
-    queue: Queue | None = place.routing.queue(op.addresses)
+    queue: Queue | None = place.routing.queue(place.serves(op.addresses))
     return queue.active if queue else 0

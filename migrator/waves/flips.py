@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from migrator.model.errors import MigratorError
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flips
-from migrator.routing import Conflict, RouteConflict
+from migrator.routing import Conflict, RouteConflict, shown
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place
 
@@ -23,7 +23,7 @@ def originals(op: Operation, place: Place) -> Routes:
 
 def observe(op: Operation, place: Place) -> Routes:
     """Read the present routes and remember them as the point to which a rollback returns."""
-    found = place.routing.read(op.addresses)
+    found = place.routing.read(place.serves(op.addresses))
     op.store.flips.observe(op.wave.name, place.name, found)
     return found
 
@@ -102,6 +102,27 @@ def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips)
     op.store.audit.record(op.actor, f"routes: {step}", wave=op.wave.name, detail=detail)
 
 
+def where_routes_stand(op: Operation, most: int = 100) -> str:
+    """A line for each address and place: what is there now, and whether it is the source's, the target's, or neither.
+
+    For an operator whose places could not all be put back; of more than `most` lines the rest is counted.
+    """
+    lines = []
+    for place in op.places:
+        try:
+            found = place.routing.read(place.serves(op.addresses))
+        except MigratorError as error:
+            lines.append(f"{place.name}: cannot be read: {error}")
+            continue
+        source, target = expected_at_source(op, place), to_server(op, place)
+        for address, value in found.items():
+            side = "source" if value == source[address] else "target" if value == target[address] else "neither"
+            held = "held back" if value is not None and value == place.routing.freeze_value else side
+            lines.append(f"{place.name}: {address}: {shown(value)} ({held})")
+    rest = [f"and {len(lines) - most} more: `migrator route show --wave {op.wave.name}`"] if len(lines) > most else []
+    return "\n".join(f"  {line}" for line in [*lines[:most], *rest])
+
+
 def to_server(op: Operation, place: Place) -> Routes:
     """Every address of the wave on its target."""
     return place.nexthops({mailbox: mailbox.target for mailbox in op.mailboxes})
@@ -115,4 +136,4 @@ def expected_at_source(op: Operation, place: Place) -> Routes:
 def frozen(op: Operation, place: Place) -> Routes | None:
     """Every address of the wave held back; None where this place cannot hold mail back."""
     value = place.routing.freeze_value
-    return None if value is None else dict.fromkeys(op.addresses, value)
+    return None if value is None else dict.fromkeys(place.serves(op.addresses), value)

@@ -1,9 +1,10 @@
 """One command's work on one wave: everything its steps need, and the only door to its lifecycle."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from migrator.dispatch import Crew, LeaseKeeper
 from migrator.model.errors import Stopped
@@ -14,7 +15,9 @@ from migrator.model.progress import Progress, StopSignal
 from migrator.model.wave import Wave, WaveEvent, WaveState
 from migrator.state import Store
 from migrator.state.records import Actor, Lease, WaveRecord
+from migrator.waves.guard import post
 from migrator.waves.lifecycle import FROZEN, follow
+from migrator.waves.parts import without_parts
 from migrator.waves.places import Place, places
 from migrator.workspace import Workspace
 
@@ -32,11 +35,13 @@ class Operation:
     crew: Crew
     places: tuple[Place, ...]
     lease: Lease
+    skips: Mapping[str, str] = field(default_factory=dict)  # gates that the operator overrides, and why
+    post_guard: Callable[[], None] = lambda: None  # before mail is held back: see `guard`
 
     @property
     def mailboxes(self) -> tuple[Mailbox, ...]:
         """The wave's mailboxes, without those that the operator took out (`mailbox skip`)."""
-        everyone = self.workspace.wave_mailboxes(self.wave.name)
+        everyone = map(self.workspace.mailbox, self.wave.mailboxes)
         return tuple(m for m in everyone if self.store.mailboxes.skipped(m.address) is None)
 
     @property
@@ -83,8 +88,12 @@ def operate(
     progress: Progress,
     stop: StopSignal,
     order: CopyOrder = CopyOrder.OLDEST,
+    skips: Mapping[str, str] | None = None,
 ) -> Iterator[Operation]:
-    """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it."""
+    """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it.
+
+    The mailboxes of its parts are not in it: they go their own way.
+    """
     ttl = workspace.config.lease.ttl
     for server in workspace.config.servers.values():
         if server.imap.tls is Tls.NONE:
@@ -94,6 +103,9 @@ def operate(
     with (
         LeaseKeeper(store, actor, ttl) as keeper,
         keeper.hold(f"wave:{wave.name}") as lease,
-        Crew(workspace, store, keeper, progress, stop, wave, order) as crew,
     ):
-        yield Operation(workspace, store, wave, actor, progress, stop, crew, places(workspace), lease)
+        whole = without_parts(store, keeper, wave, actor)
+        with Crew(workspace, store, keeper, progress, stop, whole, order) as crew:
+            found = places(workspace)
+            guard = partial(post, workspace.root, workspace.state_url, wave.name)
+            yield Operation(workspace, store, whole, actor, progress, stop, crew, found, lease, skips or {}, guard)

@@ -1,6 +1,7 @@
 """Rounds of passes: how a wave's mailboxes come, and stay, in step."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from migrator.waves.operation import Operation
 
 WAIT = "Wait until that run has finished; if it has died, its hold ends by itself. Then run again."
 POLL = 0.25  # seconds between two looks at the operator's wish to stop
+LOOK_EVERY = 60.0  # seconds between two looks for late mail
 STILL_TRUE = 60.0  # seconds: of a longer round, what its first passes told of the source is too old
 MAX_ROUNDS = 10  # deltas before giving up: a mailbox that gains more than the limit each round is never in step
 
@@ -151,17 +153,31 @@ def catch_up(op: Operation, kind: PassKind) -> int:
     return carried
 
 
-def catch_up_until_quiet(op: Operation, kind: PassKind) -> int:
-    """The same, until nothing new has come for `cutover.catch_up_quiet`."""
-    carried = catch_up(op, kind)
-    while more := _after_quiet(op, kind):
-        carried += more
-    return carried
+def catch_up_until_quiet(
+    op: Operation, kind: PassKind, at_least: datetime | None = None, late: Callable[[int], None] | None = None
+) -> int:
+    """The same, until nothing new has come for `cutover.catch_up_quiet`, and the time `at_least` has come.
+
+    `late` is told of each round that carried messages, but for the first.
+    """
+    quiet = op.workspace.config.cutover.catch_up_quiet.total_seconds()
+    carried, silent_since = catch_up(op, kind), monotonic()
+    while True:
+        left = max(
+            silent_since + quiet - monotonic(), (at_least - datetime.now(UTC)).total_seconds() if at_least else 0
+        )
+        if left > 0:
+            _pause(op, min(left, LOOK_EVERY))
+        if more := catch_up(op, kind):
+            carried, silent_since = carried + more, monotonic()
+            if late:
+                late(more)
+        elif left <= LOOK_EVERY:
+            return carried
 
 
-def _after_quiet(op: Operation, kind: PassKind) -> int:
-    until = monotonic() + op.workspace.config.cutover.catch_up_quiet.total_seconds()
+def _pause(op: Operation, seconds: float) -> None:
+    until = monotonic() + seconds
     while (left := until - monotonic()) > 0:
         op.checkpoint()
         sleep(min(POLL, left))
-    return catch_up(op, kind)

@@ -1,6 +1,6 @@
 """The places that route, built from the workspace: a backend together with what the workspace says of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from migrator.model.errors import ConfigInvalid
@@ -28,8 +28,14 @@ class Place:
         return None if template is None else Nexthop(fill(template, address))
 
     def nexthops(self, mailboxes: Mapping[Mailbox, ServerName]) -> dict[Address, Nexthop | None]:
-        """The same for each mailbox on the server given for it."""
-        return {mailbox.address: self.nexthop(mailbox.address, server) for mailbox, server in mailboxes.items()}
+        """The same for each mailbox that it serves, on the server given for it."""
+        served = self.serves([mailbox.address for mailbox in mailboxes])
+        found = {mailbox.address: self.nexthop(mailbox.address, server) for mailbox, server in mailboxes.items()}
+        return {address: found[address] for address in served}
+
+    def serves(self, addresses: Iterable[Address]) -> list[Address]:
+        """Those of `addresses` about which this place decides."""
+        return [address for address in addresses if self.entry.serves(address)]
 
 
 def places(workspace: Workspace) -> tuple[Place, ...]:

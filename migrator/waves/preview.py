@@ -50,8 +50,8 @@ def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> list[Row]:
     chosen = list(mailboxes)
     rows: list[Row] = []
     for place in places(workspace):
-        found = place.routing.read([m.address for m in chosen])
-        for mailbox in chosen:
+        found = place.routing.read(place.serves(m.address for m in chosen))
+        for mailbox in (m for m in chosen if m.address in found):
             value = found[mailbox.address]
             held = value is not None and value == place.routing.freeze_value
             goes = "(held back)" if held else " or ".join(_servers(place, mailbox.address, value)) or "?"

@@ -14,6 +14,7 @@ from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_retur
 def freeze_and_drain(op: Operation) -> WaveEvent:
     """Carry most of the mail back, then hold the rest and wait until nothing is being delivered to the target."""
     carry_back(op)
+    op.post_guard()
     restore(op, "freeze for rollback", frozen, op.places)
     wait_for_queues(op)
     return WaveEvent.DONE

@@ -1,20 +1,24 @@
 """Driving a wave: the step of each state, and the loop that takes it to where the operator wants it."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from migrator.delivery import Proof
-from migrator.model.errors import GateRefused, MigratorError, Stopped
+from migrator.model.errors import GateRefused, MigratorError, Refused, Stopped
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.state.errors import LeaseLost, WaveMoved
 from migrator.waves import cutover, rollback
 from migrator.waves.decisions import refuse_taken
+from migrator.waves.flips import where_routes_stand
 from migrator.waves.gates import refuse_closed, refuse_too_late, refuse_unsound
+from migrator.waves.holding import is_held, wait_until_released
 from migrator.waves.lifecycle import FROZEN, GOING_BACK, ON_TARGET, SHORT, TERMINAL, TRANSITIONS
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up, one_round, until_in_step
 from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven, tidy_late
+from migrator.waves.readiness import finish_places, prepare_places
 
+AHEAD = timedelta(days=1)  # of the window: times to live are lowered from then on
 Step = Callable[[Operation], WaveEvent]
 Approve = Callable[[str], None]  # asks the operator; raises where the answer is no
 
@@ -32,10 +36,12 @@ def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED)
     if state is WaveState.COMPLETED:
         carried = catch_up(op, PassKind.CATCH_UP)
         op.progress.note(f"{op.wave.name} is completed: {carried} late messages carried, {tidy_late(op)} late canaries")
-        return
+        return finish_places(op)
     if state in (WaveState.SYNCED, WaveState.CUTOVER_READY):
         op.advance(state, WaveEvent.LAG, "mail may have arrived since")
     _drive(op, {**FORWARD, WaveState.CUTOVER_READY: lambda o: _ask(o, approve)}, until)
+    if until is WaveState.COMPLETED:
+        finish_places(op)
 
 
 def _refuse_misuse(op: Operation, state: WaveState, until: WaveState) -> None:
@@ -89,7 +95,7 @@ def roll_back(op: Operation) -> None:
     """
     state = op.record().state
     if state is WaveState.ROLLED_BACK:
-        return
+        return finish_places(op)
     if state in FROZEN:
         op.advance(state, WaveEvent.ABORT, "rollback asked for, and no route points to the target yet")
     if state in FROZEN or state is WaveState.THAWING:
@@ -102,6 +108,7 @@ def roll_back(op: Operation) -> None:
             )
         op.advance(state, WaveEvent.ROLLBACK, "rollback asked for")
     _drive(op, BACK, WaveState.ROLLED_BACK)
+    finish_places(op)
 
 
 def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> None:
@@ -133,7 +140,9 @@ def _give_up(op: Operation, state: WaveState, error: Exception) -> None:
     except (LeaseLost, WaveMoved):
         raise
     except MigratorError as worse:
-        op.store.waves.set_error(op.wave.name, f"{_words(error)} Then: {_words(worse)}")
+        now = f"Not all could be put back. What every place says now:\n{where_routes_stand(op)}"
+        op.store.waves.set_error(op.wave.name, f"{_words(error)} Then: {_words(worse)}\n{now}")
+        op.progress.note(f"{op.wave.name}: {now}")
         raise
     op.store.waves.set_error(op.wave.name, _words(error))
 
@@ -159,6 +168,22 @@ def _make_safe(op: Operation, state: WaveState, error: Exception) -> None:
             op.advance(state, WaveEvent.ABORT, str(error))
 
 
+def let_no_mail_wait(op: Operation) -> None:
+    """For a wave whose run has died while mail was held back: take the freeze back, or finish the flip that has begun.
+
+    What raises is kept for `wave status`. Needs no IMAP before a flip has begun.
+    """
+    safe, state = op.heeding(Unstoppable()), op.record().state
+    if state in ENDS:
+        return _drive(safe, {**FORWARD, **BACK}, ENDS[state])
+    died = RunDied(f"the run that held the mail of wave {op.wave.name} back has died", remedy="Run it again.")
+    _give_up(safe, state, died)
+
+
+class RunDied(Refused):
+    """A run is gone that held mail back; the guard of its freeze has let the mail go."""
+
+
 class Unstoppable:
     """The StopSignal of work that makes safe: it is short, and must end."""
 
@@ -171,11 +196,11 @@ class Unstoppable:
 
 def _ask(op: Operation, approve: Approve) -> WaveEvent:
     """Ask, then bring the wave in step once more: the answer may take an hour, and mail shall wait for seconds only."""
-    approve(f"All gates are open. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?")
+    approve(f"The gates let it pass. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?")
     one_round(op, PassKind.DELTA)
     refuse_unsound(op)
     refuse_too_late(op)
-    return WaveEvent.START
+    return WaveEvent.LAG if is_held(op) else WaveEvent.START
 
 
 def _start(op: Operation) -> WaveEvent:
@@ -184,10 +209,13 @@ def _start(op: Operation) -> WaveEvent:
 
 def _synchronise(op: Operation) -> WaveEvent:
     until_in_step(op)
+    if op.wave.window is None or op.wave.window.start - datetime.now(UTC) < AHEAD:
+        prepare_places(op)
     return WaveEvent.DONE
 
 
 def _pass_gates(op: Operation) -> WaveEvent:
+    wait_until_released(op)
     refuse_closed(op)
     return WaveEvent.DONE
 
@@ -213,4 +241,12 @@ BACK: Mapping[WaveState, Step] = {
     WaveState.FLIPPING_BACK: rollback.flip_back,
     WaveState.RELEASING_BACK: rollback.release_back,
     WaveState.VERIFYING_BACK: rollback.verify_back,
+}
+
+# Where the short way out of a state ends in which mail may be held back, and routes may be half flipped.
+ENDS: Mapping[WaveState, WaveState] = {
+    WaveState.THAWING: WaveState.SYNCED,
+    WaveState.FLIPPING: WaveState.VERIFYING,
+    WaveState.RELEASING: WaveState.VERIFYING,
+    WaveState.FLIPPING_BACK: WaveState.RELEASING_BACK,
 }

@@ -131,5 +131,9 @@ class Windows(Section):
         return self
 
     @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
     def timetable(self) -> Timetable:
-        return Timetable(ZoneInfo(self.timezone), tuple(one.window for one in self.rates))
+        return Timetable(self.zone, tuple(one.window for one in self.rates))

@@ -67,6 +67,10 @@ class Entry(Section):
         own = getattr(self, "secret", None)
         return {"secret": own} if own else {}
 
+    def serves(self, address: Address) -> bool:
+        """Whether this place decides about `address`."""
+        return True
+
     @property
     def smtp_endpoint(self) -> Endpoint | None:
         return self.smtp.endpoint if self.smtp else None
@@ -195,6 +199,10 @@ class DnsMxEntry(Entry):
     @property
     def secrets(self) -> dict[str, SecretRef]:
         return {"key": self.key.secret}
+
+    def serves(self, address: Address) -> bool:
+        domain, zone = address.rpartition("@")[2], self.zone.rstrip(".").lower()
+        return domain == zone or domain.endswith(f".{zone}")
 
 
 class DovecotProxyEntry(Entry):

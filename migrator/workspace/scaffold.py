@@ -63,7 +63,8 @@ cutover:
   freeze_deadline: 10m      # mail is held no longer than this
   drain_timeout: 2m         # how long the queue may take to empty
   max_delta: 100            # messages that the last pass before a cutover may still have found
-  catch_up_quiet: 10s       # late mail is looked for until it is quiet this long
+  hypercare: 1h             # late mail on the old server is looked for, and carried, at least this long
+  catch_up_quiet: 5m        # and until none has come for so long: then the wave is completed
 
 # Folder names that differ. Two folders become one only where `merge` says so.
 folders:

@@ -102,7 +102,19 @@ class CutoverSettings(Section):
     freeze_deadline: PositiveDuration = timedelta(minutes=10)
     drain_timeout: PositiveDuration = timedelta(minutes=2)
     max_delta: Annotated[int, Field(ge=0)] = 100  # messages that the last pass before the gates may still have found
-    catch_up_quiet: Duration = timedelta(seconds=10)
+    hypercare: Duration = timedelta(0)  # late mail is looked for at least this long
+    catch_up_quiet: Duration = timedelta(minutes=5)  # and until none has come for so long
+    waiting_pass: PositiveDuration = timedelta(minutes=5)  # between two passes of a wave whose cutover is held
+
+
+class GateSettings(Section):
+    """What the gates before a cutover let pass: `lag` and `failures` count messages that are behind, or have failed
+    and nobody accepted; `quota_free` is what a target mailbox must have left, in percent of its quota."""
+
+    lag: Annotated[int, Field(ge=0)] | None = None  # none: cutover.max_delta
+    failures: Annotated[int, Field(ge=0)] = 0
+    quota_free: Annotated[int, Field(ge=0, le=100)] = 5
+    free_disk: Size = 500_000_000  # where the state is
 
 
 class FolderSettings(Section):
@@ -147,6 +159,7 @@ class Config(Section):
     routing: tuple[RoutingEntry, ...] = ()
     canary: CanarySettings = CanarySettings()
     cutover: CutoverSettings = CutoverSettings()
+    gates: GateSettings = GateSettings()
     folders: FolderSettings = FolderSettings()
     concurrency: Concurrency = Concurrency()
     lease: LeaseSettings = LeaseSettings()

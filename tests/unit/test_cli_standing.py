@@ -14,12 +14,15 @@ def test_a_closed_gate_has_a_line_for_each_thing_found_and_its_remedy():
     results = [
         GateResult("window", True, "the wave has no window", "Wait."),
         GateResult("routes", False, "2 routes are not as expected: a: \x1b[31m; b: no entry", "Correct the map."),
+        GateResult("quota", False, "1 is full: c", "Raise it.", skipped="raised tomorrow"),
     ]
     assert list(gate_lines(results)) == [
-        "window        open    the wave has no window",
-        "routes        CLOSED  2 routes are not as expected: a: \\x1b[31m",
-        "                      b: no entry",
-        "                      what to do: Correct the map.",
+        "window        open     the wave has no window",
+        "routes        CLOSED   2 routes are not as expected: a: \\x1b[31m",
+        "                       b: no entry",
+        "                       what to do: Correct the map.",
+        "quota         SKIPPED  1 is full: c",
+        "                       skipped: raised tomorrow",
     ]
 
 

@@ -89,6 +89,13 @@ CREATE TABLE folder (
 	CONSTRAINT uq_folder_mailbox_source_name UNIQUE (mailbox, source_name)
 )
 
+CREATE TABLE hold (
+	wave TEXT NOT NULL,
+	not_before DATETIME,
+	postponed BOOLEAN NOT NULL,
+	CONSTRAINT pk_hold PRIMARY KEY (wave)
+)
+
 CREATE TABLE lease (
 	"key" TEXT NOT NULL,
 	fence INTEGER NOT NULL,

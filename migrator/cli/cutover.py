@@ -1,0 +1,123 @@
+"""What `wave cutover` and `wave rollback` understand: times, held cutovers, gates let pass, single mailboxes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import typer
+
+from migrator.cli.confirm import confirm
+from migrator.cli.context import actor, open_store, open_workspace, settings
+from migrator.cli.output import emit_one
+from migrator.model.errors import Locked
+from migrator.model.names import Address, WaveName, address
+
+if TYPE_CHECKING:
+    from migrator.waves.operation import Operation
+
+
+def skips(gates: Sequence[str] | None, reason: str | None) -> Mapping[str, str]:
+    """The gates that the operator lets pass, each with the reason. BadParameter, or UnknownGate, for what is odd."""
+    from migrator.waves.gates import refuse_odd_skips
+
+    if bool(gates) != bool(reason and reason.strip()):
+        raise typer.BadParameter("--skip-gate NAME and --reason TEXT go together: the reason is in the audit log")
+    found = dict.fromkeys(gates or (), (reason or "").strip())
+    refuse_odd_skips(found)
+    return found
+
+
+def moment(ctx: typer.Context, text: str | None) -> datetime | None:
+    """The time that `text` means: the next 22:00 by the workspace's clock, or a date and time."""
+    if text is None:
+        return None
+    zone = open_workspace(ctx).config.windows.zone
+    now = datetime.now(zone)
+    try:
+        if len(text) <= 5:
+            clock = datetime.strptime(text, "%H:%M").time()
+            today = datetime.combine(now.date(), clock, zone)
+            return today if today > now else datetime.combine(now.date() + timedelta(days=1), clock, zone)
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"not a time: {text!r}; write 22:00 or 2026-12-05T22:00", param_hint="--at") from None
+    found = found if found.tzinfo else found.replace(tzinfo=zone)
+    if found <= now:
+        raise typer.BadParameter(f"{found:%Y-%m-%d %H:%M %Z} is past", param_hint="--at")
+    return found
+
+
+def agree_on(op: "Operation", at: datetime | None, yes: bool) -> bool:
+    """Keep the time of the cutover, and ask now what would be asked then; whether that was asked, and agreed to."""
+    from migrator.waves.holding import schedule
+
+    if at is None:
+        return False
+    confirm(f"Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) at {at:%Y-%m-%d %H:%M %Z}?", yes)
+    schedule(op.store, op.wave.name, at.astimezone(UTC), op.actor)
+    return True
+
+
+def say_hold(ctx: typer.Context, wave: str, postpone: bool, go: bool) -> None:
+    """Hold or release the cutover of a wave, whoever runs it, and say what that means now."""
+    from migrator.waves import holding
+    from migrator.waves.parts import wave_or_part
+
+    if postpone and go:
+        raise typer.BadParameter("--postpone and --go: which of the two?")
+    workspace = open_workspace(ctx)
+    with open_store(workspace) as store:
+        name = wave_or_part(workspace, store, WaveName(wave)).name
+        hold = (holding.postpone if postpone else holding.release)(store, name, actor())
+        holder = store.leases.holder(f"wave:{name}")
+    told = f"pid {holder.holder.pid} on {holder.holder.host}" if holder else f"nobody; `migrator wave cutover {name}`"
+    row = {"wave": name, "postponed": hold.postponed, "not_before": hold.not_before, "run_by": told}
+    emit_one(row, settings(ctx).form)
+
+
+def stand_guard(ctx: typer.Context, wave: str) -> None:
+    """Wait until no mail of the wave is held back, or it must be let go, and let it go then."""
+    from migrator.cli.operation import operation
+    from migrator.waves.guard import wait_for_death
+    from migrator.waves.run import let_no_mail_wait
+
+    workspace, name = open_workspace(ctx), WaveName(wave)
+    while True:
+        with open_store(workspace, create=False) as store:
+            if not wait_for_death(store, name, workspace.config.cutover.freeze_deadline):
+                return
+        try:
+            with operation(ctx, wave) as op:
+                return let_no_mail_wait(op)
+        except Locked:
+            continue  # somebody has come to its help just now
+
+
+def back(ctx: typer.Context, wave: str, mailboxes: Sequence[str], yes: bool, dry_run: bool) -> None:
+    """Roll a wave back, or the part of it that consists of `mailboxes`."""
+    from migrator.cli.operation import operation, result, say_plan_back
+    from migrator.waves.parts import split_off
+    from migrator.waves.run import roll_back
+
+    chosen = _addresses(mailboxes)
+    with operation(ctx, wave) as op:
+        if dry_run:
+            return say_plan_back(ctx, replace(op, wave=replace(op.wave, mailboxes=chosen)) if chosen else op)
+        of = f" of wave {wave}" if chosen else ""
+        confirm(f"Roll back {', '.join(chosen) or f'wave {wave}'}{of} to the old server?", yes)
+        if not chosen:
+            roll_back(op)
+            return emit_one(result(op), settings(ctx).form)
+        part = split_off(op.store, op.wave, chosen, op.actor)
+    with operation(ctx, part) as op:
+        roll_back(op)
+        shown = result(op)
+    emit_one(shown, settings(ctx).form)
+
+
+def _addresses(texts: Sequence[str]) -> tuple[Address, ...]:
+    try:
+        return tuple(dict.fromkeys(address(text) for text in texts))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--mailbox") from None
