@@ -1,0 +1,32 @@
+"""The noun `wave`, and what its commands have in common."""
+
+from typing import Annotated
+
+import typer
+
+from migrator.cli.noun import noun
+from migrator.model.order import CopyOrder
+
+app = noun("wave", "Plan, run, watch and take back the move of a department.")
+
+Name = Annotated[str, typer.Argument(metavar="WAVE", help="The wave: a file of waves/ without .yaml.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+Order = Annotated[
+    CopyOrder,
+    typer.Option(
+        help="Which messages of a folder go first, INBOX before the other folders. "
+        "Newest: for a quick switch, when people start work on the target before all their mail is across."
+    ),
+]
+Full = Annotated[bool, typer.Option("--full", help="Read every message on both servers.")]
+Sample = Annotated[str | None, typer.Option(metavar="N%", help="Read that share in full, and compare marks of all.")]
+Seed = Annotated[str | None, typer.Option(help="Which sample: as an earlier audit has printed it.")]
+
+SkipGate = Annotated[
+    list[str] | None, typer.Option("--skip-gate", metavar="NAME", help="Let this gate pass though it is closed.")
+]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is in the audit log and report.")]
+Mailboxes = Annotated[
+    list[str] | None, typer.Option("--mailbox", "-m", metavar="ADDRESS", help="Only these mailboxes of the wave.")
+]
