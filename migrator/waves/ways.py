@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from migrator.model.names import Address, Ingress, Nexthop, ServerName
 
 _BRACKETED = re.compile(r"\[([^\]\s]+)\](?::(\d+|\w+))?")
-_PLAIN = re.compile(r"(?:^|:)([A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z0-9-]+)\.?(?::(\d+|\w+))?\s*$")
+_PLAIN = re.compile(r"(?:^|[:\s])([A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z0-9-]+)\.?(?::(\d+|\w+))?\s*$")
 _PORTS = {"smtp": 25, "submission": 587, "lmtp": 24}
 SMTP_PORT = 25
 

@@ -1,0 +1,102 @@
+"""Single mailboxes that go back while their wave stays, and a freeze whose run has died."""
+
+import json
+import signal
+import smtplib
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab.checker import summary
+from tests.lab.scene import Scene
+from tests.servers.test_wave_faults import QUICK, destinations, routing
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    made = make_scene({"sales": 3}, config=QUICK)
+    made.fill(per_folder=1)
+    made.write_wave("sales")
+    return made
+
+
+def send(scene: Scene, address: str, token: str) -> None:
+    with smtplib.SMTP(scene.gateway.host, scene.gateway.port, timeout=20) as server:
+        text = f"Subject: late\r\nMessage-ID: <{token}@outside.test>\r\n\r\n{token}\r\n"
+        server.sendmail("sender@outside.test", [address], text)
+    scene.wait_until_delivered()
+
+
+def state(scene: Scene, wave: str) -> str:
+    return str(json.loads(scene.migrator("wave", "status", wave, "-o", "json").stdout)["state"])
+
+
+def ok(run: "subprocess.CompletedProcess[str]") -> "subprocess.CompletedProcess[str]":
+    assert run.returncode == 0, run.stderr
+    return run
+
+
+def test_one_mailbox_goes_back_with_its_new_mail_and_forward_again_and_nothing_doubles(scene: Scene) -> None:
+    one = scene.addresses[0]
+    ok(scene.migrator("wave", "run", "sales", "--yes"))
+    send(scene, one, "came-to-the-new-server")
+    shown = ok(scene.migrator("wave", "rollback", "sales", "--mailbox", one, "--dry-run", "-o", "json")).stdout
+    assert {row["mailbox"] for row in json.loads(shown) if row["messages"]} == {one}
+    ok(scene.migrator("wave", "rollback", "sales", "-m", one, "--yes"))
+    assert [scene.destination("gateway", address) for address in scene.addresses] == ["old", "new", "new"]
+    assert [scene.destination("old-mta", address) for address in scene.addresses] == ["old", "new", "new"]
+    assert (state(scene, "sales"), state(scene, "sales~1")) == ("completed", "rolled-back")
+    verdict = scene.compare(scene.snapshots("new", [one]), scene.snapshots("old", [one]))
+    assert all(v.clean for v in verdict.values()), summary(verdict)
+    ok(scene.migrator("wave", "run", "sales", "--yes"))  # catches up those that stayed, and leaves that one alone
+    assert state(scene, "sales~1") == "rolled-back"
+    send(scene, one, "came-to-the-old-server")
+    ok(scene.migrator("wave", "run", "sales~1", "--yes"))
+    assert destinations(scene) == {"new"}
+    verdict = scene.compare(scene.snapshots("old"), scene.snapshots("new"))
+    assert all(v.clean for v in verdict.values()), summary(verdict)
+    ok(scene.migrator("wave", "run", "sales", "--yes"))
+    status = json.loads(scene.migrator("wave", "status", "sales", "-o", "json").stdout)
+    assert [row["mailbox"] for row in status["by_mailbox"]] == scene.addresses  # one wave again
+    ok(scene.migrator("wave", "rollback", "sales", "--yes"))
+    assert destinations(scene) == {"old"}
+
+
+def test_a_mailbox_of_a_wave_that_is_not_cut_over_does_not_go_back_by_itself(scene: Scene) -> None:
+    ok(scene.migrator("wave", "run", "sales", "--until", "synced"))
+    refused = scene.migrator("wave", "rollback", "sales", "-m", scene.addresses[0], "--yes")
+    assert refused.returncode == 6
+    assert "migrator mailbox skip" in refused.stderr
+
+
+def test_a_freeze_whose_run_was_killed_is_taken_back_without_anybody(scene: Scene, tmp_path: Path) -> None:
+    busy = tmp_path / "busy"
+    recipients = "".join(f'{{"address": "{address}"}},' for address in scene.addresses).rstrip(",")
+    busy.write_text(f'#!/bin/sh\necho \'{{"queue_name": "active", "queue_id": "A", "recipients": [{recipients}]}}\'\n')
+    busy.chmod(0o755)
+    routing(scene, gateway={"queue": {"list": str(busy), "flush": "true"}})
+    scene.write_config({"cutover": {"freeze_deadline": "5s", "drain_timeout": "1m"}, "lease": {"ttl": "2s"}})
+    run = subprocess.Popen(
+        scene.command("wave", "run", "sales", "--yes"),
+        cwd=scene.workspace,
+        env=scene.environment(),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stderr is not None
+    while "freezing -> draining" not in (line := run.stderr.readline()):
+        assert line, "the run ended before it drained"
+    assert not destinations(scene) & {"old", "new"}
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    for _ in range(300):
+        if state(scene, "sales") == "synced":
+            break
+        time.sleep(0.1)
+    assert destinations(scene) == {"old"}
+    status = json.loads(scene.migrator("wave", "status", "sales", "-o", "json").stdout)
+    assert "has died" in status["error"]

@@ -1,0 +1,168 @@
+"""A cutover that waits: for its time, for the operator's word; gates that are let pass; hypercare."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from migrator.model.errors import GateRefused, Stopped, Unreachable
+from migrator.model.names import WaveName
+from migrator.model.wave import PassKind, WaveState
+from migrator.waves import cutover, gates, holding, passes
+from migrator.waves.gates import GateResult
+from migrator.waves.holding import is_held, postpone, release, schedule, wait_until_released
+from migrator.waves.operation import Operation
+from migrator.waves.run import run
+from tests.unit.wave_world import NEW, OLD, A, crew_of, op, put, routes
+
+__all__ = ["op"]  # a fixture
+SALES = WaveName("sales")
+SOON = timedelta(milliseconds=300)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch, op: Operation) -> None:
+    monkeypatch.setattr(holding, "POLL", 0.01)
+    monkeypatch.setattr(passes, "POLL", 0.01)
+    settings: Any = op.workspace.config.cutover
+    object.__setattr__(settings, "waiting_pass", timedelta(milliseconds=50))
+
+
+def during(op: Operation, work: Any) -> None:
+    crew_of(op).during = lambda kind, stop: work(len(crew_of(op).done))
+
+
+def test_a_cutover_waits_for_its_time_and_the_wave_is_kept_in_step_meanwhile(op):
+    schedule(op.store, SALES, datetime.now(UTC) + SOON, op.actor)
+    wait_until_released(op)
+    assert not is_held(op)
+    assert len(crew_of(op).done) >= 2
+    assert "the cutover waits: for 20" in op.progress.notes[0]
+
+
+def test_a_postponed_cutover_waits_until_it_is_released_by_another_process(op):
+    postpone(op.store, SALES, op.actor)
+    during(op, lambda count: release(op.store, SALES, op.actor) if count == 3 else None)
+    wait_until_released(op)
+    assert len(crew_of(op).done) == 3
+    assert [row.what for row in op.store.audit.rows(SALES)].count("cutover released") == 1
+
+
+def test_a_pass_that_fails_while_the_cutover_waits_is_told_and_tried_again(op):
+    postpone(op.store, SALES, op.actor)
+
+    def fail_once(count: int) -> None:
+        if count == 1:
+            raise Unreachable("old.example does not answer")
+        release(op.store, SALES, op.actor)
+
+    during(op, fail_once)
+    wait_until_released(op)
+    assert any("old.example does not answer" in note for note in op.progress.notes)
+    assert len(crew_of(op).done) == 2
+
+
+def test_a_cutover_that_waits_can_be_stopped(op):
+    postpone(op.store, SALES, op.actor)
+    during(op, lambda count: setattr(op.stop, "pressed", 1))
+    with pytest.raises(Stopped):
+        wait_until_released(op)
+    assert routes(op) == [{OLD}, {None}]
+
+
+def test_releasing_can_be_taken_back_until_the_freeze_begins(op, monkeypatch):
+    """Postponed at the very last question: the wave goes back to its passes, waits, and is cut over once released."""
+    monkeypatch.setattr(gates, "BEFORE_CANARIES", {})
+    monkeypatch.setattr(gates, "canaries_arrive", lambda op: GateResult("canaries", True, ""))
+    put(op, WaveState.SYNCED)
+    crew_of(op).finds = {"behind": 0}
+    op.skips["accounted"] = "these passes leave no record"
+    asked: list[str] = []
+
+    def approve(question: str) -> None:
+        asked.append(question)
+        if len(asked) == 2:
+            raise Stopped("the test ends here")
+        postpone(op.store, SALES, op.actor)
+
+    def release_when_it_waits(kind: PassKind, stop: Any) -> None:
+        if any("the cutover waits: postponed" in note for note in op.progress.notes):
+            release(op.store, SALES, op.actor)
+
+    crew_of(op).during = release_when_it_waits
+    with pytest.raises(Stopped, match="ends here"):
+        run(op, approve)
+    assert len(asked) == 2
+    assert op.record().state is WaveState.CUTOVER_READY
+    assert routes(op) == [{OLD}, {None}]
+
+
+def test_a_cutover_that_has_begun_cannot_be_postponed(op):
+    put(op, WaveState.FREEZING)
+    with pytest.raises(GateRefused, match="cannot be held any more"):
+        postpone(op.store, SALES, op.actor)
+
+
+def closed(op: Operation) -> GateResult:
+    return GateResult("quota", False, "1 mailbox is full", "Raise it.")
+
+
+def test_a_gate_is_let_pass_with_a_reason_that_the_audit_log_has(op, monkeypatch):
+    monkeypatch.setattr(gates, "BEFORE_CANARIES", {"quota": closed})
+    monkeypatch.setattr(gates, "canaries_arrive", lambda op: GateResult("canaries", True, "1 of 1"))
+    with pytest.raises(GateRefused, match="1 mailbox is full"):
+        gates.refuse_closed(op)
+    op.skips["quota"] = "raised at midnight"
+    gates.refuse_closed(op)
+    row = op.store.audit.rows(SALES)[-1]
+    assert row.detail["skipped"] == {"quota": "raised at midnight"}
+    assert "gate quota: SKIPPED (raised at midnight): 1 mailbox is full" in op.progress.notes
+
+
+def test_a_gate_that_is_open_is_not_skipped(op, monkeypatch):
+    monkeypatch.setattr(gates, "BEFORE_CANARIES", {"quota": lambda op: GateResult("quota", True, "fine")})
+    op.skips["quota"] = "no need"
+    assert [result.skipped for result in gates.check_quietly(op)] == [""]
+
+
+@pytest.mark.parametrize("name", ["lease", "quotas"])
+def test_the_lease_and_what_is_no_gate_cannot_be_skipped(name):
+    with pytest.raises(gates.UnknownGate, match=name):
+        gates.refuse_odd_skips({name: "because"})
+
+
+def test_the_hypercare_lasts_its_time_and_until_the_source_is_quiet(op):
+    found = [2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+
+    def report(kind: PassKind, stop: Any) -> None:
+        crew_of(op).finds = {"copied": found.pop(0) if found else 0}
+
+    crew_of(op).during = report
+    late: list[int] = []
+    carried = passes.catch_up_until_quiet(op, PassKind.CATCH_UP, datetime.now(UTC) + SOON, late.append)
+    assert carried == 2 * 3  # two mailboxes, three messages each
+    assert late == [2]
+
+
+def test_a_source_that_still_receives_long_after_the_flip_is_an_alarm(op, monkeypatch):
+    monkeypatch.setattr(cutover, "SETTLED", timedelta(0))
+    object.__setattr__(op.workspace.config.cutover, "drain_timeout", timedelta(0))
+    monkeypatch.setattr(cutover, "tidy_late", lambda op: 0)
+    put(op, WaveState.CATCHING_UP)
+    found = [0, 1, 0]
+    crew_of(op).during = lambda kind, stop: setattr(crew_of(op), "finds", {"copied": found.pop(0) if found else 0})
+    cutover.carry_late_mail(op)
+    assert any(note.startswith("ALARM: sales: the source still receives: 2 messages") for note in op.progress.notes)
+    assert "alarm" in [row.what for row in op.store.audit.rows(SALES)]
+
+
+def test_routes_that_could_not_be_put_back_are_told_address_by_address(op):
+    from migrator.waves.flips import set_routes, to_server, where_routes_stand
+
+    put(op, WaveState.FLIPPING)
+    gateway = op.places[0]
+    set_routes(op, gateway, "flip", {A: to_server(op, gateway)[A]})
+    told = where_routes_stand(op)
+    assert f'gateway: {A}: "{NEW}" (target)' in told
+    assert 'gateway: b@example.co.jp: "smtp:[old.example]" (source)' in told
+    assert f"old-mta: {A}: (no entry) (source)" in told
