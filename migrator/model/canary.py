@@ -10,11 +10,12 @@ CANARY_HEADER = "X-Migrator-Canary"  # its value is the token; whoever copies or
 
 
 class ProofPhase(StrEnum):
-    """Which proof a canary belongs to: before the cutover, after it, after a rollback."""
+    """Which proof a canary belongs to: before the cutover, after it, after a rollback, or one by hand."""
 
     GATE = "gate"
     CUTOVER = "cutover"
     ROLLBACK = "rollback"
+    PROBE = "probe"
 
 
 class CanaryState(StrEnum):

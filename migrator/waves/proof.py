@@ -1,7 +1,7 @@
 """Canaries of a wave: which go where, and what their proof means for it."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from migrator.model.names import Address, Ingress, ServerName
 from migrator.model.wave import WaveState
 from migrator.waves.operation import Operation
 
+Side = Literal["source", "target"]
 RECENT = timedelta(minutes=15)
 
 
@@ -44,6 +45,13 @@ def prove_delivery(op: Operation, since: datetime) -> Proof:
 def prove_return(op: Operation, since: datetime) -> Proof:
     """After a rollback: on the source, absent on the target; then removed by UID."""
     return _prove(op, ProofPhase.ROLLBACK, op.mailboxes, "source", since=since, remove=True)
+
+
+def prove_by_hand(op: Operation, towards: Side, through: Collection[Ingress], *, remove: bool) -> Proof:
+    """A fresh canary to each mailbox of `op` through each ingress of `through` (none: all), expected on that side."""
+    return _prove(
+        op, ProofPhase.PROBE, op.mailboxes, towards, since=datetime.now(UTC), remove=remove, through=through
+    )  # fmt: skip
 
 
 def tidy_late(op: Operation) -> int:
@@ -92,12 +100,13 @@ def _prove(
     op: Operation,
     phase: ProofPhase,
     mailboxes: Sequence[Mailbox],
-    towards: Literal["source", "target"],
+    towards: Side,
     *,
     since: datetime,
     remove: bool,
+    through: Collection[Ingress] = (),
 ) -> Proof:
-    ingresses = _ingresses(op)
+    ingresses = _ingresses(op, through)
     known = [c for c in op.store.canaries.all(op.wave.name, phase) if c.sent_at is None or c.sent_at >= since]
     canary = op.workspace.config.canary
     job = ProofJob(
@@ -115,15 +124,18 @@ def _prove(
     return prove(job)
 
 
-def _ingresses(op: Operation) -> dict[Ingress, Endpoint]:
-    """Where canaries enter. GateRefused when that is nowhere: no evidence is never success."""
+def _ingresses(op: Operation, through: Collection[Ingress]) -> dict[Ingress, Endpoint]:
+    """Where canaries enter (of `through`, unless that is empty). GateRefused when that is nowhere: no evidence is never
+    success."""
     found = {entry.name: entry.smtp_endpoint for entry in op.workspace.ingresses if entry.smtp_endpoint is not None}
     if not found:
         raise GateRefused(
             "no place of `routing:` says where mail enters, so delivery cannot be proven",
             remedy="Give at least one entry of `routing:` in migrator.yaml an `smtp: {host: ..., port: ...}`.",
         )
-    return found
+    if unknown := [name for name in through if name not in found]:
+        raise GateRefused(f"no ingress {', '.join(unknown)}", remedy=f"Canaries can enter at: {', '.join(found)}.")
+    return {name: endpoint for name, endpoint in found.items() if not through or name in through}
 
 
 def _session(op: Operation, address: Address, server: ServerName) -> Session:

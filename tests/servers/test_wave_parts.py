@@ -100,3 +100,27 @@ def test_a_freeze_whose_run_was_killed_is_taken_back_without_anybody(scene: Scen
     assert destinations(scene) == {"old"}
     status = json.loads(scene.migrator("wave", "status", "sales", "-o", "json").stdout)
     assert "has died" in status["error"]
+
+
+def test_a_probe_says_where_mail_arrives_before_and_after_the_cutover_and_is_tidy(scene: Scene) -> None:
+    one = scene.addresses[0]
+    before = ok(scene.migrator("probe", one, "-o", "json"))
+    rows = json.loads(before.stdout)
+    assert [(row["through"], row["to"], row["state"]) for row in rows] == [
+        ("gateway", "old", "proven"),
+        ("old-mta", "old", "proven"),
+    ]
+    assert "stay in its old mailbox" in before.stderr
+    ok(scene.migrator("wave", "run", "sales", "--yes"))
+    held = scene.snapshots("new", [one])
+    rows = json.loads(ok(scene.migrator("probe", one, "-t", "old-mta", "-o", "json")).stdout)
+    assert [(row["through"], row["to"], row["state"]) for row in rows] == [("old-mta", "new", "proven")]
+    assert scene.snapshots("new", [one]) == held
+    verdict = scene.compare(scene.snapshots("old", [one]), scene.snapshots("new", [one]))
+    assert all(v.clean for v in verdict.values()), summary(verdict)
+    scene.gateway.write_map(dict.fromkeys(scene.addresses, scene.old.nexthop))
+    scene.gateway.reload()
+    astray = scene.migrator("probe", one, "-t", "gateway", "-o", "json")
+    assert astray.returncode == 1
+    assert [row["state"] for row in json.loads(astray.stdout)] == ["misrouted"]
+    assert scene.migrator("probe", one, "-t", "nowhere").returncode == 6
