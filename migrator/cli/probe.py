@@ -20,7 +20,7 @@ def probe(
         list[str] | None, typer.Option("--through", "-t", metavar="INGRESS", help="Only by these ways in.")
     ] = None,
 ) -> None:
-    """Send a test message to a mailbox by every way in, and say where each arrived.
+    """Send a test message by every way in: where does each arrive?
 
     On the new server, and after a rollback on the old one, it is removed again. Exit code 1 when one does not arrive
     where it must, and only there. It may be run at any time, also while the mailbox's wave is being moved.

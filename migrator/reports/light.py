@@ -1,6 +1,6 @@
 """The traffic light: which findings a report's facts give, by stated rules. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from migrator.model.audit import GOOD, AuditGrade
 from migrator.model.canary import ProofPhase
@@ -38,7 +38,7 @@ def findings(report: Report) -> tuple[Finding, ...]:
     misrouted, refused or unproven; outcomes that do not add up in a wave at rest after its cutover; grade F after it.
     Amber: work under way; stopped before the cutover; failed, altered or skipped messages that nobody has accepted;
     a mailbox in error or left out; an audit's grade below B; a route change without evidence; a cutover without
-    canaries.
+    canaries; gates let pass; alarms.
     Green: none of these.
     """
     found = [
@@ -51,6 +51,8 @@ def findings(report: Report) -> tuple[Finding, ...]:
         *_audits(report),
         *_routes(report),
         *_way_back(report),
+        *_let_pass(report),
+        *_alarms(report),
     ]
     if report.state in _UNDER_WAY:
         found.append(Finding(Light.AMBER, f"Under way: {_UNDER_WAY[report.state]}."))
@@ -79,7 +81,7 @@ def _overdue(report: Report) -> Iterator[Finding]:
 
 
 def _delivery(report: Report) -> Iterator[Finding]:
-    gate, cutover, rollback = (report.phase(name) for name in ProofPhase)
+    gate, cutover, rollback = map(report.phase, (ProofPhase.GATE, ProofPhase.CUTOVER, ProofPhase.ROLLBACK))
     if report.state in _BEFORE and gate is not None:
         yield from _astray(gate, Light.AMBER)
     if report.state in _MOVED and cutover is not None:
@@ -151,6 +153,23 @@ def _way_back(report: Report) -> Iterator[Finding]:
     if report.state is S.ROLLED_BACK and report.rollback is not None and report.rollback.unresolved:
         where = _many(len(report.rollback.unresolved), "mailbox")
         yield Finding(Light.AMBER, f"In {where}, messages could not be carried back.")
+
+
+def _let_pass(report: Report) -> Iterator[Finding]:
+    """Gates that the operator let pass although they were closed, the last time they were looked at."""
+    looked = [row.detail for row in report.audit if row.what == "gates" and "skipped" in row.detail]
+    skipped = looked[-1]["skipped"] if looked else {}
+    if isinstance(skipped, Mapping) and skipped:
+        listed = ", ".join(f"{gate} ({reason})" for gate, reason in skipped.items())
+        yield Finding(Light.AMBER, f"Gates were closed and let pass by the operator: {listed}.")
+
+
+def _alarms(report: Report) -> Iterator[Finding]:
+    alarms = [row for row in report.audit if row.what == "alarm"]
+    if alarms:
+        last = alarms[-1]
+        more = f" ({len(alarms) - 1} alarms before it)" if len(alarms) > 1 else ""
+        yield Finding(Light.AMBER, f"Alarm at {last.at:%Y-%m-%d %H:%M:%S %Z}: {last.detail.get('text', '')}{more}.")
 
 
 def _all_well(report: Report) -> str:

@@ -394,3 +394,14 @@ def test_status_repeats_the_last_error_with_its_remedy(store, workspace):
     assert standing.error == "2 of 2 mailboxes failed. Mend the cause and run again."
     assert standing.mailboxes[0].error == "new: login refused. Check the password."
     assert [m.standing for m in standing.mailboxes] == [Standing.FAILED, Standing.LEFT_OUT]
+
+
+def test_gates_that_were_let_pass_and_alarms_are_in_the_report(completed, workspace):
+    completed.audit.record(
+        ACTOR, "gates", wave=SALES, detail={"quota": "1 full", "skipped": {"quota": "raised at midnight"}}
+    )
+    completed.audit.record(ACTOR, "alarm", wave=SALES, detail={"text": "the source still receives: 3 messages"})
+    report = wave_report(completed, workspace, SALES)
+    said = [finding.text for finding in findings(report) if finding.light is Light.AMBER]
+    assert "Gates were closed and let pass by the operator: quota (raised at midnight)." in said
+    assert any("the source still receives: 3 messages" in text for text in said)
