@@ -7,7 +7,7 @@ import pytest
 
 from migrator.model.errors import GateRefused, Stopped, Unreachable
 from migrator.model.names import WaveName
-from migrator.model.wave import PassKind, WaveState
+from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.waves import cutover, gates, holding, passes
 from migrator.waves.gates import GateResult
 from migrator.waves.holding import is_held, postpone, release, schedule, wait_until_released
@@ -131,7 +131,9 @@ def test_the_lease_and_what_is_no_gate_cannot_be_skipped(name):
         gates.refuse_odd_skips({name: "because"})
 
 
-def test_the_hypercare_lasts_its_time_and_until_the_source_is_quiet(op):
+def test_the_hypercare_lasts_its_time_and_until_the_source_is_quiet(op, monkeypatch):
+    monkeypatch.setattr(passes, "LOOK_EVERY", 0.05)
+    until = datetime.now(UTC) + SOON
     found = [2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 
     def report(kind: PassKind, stop: Any) -> None:
@@ -139,7 +141,8 @@ def test_the_hypercare_lasts_its_time_and_until_the_source_is_quiet(op):
 
     crew_of(op).during = report
     late: list[int] = []
-    carried = passes.catch_up_until_quiet(op, PassKind.CATCH_UP, datetime.now(UTC) + SOON, late.append)
+    carried = passes.catch_up_until_quiet(op, PassKind.CATCH_UP, until, late.append)
+    assert datetime.now(UTC) >= until
     assert carried == 2 * 3  # two mailboxes, three messages each
     assert late == [2]
 
@@ -166,3 +169,12 @@ def test_routes_that_could_not_be_put_back_are_told_address_by_address(op):
     assert f'gateway: {A}: "{NEW}" (target)' in told
     assert 'gateway: b@example.co.jp: "smtp:[old.example]" (source)' in told
     assert f"old-mta: {A}: (no entry) (source)" in told
+
+
+@pytest.mark.parametrize(("state", "open"), [(WaveState.CATCHING_UP, False), (WaveState.COMPLETED, True)])
+def test_another_wave_in_its_hypercare_closes_the_gate(op, state, open):
+    other = WaveName("development")
+    op.store.waves.ensure(other, ["dev@example.co.jp"], op.actor)
+    op.store.waves.advance(other, WaveState.PLANNED, state, WaveEvent.DONE, op.actor, "test")
+    result = gates.BEFORE_CANARIES["other-waves"](op)
+    assert (result.open, "development is" in result.text) == (open, not open)
