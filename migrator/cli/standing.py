@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from migrator.reports.activity import Activity
     from migrator.reports.forecast import Forecast
     from migrator.reports.status import WaveStatus
+    from migrator.state.records import Hold
     from migrator.waves.gates import GateResult
 
 
@@ -27,6 +28,8 @@ def summary(status: "WaveStatus") -> dict[str, object]:
         "state": status.state,
         "since": status.since,
         "freeze_ends": status.deadline,
+        "cutover_held": _held(status.hold),
+        "parts": ", ".join(f"{p.name}: {len(p.mailboxes)} {p.state}" for p in status.parts) or None,
         "run_by": f"{holder.user}@{holder.host} pid {holder.pid}: {holder.command}" if holder else None,
         "mailboxes": ", ".join(f"{count} {standing}" for standing, count in status.standings.items() if count),
         "copied": sum(one.copied for one in counts),
@@ -87,6 +90,12 @@ def doing(activity: "Activity | None") -> str:
         return f"copying at {size(activity.octets_per_second)}/s, {of}" if now.planned_messages else "looking"
     until = f", until {now.hold.until:%Y-%m-%d %H:%M:%S %Z}" if now.hold.until else ""
     return f"waits ({now.hold.by}): {neutral(now.hold.detail)}{until}" + (f"; {of}" if now.planned_messages else "")
+
+
+def _held(hold: "Hold | None") -> str | None:
+    told = ["postponed until --go"] if hold and hold.postponed else []
+    told += [f"not before {hold.not_before.astimezone():%Y-%m-%d %H:%M %Z}"] if hold and hold.not_before else []
+    return ", ".join(told) or None
 
 
 def _left(forecast: "Forecast | None") -> str | None:

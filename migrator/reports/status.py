@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from migrator.model.audit import AuditRecord
 from migrator.model.names import Address, WaveName
-from migrator.model.wave import PassKind, WaveState
+from migrator.model.wave import OUTSIDE_CUTOVER, PassKind, WaveState
 from migrator.reports.activity import Activity, activity
 from migrator.reports.collect import canaries_in, without_canaries
 from migrator.reports.forecast import Forecast, forecast
 from migrator.reports.report import stopped
 from migrator.state import Store
-from migrator.state.records import Counts, Lease, PassRecord
+from migrator.state.records import Counts, Hold, Lease, PassRecord, WaveRecord
 from migrator.workspace import Workspace
 
 
@@ -55,7 +55,8 @@ class MailboxStatus:
 class WaveStatus:
     """`holder` is who works on the wave now; `error` what its last run failed for, in words, with what to do.
 
-    `stopped`: the operator's own stop, which is no failure. `forecast`: of a wave that is being copied.
+    `stopped`: the operator's own stop, which is no failure. `forecast`: of a wave that is being copied. `hold`: what
+    keeps its cutover back. `parts`: mailboxes of it that go their own way.
     """
 
     wave: WaveName
@@ -67,6 +68,8 @@ class WaveStatus:
     stopped: str
     mailboxes: tuple[MailboxStatus, ...]
     forecast: Forecast | None = None
+    hold: Hold | None = None
+    parts: tuple[WaveRecord, ...] = ()
 
     @property
     def standings(self) -> Mapping[Standing, int]:
@@ -112,6 +115,8 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
             for a in addresses
         ),
         forecast=forecast(store, workspace, wave) if state is WaveState.SYNCING else None,
+        hold=store.holds.get(wave) if state in OUTSIDE_CUTOVER else None,
+        parts=store.parts.of(wave),
     )
 
 

@@ -49,6 +49,7 @@ def test_one_mailbox_goes_back_with_its_new_mail_and_forward_again_and_nothing_d
     assert [scene.destination("gateway", address) for address in scene.addresses] == ["old", "new", "new"]
     assert [scene.destination("old-mta", address) for address in scene.addresses] == ["old", "new", "new"]
     assert (state(scene, "sales"), state(scene, "sales~1")) == ("completed", "rolled-back")
+    assert "sales~1: 1 rolled-back" in scene.migrator("wave", "status", "sales").stdout
     verdict = scene.compare(scene.snapshots("new", [one]), scene.snapshots("old", [one]))
     assert all(v.clean for v in verdict.values()), summary(verdict)
     ok(scene.migrator("wave", "run", "sales", "--yes"))  # catches up those that stayed, and leaves that one alone
@@ -124,3 +125,28 @@ def test_a_probe_says_where_mail_arrives_before_and_after_the_cutover_and_is_tid
     assert astray.returncode == 1
     assert [row["state"] for row in json.loads(astray.stdout)] == ["misrouted"]
     assert scene.migrator("probe", one, "-t", "nowhere").returncode == 6
+
+
+def test_a_cutover_is_held_from_another_terminal_and_goes_when_it_is_released(scene: Scene) -> None:
+    ok(scene.migrator("wave", "run", "sales", "--until", "synced"))
+    held = ok(scene.migrator("wave", "cutover", "sales", "--postpone", "-o", "json"))
+    assert json.loads(held.stdout)["postponed"] is True
+    assert "postponed until --go" in scene.migrator("wave", "status", "sales").stdout
+    command = scene.command("wave", "cutover", "sales", "--yes")
+    run = subprocess.Popen(
+        command,
+        cwd=scene.workspace,
+        env=scene.environment(),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stderr is not None
+    while "the cutover waits: postponed" not in (line := run.stderr.readline()):
+        assert line, "the run ended before it waited"
+    assert destinations(scene) == {"old"}
+    released = json.loads(ok(scene.migrator("wave", "cutover", "sales", "--go", "-o", "json")).stdout)
+    assert (released["postponed"], f"pid {run.pid}" in released["run_by"]) == (False, True)
+    run.stderr.read()
+    assert run.wait(60) == 0
+    assert destinations(scene) == {"new"}
