@@ -12,7 +12,7 @@ from migrator.cli.context import Settings
 from migrator.cli.failure import guarded
 from migrator.cli.output import Format
 
-NOUNS = ("config", "db", "mailbox", "route", "wave")  # groups of commands; each in the file of its name
+NOUNS = ("config", "db", "mailbox", "notify", "route", "wave")  # groups of commands; each in the file of its name
 VERBS = ("init", "probe", "version")  # commands by themselves
 
 

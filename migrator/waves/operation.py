@@ -10,9 +10,11 @@ from migrator.dispatch import Crew, LeaseKeeper
 from migrator.model.errors import Stopped
 from migrator.model.mailbox import Mailbox, Tls
 from migrator.model.names import Address
+from migrator.model.notice import Notice
 from migrator.model.order import CopyOrder
 from migrator.model.progress import Progress, StopSignal
 from migrator.model.wave import Wave, WaveEvent, WaveState
+from migrator.reports.notices import Notify, telling, unheard
 from migrator.state import Store
 from migrator.state.records import Actor, Lease, WaveRecord
 from migrator.waves.guard import post
@@ -37,6 +39,7 @@ class Operation:
     lease: Lease
     skips: Mapping[str, str] = field(default_factory=dict)  # gates that the operator overrides, and why
     post_guard: Callable[[], None] = lambda: None  # before mail is held back: see `guard`
+    notify: Notify = unheard
 
     @property
     def mailboxes(self) -> tuple[Mailbox, ...]:
@@ -61,7 +64,15 @@ class Operation:
             deadline = datetime.now(UTC) + self.workspace.config.cutover.freeze_deadline
         self.store.waves.advance(self.wave.name, was, to, event, self.actor, why, deadline=deadline)
         self.progress.note(f"{self.wave.name}: {was} -> {to} ({why})")
+        self.tell(to, was, to, why=why)
         return to
+
+    def tell(
+        self, event: str, was: WaveState, state: WaveState, *, why: str = "", error: str = "", remedy: str = ""
+    ) -> None:
+        """Tell those whom `notify:` names of a state, or of STOPPED or ALARM; returns at once and never raises."""
+        by, at = f"{self.actor.user}@{self.actor.host}", datetime.now(UTC)
+        self.notify(Notice(self.wave.name, event, was, state, at, by, self.actor.command, why, error, remedy))
 
     def refuse_stale(self) -> None:
         """Raise LeaseLost unless the wave's lease is still ours: a runner that slept may have been replaced."""
@@ -101,6 +112,7 @@ def operate(
                 f"WARNING: passwords and mail of server {server.name} cross the network in the clear (tls: none)"
             )
     with (
+        telling(workspace, store, actor, progress.note) as notify,  # waits at the end, when the lease is free again
         LeaseKeeper(store, actor, ttl) as keeper,
         keeper.hold(f"wave:{wave.name}") as lease,
     ):
@@ -108,4 +120,5 @@ def operate(
         with Crew(workspace, store, keeper, progress, stop, whole, order) as crew:
             found = places(workspace)
             guard = partial(post, workspace.root, workspace.state_url, wave.name)
-            yield Operation(workspace, store, whole, actor, progress, stop, crew, found, lease, skips or {}, guard)
+            held = (crew, found, lease, skips or {}, guard, notify)
+            yield Operation(workspace, store, whole, actor, progress, stop, *held)

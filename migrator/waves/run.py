@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from migrator.delivery import Proof
 from migrator.model.errors import GateRefused, MigratorError, Refused, Stopped
+from migrator.model.notice import STOPPED
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.state.errors import LeaseLost, WaveMoved
 from migrator.waves import cutover, rollback
@@ -141,10 +142,22 @@ def _give_up(op: Operation, state: WaveState, error: Exception) -> None:
         raise
     except MigratorError as worse:
         now = f"Not all could be put back. What every place says now:\n{where_routes_stand(op)}"
-        op.store.waves.set_error(op.wave.name, f"{_words(error)} Then: {_words(worse)}\n{now}")
+        _stopped(op, state, error, worse, now=now)
         op.progress.note(f"{op.wave.name}: {now}")
         raise
-    op.store.waves.set_error(op.wave.name, _words(error))
+    _stopped(op, state, error)
+
+
+def _stopped(op: Operation, was: WaveState, *errors: Exception, now: str = "") -> None:
+    """Tell and keep what stopped the run; told first, since the state may be what fails."""
+    try:
+        state = op.record().state
+    except MigratorError:
+        state = was
+    told = "\n".join(filter(None, [" Then: ".join(map(str, errors)), now]))
+    remedy = errors[-1].remedy if isinstance(errors[-1], MigratorError) else ""
+    op.tell(STOPPED, was, state, error=told, remedy=remedy)
+    op.store.waves.set_error(op.wave.name, "\n".join(filter(None, [" Then: ".join(map(_words, errors)), now])))
 
 
 def _words(error: Exception) -> str:

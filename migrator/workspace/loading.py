@@ -11,6 +11,7 @@ from migrator.model.mailbox import Login, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
 from migrator.workspace.marks import Document, parse_yaml
+from migrator.workspace.notify import WebhookEntry
 from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
 from migrator.workspace.roster import read_mailboxes
 from migrator.workspace.routing import RoutingEntry
@@ -162,6 +163,9 @@ def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem]]:
     for position, entry in enumerate(config.routing):
         for key, secret in entry.secrets.items():
             mentions.setdefault(secret, document.problem(("routing", position, key), ""))
+    for position, told in enumerate(config.notify):
+        if isinstance(told, WebhookEntry) and isinstance(told.url, SecretRef):
+            mentions.setdefault(told.url, document.problem(("notify", position, "url"), ""))
     return config, mentions
 
 

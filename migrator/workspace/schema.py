@@ -10,6 +10,7 @@ from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import ServerName
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
 from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp
+from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
 from migrator.workspace.routing import RoutingEntry
 from migrator.workspace.section import Count, Section
@@ -166,6 +167,7 @@ class Config(Section):
     limits: WorkspaceLimits = WorkspaceLimits()
     windows: Windows = Windows()
     planner: Planner = Planner()
+    notify: tuple[NotifyEntry, ...] = ()
 
     def model_post_init(self, context: object, /) -> None:
         for key, server in self.servers.items():
