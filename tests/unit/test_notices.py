@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,8 +102,16 @@ def test_a_webhook_is_posted_the_text_and_the_fields(house):
 def test_a_template_says_what_the_operator_wants_and_escapes_nothing(house):
     template = "{{ wave }} <b>{{ why }}</b> {{ counts.mailboxes }} {{ at.strftime('%H') }}"
     with Hook() as hook:
-        house(hook_entry(hook, template=template)).tell(FLIPPED)
-    assert hook.posts[0]["text"] == "sales <b>done</b> 2 22"
+        house(hook_entry(hook, template=template)).tell(replace(FLIPPED, why="a < b & c"))
+    assert hook.posts[0]["text"] == "sales <b>a < b & c</b> 2 22"
+
+
+def test_a_template_that_fails_on_what_really_happened_is_a_failure_like_any_other(house):
+    with Hook() as hook:
+        told = house(hook_entry(hook, template="{{ [wave][error | length] }}"))
+        told.tell(FAILED, FLIPPED)
+    assert [failure["error"] for failure in told.failures] == ["UndefinedError"]
+    assert [post["text"] for post in hook.posts] == ["sales"]
 
 
 def test_only_the_chosen_events_are_told_and_all_in_their_order(house):
@@ -329,10 +338,9 @@ def test_a_state_that_cannot_be_read_or_written_does_not_keep_the_news_back(hous
 
         monkeypatch.setattr(told.store.ledger, "counts", away)
         monkeypatch.setattr(told.store.audit, "record", away)
-        told.tell(FAILED)
+        told.tell(FAILED, FLIPPED)
     assert hook.posts[0]["counts"]["copied"] == "?"
-    assert hook.posts[0]["error"] == FAILED.error
-    assert len(told.notes) == 1
+    assert [len(broken.posts), len(told.notes)] == [2, 2]
 
 
 def test_while_mail_waits_nothing_is_added_up(house, monkeypatch):
