@@ -137,11 +137,14 @@ def _canaries(store: Store, wave: WaveName) -> tuple[CanaryPhase, ...]:
 
 def _phase(phase: str, canaries: tuple[Canary, ...]) -> CanaryPhase:
     newest: dict[tuple[Address, Ingress], Canary] = {(c.address, c.ingress): c for c in canaries}
+    ways, each = {ingress for _, ingress in newest}, Counter(address for address, _ in newest)
     return CanaryPhase(
         phase,
         ingresses=tally(newest.values()),
         astray=tuple(canary for canary in newest.values() if canary.state is not CanaryState.PROVEN),
         earlier=len(canaries) - len(newest),
+        mailboxes=len(each),
+        through_all=sum(count == len(ways) for count in each.values()),
     )
 
 

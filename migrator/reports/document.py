@@ -98,6 +98,8 @@ def _phase(phase: CanaryPhase) -> dict[str, object]:
         "sent": phase.sent,
         "found": phase.found,
         "earlier": phase.earlier,
+        "mailboxes": phase.mailboxes,
+        "through_all_ingresses": phase.through_all,
         "ingresses": [asdict(row) for row in phase.ingresses],
         "astray": [_canary(canary) for canary in phase.astray],
     }

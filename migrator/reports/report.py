@@ -133,13 +133,16 @@ class AlteredClass:
 class CanaryPhase:
     """One proof: counts by ingress of the newest canary for each mailbox, and those that are not proven.
 
-    `earlier` counts canaries of earlier runs of the same proof that newer ones replaced.
+    `earlier` counts canaries of earlier runs of the same proof that newer ones replaced. Of `mailboxes`, `through_all`
+    had one through every ingress: fewer where only a sample had (`canary.sample_above`).
     """
 
     phase: str
     ingresses: tuple[IngressTally, ...]
     astray: tuple[Canary, ...]
     earlier: int
+    mailboxes: int
+    through_all: int
 
     @property
     def sent(self) -> int:

@@ -1,13 +1,13 @@
 """Canaries of a wave: which go where, and what their proof means for it."""
 
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from migrator.delivery import Envelope, Proof, ProofJob, plan_canaries, prove, tidy
+from migrator.delivery import CanaryPlan, Envelope, Proof, ProofJob, plan_canaries, prove, tidy
 from migrator.imap import Session
 from migrator.model.canary import CanaryState, ProofPhase
 from migrator.model.errors import GateRefused, Refused
@@ -106,11 +106,20 @@ def _prove(
     remove: bool,
     through: Collection[Ingress] = (),
 ) -> Proof:
-    ingresses = _ingresses(op, through)
+    ingresses, canary = _ingresses(op, through), op.workspace.config.canary
     known = [c for c in op.store.canaries.all(op.wave.name, phase) if c.sent_at is None or c.sent_at >= since]
-    canary = op.workspace.config.canary
+    shares = share_out(mailboxes, tuple(ingresses), canary.sample_above)
+    if len(shares) > 1:
+        op.progress.note(
+            f"canaries: a sample of {len(shares[0][0])} of {len(mailboxes)} mailboxes gets one through each ingress, "
+            f"each of the others gets one (canary.sample_above: {canary.sample_above})"
+        )
+    plans = [plan_canaries(some, through, towards, known) for some, through in shares]
     job = ProofJob(
-        canaries=plan_canaries(mailboxes, tuple(ingresses), towards, known),
+        canaries=CanaryPlan(
+            taken_up=tuple(one for plan in plans for one in plan.taken_up),
+            new=tuple(one for plan in plans for one in plan.new),
+        ),
         smtp=ingresses,
         envelope=Envelope(canary.sender, op.workspace.config.domain, socket.getfqdn()),
         journal=partial(op.store.canaries.put, op.wave.name, phase),
@@ -124,14 +133,34 @@ def _prove(
     return prove(job)
 
 
-def _ingresses(op: Operation, through: Collection[Ingress]) -> dict[Ingress, Endpoint]:
+def share_out(
+    mailboxes: Sequence[Mailbox], ingresses: Sequence[Ingress], most: int
+) -> tuple[tuple[Sequence[Mailbox], Sequence[Ingress]], ...]:
+    """Which mailboxes get canaries through which ingresses: all through all, up to `most` mailboxes. Pure.
+
+    Of more, `most`, evenly spread over their order, get one through each ingress, and each of the others one; the
+    ingresses take turns. The same for the same mailboxes: a proof that was killed takes up its canaries.
+    """
+    count = len(mailboxes)
+    if count <= most or len(ingresses) <= 1:
+        return ((mailboxes, ingresses),)
+    chosen = {number * count // most for number in range(most)}
+    others = [mailbox for number, mailbox in enumerate(mailboxes) if number not in chosen]
+    turns = len(ingresses)
+    return (
+        ([mailboxes[number] for number in sorted(chosen)], ingresses),
+        *((others[turn::turns], [ingress]) for turn, ingress in enumerate(ingresses)),
+    )
+
+
+def _ingresses(op: Operation, through: Collection[Ingress]) -> Mapping[Ingress, Endpoint]:
     """Where canaries enter (of `through`, unless that is empty). GateRefused when that is nowhere: no evidence is never
     success."""
-    found = {entry.name: entry.smtp_endpoint for entry in op.workspace.ingresses if entry.smtp_endpoint is not None}
+    found = op.workspace.ingresses
     if not found:
         raise GateRefused(
-            "no place of `routing:` says where mail enters, so delivery cannot be proven",
-            remedy="Give at least one entry of `routing:` in migrator.yaml an `smtp: {host: ..., port: ...}`.",
+            "neither `routing:` nor `servers:` says where mail enters, so delivery cannot be proven",
+            remedy="Give at least one of them in migrator.yaml an `smtp: {host: ..., port: ...}`.",
         )
     if unknown := [name for name in through if name not in found]:
         raise GateRefused(f"no ingress {', '.join(unknown)}", remedy=f"Canaries can enter at: {', '.join(found)}.")

@@ -4,6 +4,7 @@ loading     `load`: the workspace as one checked value
 schema      what migrator.yaml may say
 roster      mailboxes.csv, as spreadsheets save it
 wavefiles   waves/*.yaml, read and written
+ingresses   where canaries enter
 notify      who is told what becomes of a wave
 templates   the words of a notice
 secrets     references to secrets, read at the moment of use

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
 from migrator.model.errors import ConfigInvalid, ExitCode, Refused
-from migrator.model.mailbox import Login, Mailbox, Secret
+from migrator.model.mailbox import Endpoint, Login, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
+from migrator.workspace.ingresses import canary_problems, ingresses
 from migrator.workspace.marks import Document, parse_yaml
 from migrator.workspace.notify import WebhookEntry
 from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
 from migrator.workspace.roster import read_mailboxes
-from migrator.workspace.routing import RoutingEntry
 from migrator.workspace.schema import Config, MasterUserAuth, Server, check_state_url
 from migrator.workspace.secrets import SecretRef, SecretUnavailable, Vault, parse_secret
 from migrator.workspace.validation import check
@@ -97,10 +97,9 @@ class Workspace:
         return self.vault.reveal(reference)
 
     @property
-    def ingresses(self) -> tuple[RoutingEntry, ...]:
-        """Where canaries enter: the entries of `canary.ingresses`, or all with `smtp`, in the order of `routing:`."""
-        chosen = self.config.canary.ingresses
-        return tuple(entry for entry in self.config.routing if entry.smtp and (not chosen or entry.name in chosen))
+    def ingresses(self) -> Mapping[Ingress, Endpoint]:
+        """Where canaries enter: entries of `routing:` and servers with `smtp`, in this order."""
+        return ingresses(self.config)
 
     @property
     def not_obeyed(self) -> tuple[str, ...]:
@@ -223,15 +222,7 @@ def _routing_problems(document: Document, config: Config) -> Iterator[Problem]:
             if name not in entry.nexthop:
                 text = f"server `{name}` is missing: write its nexthop, or null for no entry"
                 yield document.problem(("routing", position, "nexthop"), text)
-    yield from _canary_problems(document, config)
-
-
-def _canary_problems(document: Document, config: Config) -> Iterator[Problem]:
-    open_to_canaries = [entry.name for entry in config.routing if entry.smtp]
-    for position, name in enumerate(config.canary.ingresses):
-        if name not in open_to_canaries:
-            text = f"`{name}` is no entry of `routing:` with `smtp:`" + guess(name, open_to_canaries)
-            yield document.problem(("canary", "ingresses", position), text)
+    yield from canary_problems(document, config)
 
 
 def _folder_problems(document: Document, config: Config) -> Iterator[Problem]:

@@ -90,11 +90,16 @@ class Server(Section):
 
 
 class CanarySettings(Section):
-    """The test messages: envelope sender, how long each may take, where they enter (empty: wherever one can)."""
+    """The test messages: envelope sender, how long each may take, where they enter (empty: wherever one can).
+
+    `ingresses` names entries of `routing:` and servers, with `smtp:`. Of a wave of more than `sample_above` mailboxes
+    so many get one through each ingress, and each of the others through one.
+    """
 
     sender: str = ""
     deadline: PositiveDuration = timedelta(minutes=2)
     ingresses: tuple[IngressName, ...] = ()
+    sample_above: Count = 200
 
 
 class CutoverSettings(Section):

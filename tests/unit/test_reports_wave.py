@@ -186,6 +186,16 @@ def test_a_canary_that_was_sent_anew_replaces_the_one_that_failed(completed, wor
     assert (gate.total, gate.found, gate.earlier, gate.astray) == (1, 1, 1, ())
 
 
+def test_a_report_says_that_only_a_sample_was_proven_through_every_ingress(completed, workspace):
+    assert "a sample" not in render_markdown(wave_report(completed, workspace, SALES))
+    for token, address, ingress in (("r1", U1, GATEWAY), ("r2", U1, Ingress("old")), ("r3", U2, GATEWAY)):
+        completed.canaries.put(SALES, "rollback", canary(token, address, ingress))
+    report = wave_report(completed, workspace, SALES)
+    assert "- rollback: a sample: 1 of 2 mailboxes had a canary through every ingress" in render_markdown(report)
+    rollback = report_json(report)["canaries"][-1]  # type: ignore[index]
+    assert (rollback["mailboxes"], rollback["through_all_ingresses"]) == (2, 1)
+
+
 def test_a_completed_wave_without_canaries_is_not_green(store, workspace):
     write(store, U1)
     moved(store, WaveState.COMPLETED)

@@ -9,7 +9,7 @@ import yaml
 from migrator import workspace
 from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Endpoint, Tls
-from migrator.model.names import Address, ServerName, WaveName
+from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.workspace import marks
 from migrator.workspace.routing import PostfixMapEntry
 from tests.unit.workspace_files import CONFIG, ROWS, SALES, make, problems, spoilt
@@ -54,11 +54,47 @@ def test_an_entry_without_an_explicit_reload_is_reloaded(tmp_path):
     assert str(maps(loaded)[1].freeze).startswith("retry:4.7.0 ")
 
 
-def test_canaries_enter_where_smtp_is_and_the_operator_says(tmp_path):
-    loaded = workspace.load(make(tmp_path))
-    assert [entry.name for entry in loaded.ingresses] == ["gateway"]
-    everywhere = CONFIG.replace("ingresses: [gateway]", "ingresses: []")
-    assert [entry.name for entry in workspace.load(make(tmp_path, everywhere)).ingresses] == ["gateway"]
+ASKED = "ingresses: [gateway]"
+OLD_MTA = '    queue: null\n    nexthop: {old: null, new: "smtp:[new.example.co.jp]"}\n'
+
+
+@pytest.mark.parametrize(
+    ("asked", "more", "enters"),
+    [
+        ("ingresses: [gateway]", "", ["gateway"]),
+        ("ingresses: [old, gateway]", "", ["gateway", "old"]),
+        ("ingresses: []", "", ["gateway", "old"]),
+        ("ingresses: []", "    smtp: {host: mta.example.co.jp}\n", ["gateway", "old-mta", "old"]),
+        # where an entry stands for the server's own mail system, canaries enter there once
+        ("ingresses: []", "    smtp: {host: MAIL.example.co.jp, tls: starttls}\n", ["gateway", "old-mta"]),
+        ("ingresses: [old, old-mta]", "    smtp: {host: mail.example.co.jp}\n", ["old-mta", "old"]),
+    ],
+)
+def test_canaries_enter_at_entries_and_at_servers_once_each(tmp_path, asked, more, enters):
+    text = CONFIG.replace(ASKED, asked).replace(OLD_MTA, OLD_MTA + more)
+    assert list(workspace.load(make(tmp_path, text)).ingresses) == enters
+
+
+def test_an_ingress_is_where_its_smtp_says(tmp_path):
+    loaded = workspace.load(make(tmp_path, CONFIG.replace(ASKED, "ingresses: []")))
+    assert loaded.ingresses[Ingress("gateway")] == Endpoint("gateway.example.co.jp", 25, Tls.NONE)
+    assert loaded.ingresses[Ingress("old")] == Endpoint("mail.example.co.jp", 25, Tls.NONE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "wrong"),
+    [("[]", "old", True), ("[old]", "old", True), ("[new]", "old", False), ("[]", "other", False)],
+)
+def test_an_entry_and_a_server_with_one_name_are_one_ingress_or_a_mistake(tmp_path, asked, name, wrong):
+    text = CONFIG.replace("ingresses: [gateway]", f"ingresses: {asked}").replace("name: gateway", f"name: {name}")
+    text = text.replace("tls: starttls}\n", "tls: starttls}\n    smtp: {host: new.example.co.jp}\n", 1)
+    if wrong:
+        assert problems(make(tmp_path, text)) == [
+            "migrator.yaml:14:11: `old` is also a server with an `smtp:` of its own: canaries cannot tell the two apart"
+        ]
+        text = text.replace("{host: gateway.example.co.jp}", "{host: mail.example.co.jp, tls: starttls}")
+    ingresses = workspace.load(make(tmp_path, text)).ingresses
+    assert not wrong or ingresses[Ingress("old")] == Endpoint("mail.example.co.jp", 25, Tls.STARTTLS)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +123,8 @@ def test_canaries_enter_where_smtp_is_and_the_operator_says(tmp_path):
         ("{old: null, new:", "§{new:", "§ server `old` is missing"),
         ("name: old-mta", "name: §gateway", "§ `name` is that of the entry `gateway` already"),
         ("file: /srv/old/transport", "file: §maps/transport", "§ `file` is that of the entry `gateway` already"),
-        ("ingresses: [gateway]", "ingresses: [§gatway]", "§ `gatway` is no entry of `routing:` with `smtp:`; did you"),
-        ("ingresses: [gateway]", "ingresses: [§old-mta]", "§ `old-mta` is no entry of `routing:` with `smtp:`"),
+        ("ingresses: [gateway]", "ingresses: [§gatway]", "§ `gatway` is no entry of `routing:` and no server with"),
+        ("ingresses: [gateway]", "ingresses: [§old-mta]", "§ `old-mta` is no entry of `routing:` and no server"),
         ("{host: gateway.example.co.jp}", '{host: §"mail:993/x"}', "§ not a host name"),
         ("domain: example.co.jp", "domain: §user@example.co.jp", "§ not a mail domain"),
         ("domain: example.co.jp", "domain: §42", "§ must be text; put it in quotes"),
