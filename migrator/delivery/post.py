@@ -3,7 +3,7 @@
 import smtplib
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -62,8 +62,15 @@ def _offer(server: smtplib.SMTP, canary: Canary, envelope: Envelope) -> Canary:
     except smtplib.SMTPNotSupportedError as error:
         return replace(canary, state=CanaryState.REFUSED, detail=_words(error))
     except smtplib.SMTPResponseException as error:
+        _end_transaction(server)
         return _answered(canary, error.smtp_code, error.smtp_error)
     return replace(canary, state=CanaryState.SENT, sent_at=now, detail="")
+
+
+def _end_transaction(server: smtplib.SMTP) -> None:
+    """After a refusal of DATA smtplib leaves it open, and the next MAIL would be answered 503 (RFC 5321, 4.1.4)."""
+    with suppress(smtplib.SMTPException, OSError):  # of a broken connection the next canary tells
+        server.rset()
 
 
 def _answered(canary: Canary, code: int, text: bytes | str) -> Canary:

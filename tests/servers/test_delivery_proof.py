@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from datetime import timedelta
 from typing import Any, cast
 
@@ -212,3 +214,110 @@ def test_after_a_crash_between_sending_and_the_journal_nothing_is_left_behind(co
     assert proof.proven
     assert {canary.token for canary in proof.canaries} == set(journal)
     assert company.canaries("new") == []
+
+
+GREYLISTED = "450 4.7.1 greylisted, try again later"
+GREYLISTING = {
+    "smtpd_recipient_restrictions": f"check_recipient_access static:{{{GREYLISTED}}}",
+    "smtpd_data_restrictions": f"check_client_access static:{{{GREYLISTED}}}",
+}
+
+
+@pytest.fixture
+def greylist(company):
+    """Sets, or takes back, what makes the gateway answer 450."""
+
+    def setting(name, value=""):
+        gateway._tool("postconf", "-e", f"{name}={value}")
+        gateway.reload()
+
+    gateway = company.scene.routers["gateway"]
+    yield setting
+    for name in GREYLISTING:
+        setting(name)
+
+
+def refusals(company):
+    """How often the gateway has answered 450."""
+    return company.scene.routers["gateway"].log_path.read_text("utf-8", "replace").count("450 4.7.1 ")
+
+
+@pytest.mark.parametrize("at", GREYLISTING)
+def test_greylisting_is_pending_and_tried_again_until_it_is_taken_once(company, greylist, at):
+    company.route("gateway", "new")
+    company.route("old-mta", "new")
+    greylist(at, GREYLISTING[at])
+    before, states = refusals(company), {}
+
+    def relent():
+        until = time.monotonic() + 20
+        while refusals(company) < before + 6 and time.monotonic() < until:  # each of the three was tried twice
+            time.sleep(0.02)
+        states["while greylisted"] = dict(known)
+        greylist(at)
+
+    known: dict[tuple[str, str], CanaryState] = {}
+    thread = threading.Thread(target=relent)
+    thread.start()
+    proof = company.prove(journal=lambda canary: known.update({(canary.ingress, canary.address): canary.state}))
+    thread.join()
+    held = {state for (ingress, _), state in states["while greylisted"].items() if ingress == "gateway"}
+    assert held == {CanaryState.INTENDED}
+    assert refusals(company) >= before + 6
+    assert (proof.proven, proof.removed) == (True, 6)
+    assert company.canaries("new") == []
+
+
+@pytest.mark.parametrize("at", GREYLISTING)
+def test_greylisting_that_does_not_end_is_unproven_in_the_servers_words(company, greylist, at):
+    company.route("gateway", "new")
+    company.route("old-mta", "new")
+    greylist(at, GREYLISTING[at])
+    proof = company.prove(deadline=3.0)
+    assert [(row.ingress, row.found, row.unproven) for row in proof.by_ingress] == [
+        ("gateway", 0, 3),
+        ("old-mta", 3, 0),
+    ]
+    told = {canary.detail for canary in proof.canaries if canary.ingress == "gateway"}
+    assert all("did not accept it before the deadline" in text and "greylisted" in text for text in told)
+    assert not proof.proven
+
+
+def test_the_clean_up_takes_the_canaries_away_and_nothing_else(company):
+    """Other mail stays, in every folder: what its user has marked as deleted, and what arrives during the proof."""
+    company.route("gateway", "new")
+    company.route("old-mta", "new")
+    (box, *_), connect_plain = company.mailboxes, company.connect
+    meanwhile: list[bytes] = []
+    for number in range(4):
+        company.scene.new.deliver(box.address, b"Subject: before %d\r\n\r\nx\r\n" % number)
+    with company.scene.new.connect(box.address) as imap:
+        imap.command(b"SELECT", b"INBOX")
+        imap.command(b"STORE 1:2 +FLAGS (\\Deleted)")
+        imap.command(b"CREATE", b"Spam")
+        imap.command(b"COPY 3:4", b"Spam")
+
+    def connect_while_mail_comes(address, server):
+        if server == "new" and address == box.address:
+            meanwhile.append(b"Subject: meanwhile %d\r\n\r\nx\r\n" % len(meanwhile))
+            company.scene.new.deliver(box.address, meanwhile[-1])
+        return connect_plain(address, server)
+
+    company.connect = connect_while_mail_comes
+    before = subjects(company, box.address)
+    proof = company.prove()
+    assert (proof.proven, proof.removed) == (True, 6)
+    came = Counter(("INBOX", text.split(b"\r\n")[0]) for text in meanwhile)
+    assert came and subjects(company, box.address) == before + came
+
+
+def subjects(company, address):
+    """How often each subject is in each folder of a mailbox on the new server, by a client of the laboratory's own."""
+    found: Counter[tuple[str, bytes]] = Counter()
+    with company.scene.new.connect(address) as imap:
+        for folder in imap.folders():
+            if folder.selectable and imap.examine(folder.name).get("exists"):
+                for response in imap.command(b"FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]"):
+                    text = b"".join(p.octets for p in response.parts if not isinstance(p, bytes)).strip()
+                    found[str(folder.name), text] += bool(text)
+    return found

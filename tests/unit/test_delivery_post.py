@@ -4,6 +4,7 @@ import socket
 import ssl
 from contextlib import contextmanager
 from email import message_from_bytes
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from migrator.model.mailbox import Endpoint, Mailbox, Tls
 from migrator.model.names import Address, Ingress, ServerName
 
 controller = pytest.importorskip("aiosmtpd.controller")
+Controller: Any = controller.Controller
+Protocol: Any = pytest.importorskip("aiosmtpd.smtp").SMTP
 ENVELOPE = Envelope("", "example.co.jp", "migrator.example.co.jp")
 
 
@@ -35,11 +38,11 @@ class Gateway:
 
 
 @contextmanager
-def running(handler, **options):
+def running(handler, make=Controller, **options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = controller.Controller(handler, hostname="127.0.0.1", port=port, **options)
+    server = make(handler, hostname="127.0.0.1", port=port, **options)
     server.start()
     try:
         yield Endpoint("127.0.0.1", port, Tls.NONE)
@@ -72,6 +75,26 @@ def test_the_envelope_sender_can_be_chosen():
     with running(gateway) as smtp:
         list(send(canaries("u1"), smtp, Envelope("probe@example.co.jp", "example.co.jp", "here")))
     assert gateway.accepted[0][1] == "probe@example.co.jp"
+
+
+def test_a_temporary_refusal_of_the_content_does_not_spoil_the_next_canary():
+    class Greylisting(Gateway):
+        async def handle_DATA(self, server, session, envelope):
+            return "451 4.7.1 greylisted"
+
+    class StrictGreylisting(Protocol):
+        async def smtp_DATA(self, arg):  # as Postfix does: refused before the content, the transaction stays open
+            await self.push("450 4.7.1 greylisted")
+
+    class Strict(Controller):
+        def factory(self):
+            return StrictGreylisting(self.handler, hostname="gateway")
+
+    with running(Greylisting()) as smtp:
+        assert states(send(canaries("u1", "u2"), smtp, ENVELOPE)) == [CanaryState.INTENDED] * 2
+    with running(Greylisting(), make=Strict) as smtp:
+        told = list(send(canaries("u1", "u2"), smtp, ENVELOPE))
+    assert [(canary.state, canary.detail) for canary in told] == [(CanaryState.INTENDED, "450 4.7.1 greylisted")] * 2
 
 
 def test_a_temporary_refusal_is_left_to_be_sent_again_and_the_next_canary_goes_on():
