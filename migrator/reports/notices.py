@@ -43,7 +43,7 @@ def unheard(notice: Notice) -> None:
 def telling(workspace: Workspace, store: Store, actor: Actor, note: Callable[[str], None]) -> Iterator[Notify]:
     """A Notify that returns at once and never raises. What is on its way at the end is waited for, PATIENCE at most."""
     report = partial(_report, store, actor, note)
-    couriers = [_Courier(way, report) for way in _ways(workspace, _Counts(workspace, store))]
+    couriers = [_Courier(way, report) for way in _ways(workspace, _Counts(store))]
 
     def tell(notice: Notice) -> None:
         for courier in couriers:
@@ -148,9 +148,8 @@ class _Courier:
 class _Counts:
     """The sums of a wave's mailboxes. While mail waits nothing is added up anew: the figures are those of before."""
 
-    def __init__(self, workspace: Workspace, store: Store) -> None:
-        self._workspace, self._store = workspace, store
-        self._lock = threading.Lock()
+    def __init__(self, store: Store) -> None:
+        self._store, self._lock = store, threading.Lock()
         self._known: tuple[Notice, Mapping[str, object]] | None = None
 
     def __call__(self, notice: Notice) -> Mapping[str, object]:
@@ -161,12 +160,12 @@ class _Counts:
 
     def _add_up(self, name: WaveName) -> Mapping[str, object]:
         """A count of each of COUNTS; "?" where the state does not answer: that must not keep the news back."""
-        wave = self._workspace.waves.get(name)
-        addresses = wave.mailboxes if wave else ()
         try:
+            wave = self._store.waves.get(name)
+            addresses = wave.mailboxes if wave else ()
             sums = [self._store.ledger.counts(address) for address in addresses]
         except MigratorError:
-            return {**dict.fromkeys(COUNTS, "?"), "mailboxes": len(addresses)}
+            return dict.fromkeys(COUNTS, "?")
         return {"mailboxes": len(addresses)} | {name: sum(getattr(s, name) for s in sums) for name in COUNTS[1:]}
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 
 from migrator.model.errors import MigratorError, Refused, Stopped
+from migrator.model.notice import ALARM
 from migrator.model.progress import StopSignal
 from migrator.model.route import Queue
 from migrator.model.wave import PassKind, WaveEvent
@@ -97,9 +98,11 @@ def carry_late_mail(op: Operation) -> WaveEvent:
 
 
 def alarm(op: Operation, text: str) -> None:
-    """Say what an operator must look at, though the wave goes on; the audit log has it."""
+    """Say what an operator must look at, though the wave goes on; the audit log has it, and `notify:` sends it."""
     op.progress.note(f"ALARM: {op.wave.name}: {text}")
     op.store.audit.record(op.actor, "alarm", wave=op.wave.name, detail={"text": text})
+    state = op.record().state
+    op.tell(ALARM, state, state, error=text)
 
 
 def thaw(op: Operation) -> WaveEvent:

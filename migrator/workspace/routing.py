@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from migrator.model.mailbox import Endpoint
 from migrator.model.names import Address, Nexthop
 from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.quantities import PositiveDuration
@@ -69,6 +70,10 @@ class Entry(Section):
     def serves(self, address: Address) -> bool:
         """Whether this place decides about `address`."""
         return True
+
+    @property
+    def smtp_endpoint(self) -> Endpoint | None:
+        return self.smtp.endpoint if self.smtp else None
 
     @property
     def held_by(self) -> Nexthop | None:

@@ -41,6 +41,7 @@ class House:
         self.loaded = workspace.load(make(directory, text))
         self.store = state.open(f"sqlite:///{directory}/m.db")
         self.actor = state.here(["migrator", "wave", "run", "sales"])
+        self.store.waves.ensure(SALES, self.loaded.waves[SALES].mailboxes, self.actor)
         self.notes: list[str] = []
 
     @contextmanager

@@ -24,7 +24,7 @@ from migrator.waves.run import roll_back, run
 from tests.lab.listeners import HOST, Hook, Postbox
 from tests.lab.processes import free_port
 from tests.unit import workspace_files
-from tests.unit.test_waves_run import CONFIG, NEW, OLD, ROWS, A, B, Crew, Quiet, agree, crew_of, put, routes
+from tests.unit.wave_world import CONFIG, NEW, OLD, ROWS, A, B, Crew, Quiet, agree, crew_of, put, routes
 
 FORWARD = ["draining", "final-pass", "flipping", "releasing", "verifying", "catching-up", "completed"]
 
@@ -47,7 +47,7 @@ def working(tmp_path: Path) -> Callable[..., Any]:
             notify = stack.enter_context(telling(loaded, store, me, quiet.note))
             lease = store.leases.acquire("wave:sales", me, timedelta(minutes=1))
             crew: Any = Crew(quiet)
-            yield Operation(loaded, store, wave, me, quiet, quiet, crew, places(loaded), lease, notify)
+            yield Operation(loaded, store, wave, me, quiet, quiet, crew, places(loaded), lease, notify=notify)
 
     return make
 
@@ -115,6 +115,16 @@ def test_a_stop_is_told_with_its_error_and_what_to_do(working: Callable[..., Any
         f"Wave sales: STOPPED, somebody must look ({last['at'][11:16]})\n"
         "What happened: the source is away\nWhat to do: Run the same command again: it resumes."
     )
+
+
+def test_an_alarm_is_told_and_the_wave_goes_on(working: Callable[..., Any]) -> None:
+    with Hook() as hook, working(hook_entry(hook, events=["alarm"])) as op:
+        put(op, WaveState.CATCHING_UP)
+        cutover.alarm(op, "the source still receives")
+        run(op, agree)
+    [post] = hook.posts
+    assert (post["state"], post["error"]) == ("catching-up", "the source still receives")
+    assert post["text"].startswith("Wave sales: ALARM, somebody must look")
 
 
 def away(kind: PassKind, stop: Any) -> None:
