@@ -7,6 +7,7 @@ markdown, document    its two forms
 activity  what a run does with a mailbox at this moment
 forecast  what is left of a wave, and how long that will take
 status    where a wave stands at this moment
+notices   news of it for those whom `notify:` names, on their way (notice_webhook, notice_mail, notice_texts)
 
 Nothing is imported here: a run needs the forecast alone, and starts the sooner.
 """

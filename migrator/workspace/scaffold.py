@@ -56,8 +56,14 @@ routing:
   #   nexthop: {old: null, new: "lmtp:inet:[new.example.co.jp]:24"}    # null: no entry, delivered at home
   #   smtp: {host: mail.example.co.jp, port: 25}
 
-# One test message a mailbox and place must arrive on the new server, and only there, within the deadline.
+# One test message a mailbox and way in must arrive on the new server, and only there, within the deadline. The ways in
+# are the entries above and the servers that have an `smtp:`; `ingresses: [gateway, old]` names only some.
 canary: {sender: "", deadline: 2m}
+
+# Who is told what becomes of a wave; try it with `migrator notify test`. A cutover never waits for it.
+# notify:
+#   - {kind: webhook, url: "env:CHAT_WEBHOOK", events: [freezing, completed, rolled-back, stopped, alarm]}
+#   - {kind: mail, smtp: {host: localhost}, from: it@example.co.jp, to: [boss@example.co.jp], language: ja}
 
 cutover:
   freeze_deadline: 10m      # mail is held no longer than this

@@ -1,9 +1,13 @@
 """`notify:` of migrator.yaml: what it means, and how its mistakes are told."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from migrator import workspace
-from migrator.model.notice import EVENTS, FIELDS
+from migrator.model.notice import COUNTS, EVENTS, FIELDS
 from migrator.workspace.notify import MailEntry, WebhookEntry
 from migrator.workspace.templates import check
 from tests.unit.workspace_files import CONFIG, make, place_of, problems
@@ -79,3 +83,19 @@ def test_every_field_can_be_used_and_names_of_a_template_s_own(tmp_path):
     everything = " ".join(f"{{{{ {name} }}}}" for name in FIELDS)
     assert list(check(everything + "{% set own = 1 %}{{ own }}{% for c in counts %}{{ c }}{% endfor %}")) == []
     assert list(check("{% if event == 'alarm' %}{{ at.nothing }}{% endif %}")) != []
+
+
+def test_what_a_new_workspace_and_the_page_on_notifications_show_is_valid(tmp_path):
+    (tmp_path / "notices").mkdir()
+    (tmp_path / "notices" / "body.txt").write_text("{{ says }}")
+    example = workspace.scaffold.CONFIG.partition("# notify:\n")[2].partition("\n\n")[0].replace("# ", "  ")
+    assert len(workspace.load(make(tmp_path, f"{CONFIG}notify:\n{example}\n")).config.notify) == 2
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    example = page.partition("    notify:\n")[2].partition("\n\n")[0]
+    hook, mail = workspace.load(make(tmp_path, f"{CONFIG}notify:\n{example}\n")).config.notify
+    assert isinstance(hook, WebhookEntry) and isinstance(mail, MailEntry)
+    rows = set(re.findall(r"`([a-z-]+)`", page.partition("## Events")[2].partition("## What is sent")[0]))
+    assert {*EVENTS, *FIELDS, *COUNTS} <= rows
+    for key, text in re.findall(r"^    (template|body): (\".*\")$", page, re.MULTILINE):
+        entry = {"template": hook, "body": mail}[key].model_dump(by_alias=True, mode="json") | {key: json.loads(text)}
+        workspace.load(make(tmp_path, f"{CONFIG}notify: {json.dumps([entry])}\n"))
