@@ -23,6 +23,7 @@ class PostfixMap:
     """
 
     carries_mail = True
+    parameter = "transport_maps"  # of main.cf: where the map is named
 
     def __init__(self, name: Ingress, file: Path, type: str, *, reader: Reader, freeze: Nexthop | None) -> None:
         self.name = name
@@ -68,7 +69,7 @@ class PostfixMap:
 
     def check(self) -> list[Finding]:
         """What stands in the way of a flip, or will surprise."""
-        return findings(self._files, self._postmap, self.freeze_value, self._reader)
+        return findings(self._files, self._postmap, self.freeze_value, self._reader, self.parameter)
 
     def queue(self, addresses: Collection[Address]) -> Queue | None:
         """The queued mail for `addresses`; None without a queue command."""
