@@ -57,7 +57,7 @@ class SqlPlace:
         config = directory / "etc"
         config.mkdir()
         (config / "main.cf").write_text("compatibility_level = 3.6\n")
-        os.utime(config / "main.cf", (1e9, 1e9))  # Postfix's commands doze while it is young
+        os.utime(config / "main.cf", (1e9, 1e9))  # Postfix's commands doze while a file of settings is young
         os.environ["MAIL_CONFIG"] = str(config)  # or postmap wants a main.cf in /etc/postfix
         self.ask()
         self.execute(made)
@@ -77,6 +77,7 @@ class SqlPlace:
             name = self.url.rpartition("/")[2]
             where = f"hosts = {server.address}:{server.port}\nuser = migrator\npassword = x\ndbname = {name}\n"
         self.mapped.write_text(f"{where}query = {query}\n{more}")
+        os.utime(self.mapped, (1e9, 1e9))
 
     def table(self, columns: Columns = COLUMNS) -> Table:
         return SqliteTable(self.file, columns) if self.kind == "sqlite" else PostgresTable(self.url, columns, None)
