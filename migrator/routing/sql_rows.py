@@ -100,7 +100,7 @@ class Rows:
 
     def copy(self) -> str:
         """The whole table, every column of it, as CSV with a head."""
-        self._cursor.execute(f"SELECT * FROM {self._table}")
+        self._cursor.execute(f"SELECT * FROM {self._table}", ())  # psycopg reads %% as % only beside parameters
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(
             [[column[0] for column in self._cursor.description], *self._cursor.fetchall()]

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from migrator.model.names import Address, Ingress, Nexthop
+from migrator.model.names import Address, Ingress
 from migrator.routing import PostfixSql, Reader
 from migrator.routing.sql_postgres import PostgresTable
 from migrator.routing.sql_rows import Columns, Table
@@ -93,12 +93,13 @@ class SqlPlace:
         return self.routing()
 
     def execute(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """As the administrator does by hand; `?` stands for a parameter."""
+        """As the administrator does by hand; `?` stands for a parameter, if there are any."""
         if self.kind == "sqlite":
             with closing(sqlite3.connect(self.file)) as connection, connection:
                 return connection.execute(statement, parameters).fetchall()
         with psycopg.connect(self.url) as connection:
-            cursor = connection.execute(statement.replace("?", "%s").encode(), parameters)
+            marked = statement.replace("?", "%s") if parameters else statement
+            cursor = connection.execute(marked.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
     def answer(self, address: Address) -> str | None:
