@@ -6,7 +6,7 @@ from pathlib import Path
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing import postfix_text
-from migrator.routing.contract import Conflict, Finding, RouteConflict, shown
+from migrator.routing.contract import Conflict, Finding, RouteConflict, applied, shown
 from migrator.routing.errors import MapOutOfStep, RouteNotInForce, listing
 from migrator.routing.postfix_check import findings
 from migrator.routing.postfix_files import MapFiles
@@ -54,8 +54,8 @@ class PostfixMap:
                 self._write(text, flips)
             self._reader.tell(self.name, str(self._files.text))
             self._read_back(flips)
-        changed = tuple(flip.address for flip in flips.changes if _value(before, flip.address) != flip.wanted)
-        return Applied(changed, tuple(flip.address for flip in flips.changes if flip.address not in set(changed)))
+        changed = {flip.address for flip in flips.changes if _value(before, flip.address) != flip.wanted}
+        return applied(flips, changed)
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""

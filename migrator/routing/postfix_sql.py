@@ -8,7 +8,7 @@ from pathlib import Path
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing import postfix_check, postfix_main
-from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, shown
+from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, applied, shown
 from migrator.routing.errors import CommandFailed, MapInvalid, RouteNotInForce, listing
 from migrator.routing.kept import keep
 from migrator.routing.postfix_index import look_up
@@ -61,8 +61,7 @@ class PostfixSql:
         self._reader.tell(self.name, self._table.where)
         self._refuse_unlike(self.read(_addresses(flips)), flips)
         self._refuse_unseen(flips)
-        changed = tuple(flip.address for flip in changes)
-        return Applied(changed, tuple(address for address in _addresses(flips) if address not in set(changed)))
+        return applied(flips, {flip.address for flip in changes})
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""

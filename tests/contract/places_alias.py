@@ -40,7 +40,7 @@ class AliasPlace(Place):
             reload = f"sh -c 'echo told >> {self.reloads_log}'"
         return VirtualAlias(Ingress("gateway"), self.text, self.type, reader=Reader(reload, queue_list), known=known)
 
-    def backend(self) -> VirtualAlias:  # type: ignore[override]
+    def backend(self) -> VirtualAlias:
         return self.alias()
 
 

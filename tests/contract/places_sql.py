@@ -95,8 +95,8 @@ class SqlPlace:
     def execute(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """As the administrator does by hand; `?` stands for a parameter, if there are any."""
         if self.kind == "sqlite":
-            with closing(sqlite3.connect(self.file)) as connection, connection:
-                return connection.execute(statement, parameters).fetchall()
+            with closing(sqlite3.connect(self.file)) as file, file:
+                return file.execute(statement, parameters).fetchall()
         with psycopg.connect(self.url) as connection:
             marked = statement.replace("?", "%s") if parameters else statement
             cursor = connection.execute(marked.encode(), parameters or None)

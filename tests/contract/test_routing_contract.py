@@ -1,6 +1,6 @@
 """What every routing backend does, whatever it is made of. Each is on its real system here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -23,7 +23,9 @@ def postfix_map(type: str) -> Iterator[Ground]:
         yield made
 
 
-GROUNDS = {f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES}
+GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
+    f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES
+}
 GROUNDS |= {f"postfix-sql-{kind}": partial(postfix_sql, kind) for kind in KINDS}
 GROUNDS["virtual-alias"] = virtual_alias
 

@@ -32,6 +32,7 @@ from migrator.routing.errors import (
     RouteNotInForce,
     ValueUnwritable,
 )
+from migrator.routing.postfix_index import look_up
 from migrator.routing.sql_postgres import PostgresTable
 from migrator.routing.sql_rows import Columns
 from migrator.routing.sql_sqlite import SqliteTable
@@ -156,7 +157,6 @@ def test_a_map_that_cannot_be_opened_is_an_error_of_the_check(here):
 def test_a_map_that_comes_to_see_the_change_late_is_waited_for(here, monkeypatch):
     asked = []
     monkeypatch.setattr(postfix_sql, "_PAUSE", 0.01)
-    look_up = postfix_sql.look_up
 
     def lagging(*arguments):
         asked.append(arguments)
