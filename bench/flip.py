@@ -96,7 +96,7 @@ def _ground(kind: str, routes: Mapping[Address, Nexthop]) -> Iterator[Ground]:
     makers: dict[str, Callable[[Mapping[Address, Nexthop]], Any]] = {"sqlite": _sqlite, "pgsql": _pgsql}
     if kind in INDEX_SUFFIX:
         with Postfix("flip", map_type=kind) as gateway:
-            gateway.write_map({**routes})
+            gateway.write_map({str(address): value for address, value in routes.items()})
             gateway.reload()
             reader = Reader(gateway.reload_command)
             files = PostfixMap(Ingress("gateway"), gateway.map_path, kind, reader=reader, freeze=None)
