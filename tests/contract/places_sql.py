@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 
 from migrator.model.names import Address, Ingress
-from migrator.routing import PostfixSql, Reader
+from migrator.routing import Reader
+from migrator.routing.postfix_sql import PostfixSql
 from migrator.routing.sql_postgres import PostgresTable
 from migrator.routing.sql_rows import Columns, Table
 from migrator.routing.sql_sqlite import SqliteTable
