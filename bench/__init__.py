@@ -1,4 +1,4 @@
-"""The benchmark beside other tools: `./dev bench copy|delta|latency|memory|scale|startup`.
+"""The benchmark beside other tools: `./dev bench copy|delta|flip|latency|memory|scale|startup`.
 
 corpora    what is copied: small, mixed, dept, lat1k, dept1k (and tiny, to see that the benchmark runs)
 changes    what people do to a mailbox between two passes
@@ -11,6 +11,7 @@ limit      the servers' own limit: drain the old one and blast a prebuilt stream
 runs       runs in turn, the judge's word on each, ratios pair by pair
 copying    the initial copy
 delta      passes after it: without change, and with 1% new, flagged and gone
+flip       thousands of routes flipped at once, for each kind of map
 latency    the initial copy at several round-trip times
 memory     peak memory with huge messages
 scale      a folder of a million messages: memory, and octets of state a message

@@ -1,4 +1,4 @@
-"""`./dev bench copy|delta|latency|memory|scale|startup`: prints a table, or one JSON object with -o json."""
+"""`./dev bench copy|delta|flip|latency|memory|scale|startup`: prints a table, or one JSON object with -o json."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from bench.copying import bench_copy
 from bench.corpora import CORPORA
 from bench.delta import Change, bench_delta
+from bench.flip import NEEDS, bench_flip
 from bench.ground import BenchError
 from bench.latency import TIMES, bench_latency
 from bench.memory import bench_memory
@@ -40,7 +41,7 @@ def parse() -> argparse.Namespace:
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     parser = argparse.ArgumentParser("./dev bench", description=__doc__)
-    kinds = parser.add_subparsers(required=True, metavar="copy|delta|latency|memory|scale|startup")
+    kinds = parser.add_subparsers(required=True, metavar="copy|delta|flip|latency|memory|scale|startup")
 
     def kind(name: str, run: Callable[[argparse.Namespace], dict[str, Any]], text: str) -> argparse.ArgumentParser:
         found = kinds.add_parser(name, parents=[output], help=text, description=text)
@@ -61,6 +62,11 @@ def parse() -> argparse.Namespace:
         one.add_argument("--peers", default=default, help=some)
     delta.add_argument("--change", choices=("none", "mixed"), help="only this pass, not both")
     latency.add_argument("--corpus", choices=CORPORA, help=f"unless given, {' and '.join(TIMES)}")
+    flip = kind("flip", run_flip, "thousands of routes flipped at once, for each kind of map")
+    flip.add_argument("--kinds", default=",".join(NEEDS), help=f"some of {','.join(NEEDS)}; unless given, all")
+    flip.add_argument("--entries", type=positive, default=50_000)
+    flip.add_argument("--flips", type=positive, default=5_000)
+    flip.add_argument("--runs", type=positive, default=3, help="each run flips there and back")
     memory = kind("memory", run_memory, "peak memory with a huge message a worker")
     memory.add_argument("--workers", type=positive, default=4)
     memory.add_argument("--octets", type=octets, default="200MB")
@@ -87,6 +93,14 @@ def run_latency(options: argparse.Namespace) -> dict[str, Any]:
     require_dovecot()
     corpora = [options.corpus] if options.corpus else list(TIMES)
     return bench_latency(corpora, peers(options.peers), tls=options.tls, runs=options.runs)
+
+
+def run_flip(options: argparse.Namespace) -> dict[str, Any]:
+    kinds = options.kinds.split(",")
+    for name in kinds:
+        if name not in NEEDS:
+            raise BenchError(f"no kind {name!r}; there are {', '.join(NEEDS)}")
+    return bench_flip(kinds, options.entries, options.flips, options.runs)
 
 
 def run_memory(options: argparse.Namespace) -> dict[str, Any]:

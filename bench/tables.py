@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-TABLES = ("runs", "ratios", "slowdown", "note")
+TABLES = ("runs", "flipped", "ratios", "slowdown", "note")
 FIGURES = ("wall_s", "cpu_client_s", "cpu_source_s", "cpu_target_s", "peak_rss_mb", "round_trips", "differ")
 
 
@@ -16,6 +16,8 @@ def render(result: Mapping[str, Any]) -> str:
     lines = [head, *([result["note"]] if "note" in result else []), ""]
     if result.get("runs"):
         lines += _medians(result["runs"])
+    if result.get("flipped"):
+        lines += _flipped(result["flipped"])
     for name in ("ratios", "slowdown"):
         lines += [""] if result.get(name) else []
         for pair, ratio in result.get(name, {}).items():
@@ -34,6 +36,19 @@ def _medians(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     kinds = {tuple(run["differences"]) for run in runs if run["differences"]}
     notes = [f"differ: {', '.join(sorted({kind for each in kinds for kind in each}))}"] if kinds else []
     return table([*names, *figures], rows) + notes
+
+
+def _flipped(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line a kind of map: the medians of its flips there and back, the slowest, and the most that were wrong."""
+    parts = ("wall_s", "plan_s", "apply_s", "read_s")
+    lines = []
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        own = [row for row in rows if row["kind"] == kind]
+        medians = [f"{median(row[part] for row in own):.2f}" for part in parts]
+        lines.append(
+            [kind, *medians, f"{max(row['wall_s'] for row in own):.2f}", str(max(row["wrong"] for row in own))]
+        )
+    return table(["kind", *parts, "slowest_s", "wrong"], lines)
 
 
 def _middle(name: str, group: Sequence[Mapping[str, Any]]) -> str:

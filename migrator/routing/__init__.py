@@ -3,6 +3,8 @@
 contract       the four verbs, and what can conflict
 reader         who looks a place up: told of changes, asked for its queue
 postfix_map    Postfix map files (texthash, hash, lmdb, cdb)
+postfix_sql    look-up tables of Postfix in SQLite and PostgreSQL
+virtual_alias  addresses rewritten to those of a sub-domain
 """
 
 from migrator.routing.contract import Conflict, Finding, Prepared, RouteConflict, Routing, Severity, shown

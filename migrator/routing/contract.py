@@ -121,6 +121,12 @@ class Prepared(Protocol):
         """Put the time back to what it was before the first `prepare`."""
 
 
+def applied(flips: Flips, changed: Collection[Address]) -> Applied:
+    """What is to be told of `flips` when those of `changed` (a set, where there may be thousands) had to be made."""
+    made = tuple(flip.address for flip in flips.changes if flip.address in changed)
+    return Applied(made, tuple(flip.address for flip in flips.changes if flip.address not in changed))
+
+
 def shown(value: str | None) -> str:
     """A routing value for people: quoted and neutralised, or "(no entry)"."""
     return "(no entry)" if value is None else f'"{neutral(value)}"'

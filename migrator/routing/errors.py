@@ -31,6 +31,10 @@ class MapOutOfStep(Refused):
     runbook = "map-out-of-step"
 
 
+class DatabaseRefused(Refused):
+    """The database of a look-up table refused what was asked of it; the transaction is undone, nothing was written."""
+
+
 class IndexIncomplete(Refused):
     """The index that was built aside does not say what the text says; the map in use was not touched."""
 

@@ -17,14 +17,19 @@ _UNLISTED = "smtpd_reject_unlisted_recipient"
 _RESTRICTIONS = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
 
 
-def findings(files: MapFiles, postmap: Postmap, freeze: Nexthop | None, reader: Reader) -> list[Finding]:
-    """All that is found; empty when a flip may go ahead. Later questions are asked though earlier ones failed."""
+def findings(
+    files: MapFiles, postmap: Postmap, freeze: Nexthop | None, reader: Reader, parameter: str
+) -> list[Finding]:
+    """All that is found; empty when a flip may go ahead. Later questions are asked though earlier ones failed.
+
+    `parameter` is that of main.cf which must name the map.
+    """
     questions: list[Callable[[], Iterator[Finding]]] = [
         lambda: _files(files),
         lambda: _text(files),
         lambda: _index(files, postmap, reader.reload),
         lambda: unrunnable(reader.commands),
-        lambda: _transport_maps(files, postmap, reader.reload),
+        lambda: unnamed(f"{postmap.type}:{files.text}", parameter, reader.reload),
         lambda: unqueueable(freeze, reader.reload),
     ]
     return [finding for question in questions for finding in answered(question)]
@@ -98,13 +103,13 @@ def unrunnable(commands: Sequence[str]) -> Iterator[Finding]:
             yield _error(f"the command `{each}` cannot be run: {program} was not found", "Correct it in migrator.yaml.")
 
 
-def _transport_maps(files: MapFiles, postmap: Postmap, reload: str | None) -> Iterator[Finding]:
-    used = postfix_main.setting(reload, "transport_maps")
-    name = f"{postmap.type}:{files.text}"
+def unnamed(name: str, parameter: str, reload: str | None) -> Iterator[Finding]:
+    """Whether the Postfix that `reload` reloads looks into the map `name` by its main.cf's `parameter`."""
+    used = postfix_main.setting(reload, parameter)
     if used is not None and name not in used:
         yield _error(
-            f"this Postfix does not look into {name}: transport_maps is `{used}`",
-            f"Add it: `postconf -e 'transport_maps = {name}'`, or name the map that is used in migrator.yaml.",
+            f"this Postfix does not look into {name}: {parameter} is `{used}`",
+            f"Add it: `postconf -e '{parameter} = {name}'`, or name the map that is used in migrator.yaml.",
         )
 
 

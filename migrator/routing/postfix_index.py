@@ -56,14 +56,8 @@ class Postmap:
 
         CommandFailed when the map cannot be opened: Postfix could not either.
         """
-        wanted = "".join(f"{key}\n" for key in keys)
-        ended = command.run(["postmap", *self.config, "-q", "-", f"{self.type}:{file}"], wanted, accepted=(0, 1))
-        if ended.returncode == 1 and ("fatal:" in ended.stderr or "error:" in ended.stderr):  # 1 is "none found", too
-            raise CommandFailed(
-                f"the map {self.type}:{file} cannot be read: {command.printable(ended.stderr)}",
-                remedy=f"Make it readable: `postmap {self.type}:{file}`, as the user that owns it.",
-            )
-        return _pairs(ended.stdout)
+        name = f"{self.type}:{file}"
+        return look_up(name, keys, self.config, f"Make it readable: `postmap {name}`, as the user that owns it.")
 
     def contents(self, file: Path, keys: Collection[str]) -> dict[str, str]:
         """Everything in the index. `keys` are those that the text holds: cdb can list its keys, but not its values."""
@@ -94,6 +88,18 @@ class Postmap:
         index = file.with_name(file.name + self.type.suffix)
         _make_durable(index)
         return index
+
+
+def look_up(name: str, keys: Iterable[str], config: tuple[str, ...], remedy: str) -> dict[str, str]:
+    """What Postfix finds in the map `name` ("TYPE:FILE", as in main.cf) for each key; absent keys are left out.
+
+    CommandFailed, with `remedy`, when the map cannot be opened: Postfix could not either.
+    """
+    wanted = "".join(f"{key}\n" for key in keys)
+    ended = command.run(["postmap", *config, "-q", "-", name], wanted, accepted=(0, 1))
+    if ended.returncode == 1 and ("fatal:" in ended.stderr or "error:" in ended.stderr):  # 1 is "none found", too
+        raise CommandFailed(f"the map {name} cannot be read: {command.printable(ended.stderr)}", remedy=remedy)
+    return _pairs(ended.stdout)
 
 
 def compare(text: Mapping[str, str], index: Mapping[str, str]) -> list[Difference]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing import postfix_text
-from migrator.routing.contract import Conflict, Finding, RouteConflict, shown
+from migrator.routing.contract import Conflict, Finding, RouteConflict, applied, shown
 from migrator.routing.errors import MapOutOfStep, RouteNotInForce, listing
 from migrator.routing.postfix_check import findings
 from migrator.routing.postfix_files import MapFiles
@@ -23,6 +23,7 @@ class PostfixMap:
     """
 
     carries_mail = True
+    parameter = "transport_maps"  # of main.cf: where the map is named
 
     def __init__(self, name: Ingress, file: Path, type: str, *, reader: Reader, freeze: Nexthop | None) -> None:
         self.name = name
@@ -53,8 +54,8 @@ class PostfixMap:
                 self._write(text, flips)
             self._reader.tell(self.name, str(self._files.text))
             self._read_back(flips)
-        changed = tuple(flip.address for flip in flips.changes if _value(before, flip.address) != flip.wanted)
-        return Applied(changed, tuple(flip.address for flip in flips.changes if flip.address not in set(changed)))
+        changed = {flip.address for flip in flips.changes if _value(before, flip.address) != flip.wanted}
+        return applied(flips, changed)
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""
@@ -68,7 +69,7 @@ class PostfixMap:
 
     def check(self) -> list[Finding]:
         """What stands in the way of a flip, or will surprise."""
-        return findings(self._files, self._postmap, self.freeze_value, self._reader)
+        return findings(self._files, self._postmap, self.freeze_value, self._reader, self.parameter)
 
     def queue(self, addresses: Collection[Address]) -> Queue | None:
         """The queued mail for `addresses`; None without a queue command."""

@@ -131,6 +131,17 @@ def refuse_undecodable(text: MapText) -> None:
         )
 
 
+def refuse_unwritable(address: Address, value: Nexthop | None) -> None:
+    """ValueUnwritable for an address or a value that no map of Postfix could give back."""
+    if address.startswith("#") or has_control(address) or _KEY.fullmatch(address) is None:
+        raise ValueUnwritable(f"{neutral(address)!r} cannot be a key of a Postfix map", remedy="Leave it out.")
+    if value is not None and (_UNCLEAN.search(value) or not value or value != value.strip(_SPACE)):
+        raise ValueUnwritable(
+            f"{_visible(value)!r} cannot be a value of a Postfix map (for {address})",
+            remedy="Write it on one line, without control characters and without white space at its ends.",
+        )
+
+
 def _logical_lines(lines: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
     current: list[int] = []
     for index, line in enumerate(lines):
@@ -164,7 +175,7 @@ def _edited(text: MapText, changes: Mapping[Address, Nexthop | None]) -> tuple[l
     refuse_doubled(text, tuple(changes))
     lines, added = list(text.lines), []
     for address, value in changes.items():
-        _refuse_unwritable(address, value)
+        refuse_unwritable(address, value)
         entry = text.entries.get(fold(address))
         if entry is not None:
             _replace(lines, entry, value)
@@ -188,16 +199,6 @@ def _replace(lines: list[str], entry: Entry, value: Nexthop | None) -> None:
     lines[first] = "" if value is None else f"{entry.raw_key}{separator}{value}{shape['ending']}"
     for index in continued:
         lines[index] = ""
-
-
-def _refuse_unwritable(address: Address, value: Nexthop | None) -> None:
-    if address.startswith("#") or has_control(address) or _KEY.fullmatch(address) is None:
-        raise ValueUnwritable(f"{neutral(address)!r} cannot be a key of a Postfix map", remedy="Leave it out.")
-    if value is not None and (_UNCLEAN.search(value) or not value or value != value.strip(_SPACE)):
-        raise ValueUnwritable(
-            f"{_visible(value)!r} cannot be a value of a Postfix map (for {address})",
-            remedy="Write it on one line, without control characters and without white space at its ends.",
-        )
 
 
 def _visible(text: str) -> str:

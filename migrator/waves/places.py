@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, Ingress, Nexthop, ServerName
 from migrator.routing import PostfixMap, Reader, Routing
+from migrator.routing.postfix_sql import PostfixSql
+from migrator.routing.relay_recipients import PostfixRelayMap, RelayRecipients
+from migrator.routing.sql_postgres import PostgresTable
+from migrator.routing.sql_rows import Columns, Table
+from migrator.routing.sql_sqlite import SqliteTable
+from migrator.routing.virtual_alias import VirtualAlias
 from migrator.workspace import RoutingEntry, Workspace
-from migrator.workspace.routing import PostfixEntry, PostfixMapEntry, fill
+from migrator.workspace.routing import PostfixEntry, PostfixMapEntry, PostfixSqlEntry, VirtualAliasEntry, fill
+
+BACKUPS = "state/routing"  # below the workspace: copies of places that are elsewhere
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +50,42 @@ class Place:
 
 def places(workspace: Workspace) -> tuple[Place, ...]:
     """All places of the workspace, in the order in which they are flipped."""
-    return tuple(Place(_backend(entry), entry) for entry in workspace.config.routing)
+    return tuple(Place(_backend(workspace, entry), entry) for entry in workspace.config.routing)
 
 
-def _backend(entry: RoutingEntry) -> Routing:
+def _backend(workspace: Workspace, entry: RoutingEntry) -> Routing:
     match entry:
         case PostfixMapEntry():
-            reader = _reader(entry)
-            return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
+            return _postfix_map(entry)
+        case VirtualAliasEntry():
+            known = partial(_values, entry)
+            return VirtualAlias(entry.name, entry.file, entry.type, reader=_reader(entry), known=known)
+        case PostfixSqlEntry():
+            backups = workspace.root / BACKUPS / entry.name
+            table, reader = _table(workspace, entry), _reader(entry)
+            return PostfixSql(entry.name, table, reader=reader, freeze=entry.held_by, map=entry.map, backups=backups)
         case _:
             raise ConfigInvalid(f"routing entry {entry.name}: the kind {entry.kind} is not there yet")
+
+
+def _postfix_map(entry: PostfixMapEntry) -> PostfixMap:
+    reader, recipients = _reader(entry), entry.relay_recipients
+    if recipients is None:
+        return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
+    known = RelayRecipients(entry.name, recipients.file, recipients.type, reader=reader)
+    return PostfixRelayMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by, recipients=known)
+
+
+def _table(workspace: Workspace, entry: PostfixSqlEntry) -> Table:
+    columns = Columns(entry.table, entry.key, entry.value)
+    if entry.database.startswith(SQLITE):
+        return SqliteTable(workspace.root / entry.database.removeprefix(SQLITE), columns)
+    return PostgresTable(entry.database, columns, workspace.secret(entry.secret) if entry.secret else None)
+
+
+def _values(entry: RoutingEntry, address: Address) -> set[str]:
+    """All that the entry can say for `address`."""
+    return {fill(template, address) for template in entry.nexthop.values() if template is not None}
 
 
 def _reader(entry: PostfixEntry) -> Reader:

@@ -30,8 +30,15 @@ def fill(template: str, address: Address) -> str:
 def _database(text: str) -> str:
     if not text.startswith(("sqlite:///", "postgresql://")) or text == "sqlite:///":
         raise ValueError("not a database; write sqlite:////etc/postfix/routes.db or postgresql://USER@HOST/NAME")
-    if ":" in text.partition("://")[2].split("/")[0].rpartition("@")[0]:
+    user = text.partition("://")[2].split("/")[0].rpartition("@")[0]
+    if ":" in user or "password=" in text.partition("?")[2]:
         raise ValueError("a password in the URL; leave it out and give `secret:`")
+    return text
+
+
+def _map(text: str) -> str:
+    if not all(text.partition(":")[::2]):
+        raise ValueError("not a map as main.cf names it; write TYPE:FILE, such as sqlite:/etc/postfix/routes.cf")
     return text
 
 
@@ -107,16 +114,33 @@ class PostfixEntry(Entry):
     freeze: Words | None = FREEZE
 
 
+class RecipientsFile(Section):
+    """A relay_recipient_maps file: the addresses of which a gateway takes mail at all."""
+
+    file: RootedPath
+    type: MapKind
+
+
 class PostfixMapEntry(PostfixEntry):
-    """A transport map file with an entry for each address."""
+    """A transport map file with an entry for each address.
+
+    `relay_recipients`: addresses that lack there are added before their route changes, and stay.
+    """
 
     kind: Literal["postfix-map"]
     file: RootedPath
     type: MapKind
+    relay_recipients: RecipientsFile | None = None
 
     @property
     def where(self) -> Where:
         return "file", str(self.file)
+
+    @model_validator(mode="after")
+    def _two_files(self) -> Self:
+        if self.relay_recipients is not None and self.relay_recipients.file == self.file:
+            raise ValueError("`relay_recipients` names the transport map itself; it is a map of its own")
+        return self
 
 
 class VirtualAliasEntry(PostfixEntry):
@@ -133,13 +157,17 @@ class VirtualAliasEntry(PostfixEntry):
 
 
 class PostfixSqlEntry(PostfixEntry):
-    """A table of SQLite or PostgreSQL that a Postfix map of type sqlite or pgsql looks into, with a row an address."""
+    """A table of SQLite or PostgreSQL that a Postfix map of type sqlite or pgsql looks into, with a row an address.
+
+    `map` is that map as main.cf names it, such as `pgsql:/etc/postfix/routes.cf`: what Postfix finds is asked there.
+    """
 
     kind: Literal["postfix-sql"]
     database: Annotated[str, AfterValidator(_database)]
     table: Words
     key: Words = "address"
     value: Words = "nexthop"
+    map: Annotated[str, AfterValidator(_map)] | None = None
     secret: Reference | None = None
 
     @property

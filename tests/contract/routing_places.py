@@ -150,11 +150,11 @@ class Place:
 
 
 @contextmanager
-def place(type: str, text: str = FIRST_TEXT) -> Iterator[Place]:
+def place(type: str, text: str = FIRST_TEXT, made: Callable[[Path, str, str], Place] = Place) -> Iterator[Place]:
     before = os.environ.get("MAIL_CONFIG")
     directory = processes.scratch_directory("routing")
     try:
-        yield Place(directory, type, text)
+        yield made(directory, type, text)
     finally:
         processes.remove_directory(directory)
         os.environ.pop("MAIL_CONFIG") if before is None else os.environ.update(MAIL_CONFIG=before)
