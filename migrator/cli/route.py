@@ -1,12 +1,15 @@
 """`migrator route`: where mail goes now, and where it should go."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrator.cli.context import open_workspace, settings
+from migrator.cli.context import actor, open_workspace, settings
 from migrator.cli.noun import noun
-from migrator.cli.output import emit
+from migrator.cli.output import emit, emit_one
+
+if TYPE_CHECKING:
+    from migrator.model.names import Address, Nexthop
 
 app = noun("route", "Show where mail goes now, and where it should go.")
 
@@ -50,3 +53,61 @@ def diff(ctx: typer.Context, wave: Annotated[str, typer.Argument(metavar="WAVE")
     workspace = open_workspace(ctx)
     for name, text in diffs(workspace, workspace.wave_mailboxes(WaveName(wave)), "target"):
         print(f"# {name}\n{text}" if text else f"# {name}: nothing to change")
+
+
+@app.command()
+def confirm(
+    ctx: typer.Context,
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="As the waiting command printed it.")],
+    found: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS=VALUE", help="Nothing was changed, since this entry says VALUE (may be repeated)."
+        ),
+    ] = None,
+) -> None:
+    """Say that the changes of a token are made by hand.
+
+    The command that waits for them goes on. With --found it stops instead.
+
+    Example: migrator route confirm 7K3D-9QXM
+    """
+    from migrator.routing.change_sets import confirm
+    from migrator.waves.places import change_sets
+
+    workspace = open_workspace(ctx)
+    name, change = confirm(change_sets(workspace), token, actor().user, dict(map(_entry, found or ())))
+    said = "refused: nothing was changed" if found else "confirmed"
+    emit_one(
+        {"ingress": name, "token": change.token, "entries": len(change.flips.changes), "said": said},
+        settings(ctx).form,
+    )
+
+
+@app.command()
+def backup(ctx: typer.Context) -> None:
+    """Keep a copy of what every place says now.
+
+    Prints where each copy is. A place that cannot be copied does not keep the others from it.
+
+    Example: migrator route backup
+    """
+    from migrator.waves.preview import backups
+
+    rows, errors = backups(open_workspace(ctx))
+    emit(rows, settings(ctx).form)
+    if errors:
+        raise errors[0]
+
+
+def _entry(text: str) -> "tuple[Address, Nexthop | None]":
+    """ADDRESS=VALUE; without a VALUE there is no entry."""
+    from migrator.model.names import Nexthop, address
+
+    name, equals, value = text.partition("=")
+    try:
+        if not equals:
+            raise ValueError(f"not ADDRESS=VALUE: {text!r}")
+        return address(name), Nexthop(value) if value else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--found") from None

@@ -154,7 +154,8 @@ def _routes(store: Store, workspace: Workspace, wave: WaveName, audit: Iterable[
     for row in audit:
         kind, _, step = row.what.partition(": ")
         if kind == "routes":
-            steps.setdefault(row.detail["ingress"], []).append(RouteStep(step, row.at, int(str(row.detail["changed"]))))
+            changed, evidence = int(str(row.detail["changed"])), str(row.detail.get("evidence", ""))
+            steps.setdefault(row.detail["ingress"], []).append(RouteStep(step, row.at, changed, evidence))
     for entry in workspace.config.routing:
         observed, written = store.flips.original(wave, entry.name), store.flips.written(wave, entry.name)
         if observed or written:

@@ -159,11 +159,15 @@ class CanaryPhase:
 
 @dataclass(frozen=True, slots=True)
 class RouteStep:
-    """A change of routes that was read back: "freeze", "flip", ...; how many entries it changed, and when."""
+    """A change of routes that was read back: "freeze", "flip", ...; how many entries it changed, and when.
+
+    `evidence`: who said that they are so, where only people can look.
+    """
 
     step: str
     at: datetime
     changed: int
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ reader         who looks a place up: told of changes, asked for its queue
 postfix_map    Postfix map files (texthash, hash, lmdb, cdb)
 postfix_sql    look-up tables of Postfix in SQLite and PostgreSQL
 virtual_alias  addresses rewritten to those of a sub-domain
+elsewhere      a place whose files are on another host: the same code runs there
+program_place  a program of the operator's
+manual         a console that only a person can work
 """
 
-from migrator.routing.contract import Conflict, Finding, Prepared, RouteConflict, Routing, Severity, shown
+from migrator.routing.contract import Attended, Conflict, Finding, Prepared, RouteConflict, Routing, Severity, shown
 from migrator.routing.postfix_map import PostfixMap
 from migrator.routing.reader import Reader
 
-__all__ = ["Conflict", "Finding", "PostfixMap", "Prepared", "Reader", "RouteConflict", "Routing", "Severity", "shown"]
+__all__ = ["Attended", "Conflict", "Finding", "PostfixMap", "Prepared", "Reader", "RouteConflict", "Routing", "Severity", "shown"]

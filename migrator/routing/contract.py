@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from migrator.model.errors import ExitCode, Refused
 from migrator.model.names import Address, Ingress, Nexthop, neutral
+from migrator.model.progress import StopSignal
 from migrator.model.route import Applied, Flips, Queue
 
 LISTED = 20  # how many entries an error text names before it counts the rest
@@ -119,6 +120,17 @@ class Prepared(Protocol):
 
     def finish(self, addresses: Collection[Address]) -> None:
         """Put the time back to what it was before the first `prepare`."""
+
+
+@runtime_checkable
+class Attended(Protocol):
+    """A place that only a person can look into and change: what it says is what somebody said of it."""
+
+    def evidence(self, addresses: Collection[Address]) -> Mapping[Address, str]:
+        """For each of `addresses`: who said so, and when."""
+
+    def heeding(self, stop: StopSignal) -> Routing:
+        """The same place, where `stop` ends the waiting for a person."""
 
 
 def applied(flips: Flips, changed: Collection[Address]) -> Applied:

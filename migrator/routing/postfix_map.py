@@ -1,6 +1,6 @@
 """Routes in a Postfix map file: transport(5) as texthash, hash, lmdb or cdb."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
@@ -20,16 +20,22 @@ class PostfixMap:
     """One map file, changed by rebuilding it aside and renaming; see docs/routing-postfix.md for what it needs.
 
     `freeze` is the value that makes mail wait (None: this place cannot freeze). ValueError for an unknown `type`.
+    `agree` is called under the lock, when all is made and read back aside and nothing in use is changed yet; an error
+    that it raises calls the change off.
     """
 
     carries_mail = True
     parameter = "transport_maps"  # of main.cf: where the map is named
 
-    def __init__(self, name: Ingress, file: Path, type: str, *, reader: Reader, freeze: Nexthop | None) -> None:
+    def __init__(
+        self, name: Ingress, file: Path, type: str, *, reader: Reader, freeze: Nexthop | None,
+        agree: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.freeze_value = freeze
         self._type = MapType(type)
         self._reader = reader
+        self._agree = agree
         self._files = MapFiles(file, self._type.suffix)
         self._postmap = Postmap(self._type, instance_words(reader.reload))
 
@@ -129,6 +135,7 @@ class PostfixMap:
         with self._files.build(postfix_text.encode(new)) as place:
             if self._files.index is not None:
                 self._postmap.build(place / "map", values)
+            self._agree()
             self._files.backup()
             self._files.commit(place)
 

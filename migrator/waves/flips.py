@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from migrator.model.errors import MigratorError
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flips
-from migrator.routing import Conflict, RouteConflict, shown
+from migrator.routing import Attended, Conflict, RouteConflict, shown
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place
 
@@ -98,7 +98,7 @@ def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips)
     if unlike:
         raise RouteConflict(place.name, unlike)
     op.store.flips.confirm(op.wave.name, place.name, step)
-    detail = {"ingress": place.name, "changed": len(flips.changes), "entries": len(wanted)}
+    detail = {"ingress": place.name, "changed": len(flips.changes), "entries": len(wanted), **_said(place, flips)}
     op.store.audit.record(op.actor, f"routes: {step}", wave=op.wave.name, detail=detail)
 
 
@@ -121,6 +121,14 @@ def where_routes_stand(op: Operation, most: int = 100) -> str:
             lines.append(f"{place.name}: {address}: {shown(value)} ({held})")
     rest = [f"and {len(lines) - most} more: `migrator route show --wave {op.wave.name}`"] if len(lines) > most else []
     return "\n".join(f"  {line}" for line in [*lines[:most], *rest])
+
+
+def _said(place: Place, flips: Flips) -> dict[str, str]:
+    """Where only people can look: who says that these entries are so."""
+    if not isinstance(place.routing, Attended):
+        return {}
+    evidence = place.routing.evidence([flip.address for flip in flips.changes])
+    return {"evidence": "; ".join(dict.fromkeys(evidence.values()))}
 
 
 def to_server(op: Operation, place: Place) -> Routes:

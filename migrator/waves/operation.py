@@ -80,7 +80,8 @@ class Operation:
 
     def heeding(self, stop: StopSignal) -> "Operation":
         """The same work under another signal to stop, down to its passes."""
-        return replace(self, stop=stop, crew=self.crew.heeding(stop))
+        places = tuple(place.heeding(stop) for place in self.places)
+        return replace(self, stop=stop, crew=self.crew.heeding(stop), places=places)
 
     def checkpoint(self) -> None:
         """Stop here if the operator said so twice; everything up to here is journalled."""
@@ -118,7 +119,7 @@ def operate(
     ):
         whole = without_parts(store, keeper, wave, actor)
         with Crew(workspace, store, keeper, progress, stop, whole, order) as crew:
-            found = places(workspace)
+            found = places(workspace, progress.note, stop)
             guard = partial(post, workspace.root, workspace.state_url, wave.name)
             held = (crew, found, lease, skips or {}, guard, notify)
             yield Operation(workspace, store, whole, actor, progress, stop, *held)

@@ -1,21 +1,36 @@
 """The places that route, built from the workspace: a backend together with what the workspace says of it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, Ingress, Nexthop, ServerName
-from migrator.routing import PostfixMap, Reader, Routing
+from migrator.model.progress import StopSignal
+from migrator.routing import Attended, PostfixMap, Reader, Routing
+from migrator.routing.change_sets import ChangeSets
+from migrator.routing.elsewhere import PostfixMapElsewhere
+from migrator.routing.manual import Manual
 from migrator.routing.postfix_sql import PostfixSql
+from migrator.routing.program import Program
+from migrator.routing.program_place import ProgramPlace
 from migrator.routing.relay_recipients import PostfixRelayMap, RelayRecipients
 from migrator.routing.sql_postgres import PostgresTable
 from migrator.routing.sql_rows import Columns, Table
 from migrator.routing.sql_sqlite import SqliteTable
 from migrator.routing.virtual_alias import VirtualAlias
 from migrator.workspace import RoutingEntry, Workspace
-from migrator.workspace.routing import PostfixEntry, PostfixMapEntry, PostfixSqlEntry, VirtualAliasEntry, fill
+from migrator.workspace.routing import (
+    CommandEntry,
+    ManualEntry,
+    PostfixEntry,
+    PostfixMapEntry,
+    PostfixSqlEntry,
+    VirtualAliasEntry,
+    fill,
+)
 
 BACKUPS = "state/routing"  # below the workspace: copies of places that are elsewhere
 SQLITE = "sqlite:///"
@@ -47,13 +62,39 @@ class Place:
         """Those of `addresses` about which this place decides."""
         return [address for address in addresses if self.entry.serves(address)]
 
+    def heeding(self, stop: StopSignal) -> "Place":
+        """The same place, where `stop` ends the waiting for a person, if it has any."""
+        return replace(self, routing=self.routing.heeding(stop)) if isinstance(self.routing, Attended) else self
 
-def places(workspace: Workspace) -> tuple[Place, ...]:
-    """All places of the workspace, in the order in which they are flipped."""
-    return tuple(Place(_backend(workspace, entry), entry) for entry in workspace.config.routing)
+
+class Unattended:
+    """What a place that waits for a person is given by commands that ask nobody for anything: it does not wait."""
+
+    def draining(self) -> bool:
+        return True
+
+    def now(self) -> bool:
+        return True
 
 
-def _backend(workspace: Workspace, entry: RoutingEntry) -> Routing:
+def places(
+    workspace: Workspace, say: Callable[[str], None] = lambda text: None, stop: StopSignal | None = None
+) -> tuple[Place, ...]:
+    """All places of the workspace, in the order in which they are flipped.
+
+    `say` prints for the operator, `stop` ends the waiting for a person.
+    """
+    waiting = stop or Unattended()
+    return tuple(Place(_backend(workspace, entry, say, waiting), entry) for entry in workspace.config.routing)
+
+
+def change_sets(workspace: Workspace) -> tuple[ChangeSets, ...]:
+    """What persons were asked to do, for each place that needs one."""
+    manual = (entry.name for entry in workspace.config.routing if isinstance(entry, ManualEntry))
+    return tuple(ChangeSets(_directory(workspace, "manual"), name) for name in manual)
+
+
+def _backend(workspace: Workspace, entry: RoutingEntry, say: Callable[[str], None], stop: StopSignal) -> Routing:
     match entry:
         case PostfixMapEntry():
             return _postfix_map(entry)
@@ -64,12 +105,29 @@ def _backend(workspace: Workspace, entry: RoutingEntry) -> Routing:
             backups = workspace.root / BACKUPS / entry.name
             table, reader = _table(workspace, entry), _reader(entry)
             return PostfixSql(entry.name, table, reader=reader, freeze=entry.held_by, map=entry.map, backups=backups)
+        case CommandEntry():
+            return ProgramPlace(
+                entry.name, Program(entry.command, workspace.root, entry.timeout.total_seconds()),
+                reader=_reader(entry), freeze=entry.held_by, directory=_directory(workspace, "command"),
+                known=tuple(filter(entry.serves, workspace.mailboxes)),
+            )  # fmt: skip
+        case ManualEntry():
+            return Manual(
+                entry.name, entry.instructions, assumed=_at_sources(workspace, entry),
+                directory=_directory(workspace, "manual"), patience=workspace.config.cutover.freeze_deadline,
+                say=say, stop=stop,
+            )  # fmt: skip
         case _:
             raise ConfigInvalid(f"routing entry {entry.name}: the kind {entry.kind} is not there yet")
 
 
-def _postfix_map(entry: PostfixMapEntry) -> PostfixMap:
+def _postfix_map(entry: PostfixMapEntry) -> Routing:
     reader, recipients = _reader(entry), entry.relay_recipients
+    if entry.via is not None:
+        listed = (recipients.file, recipients.type) if recipients else None
+        return PostfixMapElsewhere(
+            entry.via, entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by, recipients=listed
+        )
     if recipients is None:
         return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
     known = RelayRecipients(entry.name, recipients.file, recipients.type, reader=reader)
@@ -86,6 +144,15 @@ def _table(workspace: Workspace, entry: PostfixSqlEntry) -> Table:
 def _values(entry: RoutingEntry, address: Address) -> set[str]:
     """All that the entry can say for `address`."""
     return {fill(template, address) for template in entry.nexthop.values() if template is not None}
+def _directory(workspace: Workspace, kind: str) -> Path:
+    return workspace.root / "state" / kind
+
+
+def _at_sources(workspace: Workspace, entry: RoutingEntry) -> dict[Address, Nexthop | None]:
+    """What the entry says of every mailbox that it serves, while it is on its source."""
+    served = (mailbox for mailbox in workspace.mailboxes.values() if entry.serves(mailbox.address))
+    templates = {mailbox.address: entry.nexthop[mailbox.source] for mailbox in served}
+    return {a: None if template is None else Nexthop(fill(template, a)) for a, template in templates.items()}
 
 
 def _reader(entry: PostfixEntry) -> Reader:

@@ -12,7 +12,7 @@ from migrator.model.errors import MigratorError
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, Ingress, Nexthop, ServerName
 from migrator.model.wave import PassKind
-from migrator.routing import shown
+from migrator.routing import Attended, shown
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place, places
 from migrator.workspace import Workspace
@@ -46,17 +46,44 @@ def diffs(workspace: Workspace, mailboxes: Sequence[Mailbox], side: Side) -> Ite
 
 
 def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> list[Row]:
-    """A row an address and place: the entry there, and the server whose nexthop that is ("?": none of ours)."""
+    """A row an address and place: the entry there, and the server whose nexthop that is ("?": none of ours).
+
+    `known`: "read", or who said so, where only people can look.
+    """
     chosen = list(mailboxes)
     rows: list[Row] = []
     for place in places(workspace):
-        found = place.routing.read(place.serves(m.address for m in chosen))
+        addresses = place.serves(m.address for m in chosen)
+        found = place.routing.read(addresses)
+        said = place.routing.evidence(addresses) if isinstance(place.routing, Attended) else {}
         for mailbox in (m for m in chosen if m.address in found):
             value = found[mailbox.address]
             held = value is not None and value == place.routing.freeze_value
             goes = "(held back)" if held else " or ".join(_servers(place, mailbox.address, value)) or "?"
-            rows.append({"address": mailbox.address, "ingress": place.name, "entry": shown(value), "server": goes})
+            known = said.get(mailbox.address, "read")
+            rows.append(
+                {
+                    "address": mailbox.address,
+                    "ingress": place.name,
+                    "entry": shown(value),
+                    "server": goes,
+                    "known": known,
+                }
+            )
     return sorted(rows, key=lambda row: str(row["address"]))
+
+
+def backups(workspace: Workspace) -> tuple[list[Row], list[MigratorError]]:
+    """Keep a copy of every place: a row a place with the copy's path or what went wrong, and the errors."""
+    rows: list[Row] = []
+    errors: list[MigratorError] = []
+    for place in places(workspace):
+        try:
+            rows.append({"ingress": place.name, "copy": str(place.routing.backup()), "note": ""})
+        except MigratorError as error:
+            errors.append(error)
+            rows.append({"ingress": place.name, "copy": "", "note": str(error)})
+    return rows, errors
 
 
 def _servers(place: Place, address: Address, value: Nexthop | None) -> list[ServerName]:

@@ -124,17 +124,20 @@ class RecipientsFile(Section):
 class PostfixMapEntry(PostfixEntry):
     """A transport map file with an entry for each address.
 
+    `via`: a command that runs another one on the host where the map is, such as `ssh root@gw.example.co.jp`; all other
+    commands of the entry are run there too.
     `relay_recipients`: addresses that lack there are added before their route changes, and stay.
     """
 
     kind: Literal["postfix-map"]
     file: RootedPath
     type: MapKind
+    via: Words | None = None
     relay_recipients: RecipientsFile | None = None
 
     @property
     def where(self) -> Where:
-        return "file", str(self.file)
+        return "file", f"{self.via} {self.file}" if self.via else str(self.file)
 
     @model_validator(mode="after")
     def _two_files(self) -> Self:
@@ -266,10 +269,14 @@ class NginxAuthEntry(Entry):
 
 
 class CommandEntry(PostfixEntry):
-    """A program of the operator's: JSON on its standard input, an exit status as its answer."""
+    """A program of the operator's: JSON on its standard input, an exit status as its answer.
+
+    It is ended after `timeout`. A Postfix that it changes is named by `reload`, `queue` and `freeze`.
+    """
 
     kind: Literal["command"]
     command: Words
+    timeout: PositiveDuration = timedelta(minutes=1)
     reload: Words | None = None
     queue: QueueCommands | None = None
     freeze: Words | None = None

@@ -9,7 +9,10 @@ from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing.contract import RouteConflict
 from tests.contract.places_alias import virtual_alias
+from tests.contract.places_command import command_ground
+from tests.contract.places_manual import manual_ground
 from tests.contract.places_sql import KINDS, postfix_sql
+from tests.contract.places_via import via_ground
 from tests.contract.routing_places import MAP_TYPES, Ground, ended, in_a_process, place
 from tests.lab import require
 
@@ -28,6 +31,8 @@ GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
 }
 GROUNDS |= {f"postfix-sql-{kind}": partial(postfix_sql, kind) for kind in KINDS}
 GROUNDS["virtual-alias"] = virtual_alias
+GROUNDS |= {f"postfix-map-via-{type}": partial(via_ground, type) for type in ("texthash", "hash")}
+GROUNDS |= {"command": command_ground, "manual": manual_ground}
 
 
 @pytest.fixture(params=GROUNDS)
