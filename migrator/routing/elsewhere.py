@@ -131,17 +131,17 @@ class PostfixMapElsewhere:
 
     def _broken(self, arrived: bool, status: int | None, complaint: str) -> MigratorError:
         how = "it took too long" if status is None else f"status {status}"
-        text = f"{self.name}: `{self._via}` {{}} ({how}{f': {complaint}' if complaint else ''})"
+        who, why = f"{self.name}: `{self._via}`", f"({how}{f': {complaint}' if complaint else ''})"
         if arrived:
-            return Unreachable(text.format("broke off"))
+            return Unreachable(f"{who} broke off {why}")
         if status == NO_PYTHON:
             return CommandFailed(
-                text.format("leads to a host without a Python that this needs"),
+                f"{who} leads to a host without a Python that this needs {why}",
                 remedy="Install Python 3.11 or later there (beside the system's own, as python3.11, will do).",
             )
         if status is None or status < 0 or status == 255:  # ssh(1): 255 when it failed itself
-            return Unreachable(text.format("leads nowhere"))
-        return CommandFailed(text.format("did not run what it was given"), remedy=f"Try `{self._via} true` by hand.")
+            return Unreachable(f"{who} leads nowhere {why}")
+        return CommandFailed(f"{who} did not run what it was given {why}", remedy=f"Try `{self._via} true` by hand.")
 
 
 class _Call:

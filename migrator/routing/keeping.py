@@ -20,8 +20,8 @@ _LOCK_PAUSE = 0.02
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, what: str, patience: float = LOCK_PATIENCE) -> Iterator[int]:
-    """Keep other writers away from `what`; Locked when one stays longer than `patience` seconds.
+def exclusive(path: Path, what: str) -> Iterator[int]:
+    """Keep other writers away from `what`; Locked when one stays longer than LOCK_PATIENCE.
 
     Yields the lock's descriptor: a child that inherits it keeps the lock, also when this process is killed (flock(2):
     it belongs to the open file, not to the process).
@@ -29,7 +29,7 @@ def exclusive(path: Path, what: str, patience: float = LOCK_PATIENCE) -> Iterato
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _wait(handle, what, patience)
+        _wait(handle, what)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield handle
@@ -66,8 +66,8 @@ def keep(directory: Path, name: Ingress, routes: Routes) -> Path:
     return kept
 
 
-def _wait(handle: int, what: str, patience: float) -> None:
-    deadline = time.monotonic() + patience
+def _wait(handle: int, what: str) -> None:
+    deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,7 +76,7 @@ def _wait(handle: int, what: str, patience: float) -> None:
             if time.monotonic() > deadline:
                 holder = neutral(os.pread(handle, 200, 0).decode("utf-8", "replace").strip())
                 raise Locked(
-                    f"{what} is being changed by {holder}, or by what that started, for longer than {patience:.0f} s",
+                    f"{what} is being changed by {holder}, or by what that started, for over {LOCK_PATIENCE:.0f} s",
                     remedy="See what that process does; when it has ended, run again.",
                 ) from error
             time.sleep(_LOCK_PAUSE)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from migrator.model.names import Address, Ingress, Nexthop
@@ -44,6 +45,7 @@ class Console:
         self.state_directory = self.directory / "state"
         self.file = self.directory / "console"
         self.stop = Stop()
+        self.on_paper: Path | None = None  # where the first text is kept that a person was shown
         self.printed: list[str] = []
         self.write({A: self.old, C: self.old})
 
@@ -61,6 +63,8 @@ class Console:
     def work(self, text: str) -> None:
         """As a person does, in another terminal: follow the instructions, or refuse them when the console differs."""
         self.printed.append(text)
+        if self.on_paper and not self.on_paper.exists():
+            self.on_paper.write_text(text)
         if token := TOKEN.search(text):
             self.follow(text, token.group(1))
 

@@ -17,6 +17,7 @@ class ViaGround(Place):
 
     flips_each = 3  # each of them is two connections
     via = "sh -c"
+    sshd: Sshd
 
     def backend(self, freeze: Nexthop | None = FREEZE) -> PostfixMapElsewhere:  # type: ignore[override]
         reader = Reader(f"sh -c 'echo told >> {self.reloads_log}'")
@@ -27,5 +28,5 @@ def via_ground(type: str) -> Iterator[ViaGround]:
     require("sshd", "postfix" if type in ("texthash", "hash") else f"postfix-{type}")
     with Sshd() as sshd, place(type, made=ViaGround) as made:
         assert isinstance(made, ViaGround)
-        made.via = sshd.via()
+        made.sshd, made.via = sshd, sshd.via()
         yield made
