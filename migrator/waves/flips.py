@@ -56,10 +56,12 @@ def restore(
 ) -> list[RouteConflict]:
     """`set_ours` at each of `places` where `wanted` gives routes, whatever happens at the others.
 
+    Places that need a person come last: what waits elsewhere waits for nobody.
+
     Returns what somebody else has changed, place by place. Raises the first other error when all have been tried.
     """
     conflicts, errors = [], []
-    for place in places:
+    for place in sorted(places, key=lambda place: isinstance(place.routing, Attended)):
         routes = wanted(op, place)
         try:
             if routes and (foreign := set_ours(op, place, step, routes)):
