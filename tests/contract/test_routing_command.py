@@ -40,6 +40,14 @@ def test_a_program_that_cannot_now_is_asked_again(here):
     assert here.routes() == wanted(here)
 
 
+def test_a_program_is_called_again_though_all_is_as_wanted_since_it_may_have_died_before_it_told_anybody(here):
+    routing = through(here, f"echo called >> {here.directory}/calls")
+    flips = routing.plan(wanted(here))
+    for change in (flips, flips, type(flips)()):
+        routing.apply(change)
+    assert (here.directory / "calls").read_text().count("called") == 3
+
+
 def test_a_program_that_never_can_is_given_up_for_now(here, monkeypatch):
     monkeypatch.setattr(patience, "PATIENCE", 0.5)
     routing = through(here, "echo maintenance until six >&2; exit 75")

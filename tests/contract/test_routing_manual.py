@@ -217,16 +217,17 @@ def test_killed_at_any_step_the_next_run_asks_for_the_same_and_what_was_confirme
     assert point > 20
 
 
-def test_a_file_that_was_being_written_is_never_seen_by_half(here, monkeypatch):
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_file_that_was_being_written_is_never_seen_by_half(here, monkeypatch, step):
     routing = here.backend()
     routing.apply(routing.plan({A: here.new}))
     before = (here.state_directory / f"{NAME}.json").read_text()
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, step, full)
     with pytest.raises(OSError, match="No space"):
         here.sets().ask(routing.plan({A: here.old}))
     assert (here.state_directory / f"{NAME}.json").read_text() == before
     assert [each for each in here.state_directory.iterdir() if each.name.startswith(".")] == []
 
 
-def full(handle):
+def full(*arguments):
     raise OSError(28, "No space left on device")

@@ -141,11 +141,21 @@ def test_killed_here_at_any_step_what_arrives_there_late_changes_nothing_that_ca
 
 
 def test_a_request_that_arrives_when_its_sender_is_dead_changes_nothing(there, make_proxy):
-    proxy = make_proxy((there.sshd.host, there.sshd.port), delay_up=0.3)
+    proxy = make_proxy((there.sshd.host, there.sshd.port), delay_up=0.2)
     flips, after_the_request = there.backend().plan(WANTED), 1
     assert killed_here(there, flips, after_the_request, proxy.port)
-    time.sleep(5)
+    wait_for_sessions(there, 2)
+    time.sleep(1)  # its session is over; should it be at work still, it needs a tenth of that
     assert routes(there) == BEFORE
+
+
+def wait_for_sessions(there, count):
+    """Until so many have begun at the sshd and all of them are over."""
+    log, over = "", 0
+    while log.count("Starting session") < count or over < count:
+        time.sleep(0.05)
+        log = there.sshd.log.read_text()
+        over = log.count("Close session") + log.count("Disconnected from user")
 
 
 @pytest.mark.parametrize("cut", ["before it agrees", "after it agrees", "at the greeting"])
