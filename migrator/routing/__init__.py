@@ -14,4 +14,15 @@ from migrator.routing.contract import Attended, Conflict, Finding, Prepared, Rou
 from migrator.routing.postfix_map import PostfixMap
 from migrator.routing.reader import Reader
 
-__all__ = ["Attended", "Conflict", "Finding", "PostfixMap", "Prepared", "Reader", "RouteConflict", "Routing", "Severity", "shown"]
+__all__ = [
+    "Attended",
+    "Conflict",
+    "Finding",
+    "PostfixMap",
+    "Prepared",
+    "Reader",
+    "RouteConflict",
+    "Routing",
+    "Severity",
+    "shown",
+]
