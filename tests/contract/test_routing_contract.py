@@ -1,6 +1,6 @@
 """What every routing backend does, whatever it is made of. Each is on its real system here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing.contract import RouteConflict
+from tests.contract.places_dns import zone
 from tests.contract.routing_places import MAP_TYPES, Ground, ended, in_a_process, place
 from tests.lab import require
 
@@ -21,7 +22,16 @@ def postfix_map(type: str) -> Iterator[Ground]:
         yield made
 
 
-GROUNDS = {f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES}
+def dns_mx() -> Iterator[Ground]:
+    require("bind")
+    with zone() as made:
+        yield made
+
+
+GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
+    f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES
+}
+GROUNDS["dns-mx"] = dns_mx
 
 
 @pytest.fixture(params=GROUNDS)
