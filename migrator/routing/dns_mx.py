@@ -15,7 +15,14 @@ from migrator.routing.dns_check import Site, findings
 from migrator.routing.dns_ttl import Lowered, Memory
 from migrator.routing.dns_wire import NameServer, TsigKey
 from migrator.routing.dns_zone import Change, Moved, Records, Zone
-from migrator.routing.errors import DomainDivided, NameServersDisagree, RouteNotInForce, ValueUnwritable, listing
+from migrator.routing.errors import (
+    DomainDivided,
+    NameServersDisagree,
+    RouteNotInForce,
+    ValueUnwritable,
+    ZoneUnfit,
+    listing,
+)
 
 _ATTEMPTS = 3  # updates whose condition failed although the records then read as expected again
 
@@ -277,7 +284,10 @@ _TOGETHER = "Put all mailboxes of that domain into one wave, with one target; or
 
 
 def _domain(address: Address) -> str:
-    return canonical(address.rpartition("@")[2])
+    try:
+        return canonical(address.rpartition("@")[2])
+    except UnicodeError as error:
+        raise ZoneUnfit(f"{address}: its domain is no domain name: {error}", remedy="Correct mailboxes.csv.") from None
 
 
 def _records(value: Nexthop | None) -> tuple[Exchange, ...] | None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -60,7 +61,7 @@ class Zone:
         patience: float,
     ) -> None:  # fmt: skip
         self.place, self.primary, self.patience = place, primary, patience
-        self.origin = dns.name.from_text(canonical(origin))
+        self.origin = name_of(canonical(origin))
         self._others, self._key = others, key
 
     def __str__(self) -> str:
@@ -71,7 +72,7 @@ class Zone:
 
         ZoneUnfit when the server has no authority there, or the domain is an alias.
         """
-        name, server = dns.name.from_text(domain), server or self.primary
+        name, server = name_of(domain), server or self.primary
         answer = self._authoritative(server, name, "MX")
         if any(each.rdtype == dns.rdatatype.CNAME and each.name == name for each in answer.answer):
             raise ZoneUnfit(
@@ -110,7 +111,7 @@ class Zone:
         """
         message = dns.update.UpdateMessage(self.origin)
         for domain, each in changes.items():
-            _put(message, dns.name.from_text(domain), each)
+            _put(message, name_of(domain), each)
         code = self._send(message, sorted(changes))
         if code in (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN):
             raise Moved
@@ -125,7 +126,7 @@ class Zone:
         message = dns.update.UpdateMessage(self.origin)
         message.absent(self.origin)
         for domain in domains:
-            message.add(dns.name.from_text(domain), 0, "MX", "0 .")
+            message.add(name_of(domain), 0, "MX", "0 .")
         code = self._send(message, sorted(domains))
         if code != dns.rcode.YXDOMAIN:
             raise self._refusal(code)
@@ -243,6 +244,14 @@ class Zone:
         }.get(code, ("see its log", f"Its log says why. {AGAIN}"))
         text = f"{self}: the update was refused with {dns.rcode.to_text(code)}: {what}; nothing was changed"
         return UpdateRefused(text, remedy=remedy)
+
+
+def name_of(domain: str) -> dns.name.Name:
+    """A domain as DNS messages hold it; ZoneUnfit when it can be none."""
+    try:
+        return dns.name.from_text(domain)
+    except dns.exception.DNSException as error:
+        raise ZoneUnfit(f"{domain} is no domain name: {error}", remedy="Correct mailboxes.csv.") from None
 
 
 def _put(message: dns.update.UpdateMessage, name: dns.name.Name, change: Change) -> None:

@@ -73,12 +73,12 @@ class Workspace:
         user = mailbox.source_login if side == "source" else mailbox.target_login
         auth = server.auth
         if isinstance(auth, MasterUserAuth):
-            return Login(f"{user}{auth.separator}{auth.user}", self._secret(auth.secret))
+            return Login(f"{user}{auth.separator}{auth.user}", self.secret(auth.secret))
         own = mailbox.source_secret if side == "source" else mailbox.target_secret
         reference = parse_secret(own) if own else auth.secret
         if reference is None:  # refused when the workspace is loaded; here for mailboxes made by hand
             raise SecretUnavailable(f"{mailbox.address} has no {side}_secret, and server `{server.name}` no `secret`")
-        return Login(user, self._secret(reference))
+        return Login(user, self.secret(reference))
 
     def look_for_secrets(self) -> tuple[SecretRef, ...]:
         """The references that only their use can prove; nothing is read or run. SecretsMissing names all that fail."""
@@ -93,7 +93,8 @@ class Workspace:
             raise SecretsMissing(problems, remedies)
         return tuple(unseen)
 
-    def _secret(self, reference: SecretRef) -> Secret:
+    def secret(self, reference: SecretRef) -> Secret:
+        """The secret behind a reference, read once a process. SecretUnavailable when there is none."""
         return self.vault.reveal(reference)
 
     @property
