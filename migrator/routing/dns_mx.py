@@ -10,10 +10,10 @@ from pathlib import Path
 from migrator.model.mx import Exchange, canonical, parse, spell
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
+from migrator.routing import dns_wire  # first: it says so when its package is missing
 from migrator.routing.contract import Conflict, Finding, RouteConflict, shown
 from migrator.routing.dns_check import Site, findings
 from migrator.routing.dns_ttl import Lowered, Memory
-from migrator.routing.dns_wire import NameServer, TsigKey
 from migrator.routing.dns_zone import Change, Moved, Records, Zone
 from migrator.routing.errors import (
     DomainDivided,
@@ -42,7 +42,7 @@ class DnsMx:
     freeze_value: Nexthop | None = None
 
     def __init__(
-        self, name: Ingress, zone: str, primary: NameServer, servers: Collection[NameServer], key: TsigKey, *,
+        self, name: Ingress, zone: str, primary: dns_wire.NameServer, servers: Collection[dns_wire.NameServer], key: dns_wire.TsigKey, *,
         ttl: int, patience: float, state: Path, mailboxes: Mapping[Address, Collection[Nexthop]],
         alone: Collection[Address] = (),
     ) -> None:  # fmt: skip

@@ -25,24 +25,31 @@ except ImportError as missing:
         remedy="pip install 'migrator[dns]'",
     ) from missing
 
+PORT = 53
 UDP_TIMEOUT = 2.0  # seconds; what is lost is asked again by TCP
 TCP_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class NameServer:
-    """One name server: `host` is a name or an address; each of its addresses is tried until one answers."""
+    """One name server: `host` is a name or an address; each of its addresses is tried until one answers.
+
+    `known`: its addresses, where they are known already.
+    """
 
     host: str
-    port: int = 53
+    port: int = PORT
+    known: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = f"[{self.host}]" if ":" in self.host else self.host.rstrip(".")
-        return shown if self.port == 53 else f"{shown}:{self.port}"
+        return shown if self.port == PORT else f"{shown}:{self.port}"
 
     @property
     def addresses(self) -> Sequence[str]:
         """Its IP addresses. Unreachable when it has none."""
+        if self.known:
+            return self.known
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:

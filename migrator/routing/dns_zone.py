@@ -17,6 +17,7 @@ import dns.update
 from migrator.model.errors import AGAIN, Unreachable
 from migrator.model.mx import Exchange, canonical, spell
 from migrator.model.names import Ingress
+from migrator.routing import dns_wire
 from migrator.routing.contract import shown
 from migrator.routing.dns_wire import NameServer, TsigKey, ask, update
 from migrator.routing.errors import NameServersDisagree, UpdateRefused, ZoneUnfit, listing
@@ -183,7 +184,15 @@ class Zone:
     def _listed(self) -> tuple[NameServer, ...]:
         answer = self._authoritative(self.primary, self.origin, "NS")
         names = [each.target for rrset in answer.answer if rrset.rdtype == dns.rdatatype.NS for each in rrset]
-        return tuple(NameServer(name.to_text().lower()) for name in sorted(names))
+        return tuple(NameServer(str(name).lower(), dns_wire.PORT, self._glue(name)) for name in sorted(names))
+
+    def _glue(self, name: dns.name.Name) -> tuple[str, ...]:
+        """The addresses of a name server whose name is in the zone itself; none for others: they are looked up."""
+        if not name.is_subdomain(self.origin):
+            return ()
+        answers = [ask(self.primary, name, kind) for kind in ("A", "AAAA")]
+        kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
+        return tuple(each.address for one in answers for rrset in one.answer if rrset.rdtype in kinds for each in rrset)
 
     def _authoritative(self, server: NameServer, name: dns.name.Name, kind: str) -> dns.message.Message:
         answer = ask(server, name, kind)

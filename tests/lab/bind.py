@@ -17,6 +17,7 @@ from types import TracebackType
 import dns.exception
 import dns.flags
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -157,6 +158,13 @@ class NameServers:
                     f"the secondary stays behind\n{processes.tail(self.secondary.directory / 'log')}"
                 )
             time.sleep(0.02)
+
+    def notify(self, origin: str) -> None:
+        """Tell the secondary of a change, as a primary with `notify` on does (RFC 1996)."""
+        note = dns.message.make_query(origin, "SOA")
+        note.set_opcode(dns.opcode.NOTIFY)
+        note.flags = (note.flags | dns.flags.AA) & ~dns.flags.RD
+        dns.query.tcp(note, HOST, timeout=5, port=self.secondary.port)
 
     def agree(self) -> bool:
         secondary = {origin: self.secondary.records(origin, "SOA") for origin in self.origins}
