@@ -2,9 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from math import ceil
+from datetime import datetime
 from pathlib import Path
 
 from migrator.model.mx import Exchange, canonical, parse, spell
@@ -13,7 +11,8 @@ from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing import dns_wire  # first: it says so when its package is missing
 from migrator.routing.contract import Conflict, Finding, RouteConflict, shown
 from migrator.routing.dns_check import Site, findings
-from migrator.routing.dns_ttl import Lowered, Memory
+from migrator.routing.dns_timing import lower, restore
+from migrator.routing.dns_ttl import Memory
 from migrator.routing.dns_zone import Change, Moved, Records, Zone
 from migrator.routing.errors import (
     DomainDivided,
@@ -42,9 +41,9 @@ class DnsMx:
     freeze_value: Nexthop | None = None
 
     def __init__(
-        self, name: Ingress, zone: str, primary: dns_wire.NameServer, servers: Collection[dns_wire.NameServer], key: dns_wire.TsigKey, *,
-        ttl: int, patience: float, state: Path, mailboxes: Mapping[Address, Collection[Nexthop]],
-        alone: Collection[Address] = (),
+        self, name: Ingress, zone: str, primary: dns_wire.NameServer, servers: Collection[dns_wire.NameServer],
+        key: dns_wire.TsigKey, *, ttl: int, patience: float, state: Path,
+        mailboxes: Mapping[Address, Collection[Nexthop]], alone: Collection[Address] = (),
     ) -> None:  # fmt: skip
         self.name = name
         self._zone = Zone(name, zone, primary, tuple(servers) or None, key, patience)
@@ -148,59 +147,11 @@ class DnsMx:
         records yet there is nothing to lower: for how long caches remember that is a matter of the zone's SOA record.
         """
         self._refuse_divided({address for address in addresses if _domain(address) in self._mailboxes})
-        found = {domain: records for domain, records in self._found(addresses).items() if records}
-        high = {domain: records for domain, records in found.items() if records.ttl > self._ttl}
-        for domain, records in high.items():
-            self._memory.remember(domain, self._lowered(domain, records))
-        self._retime({domain: (records, self._ttl) for domain, records in high.items()})
-        self._zone.settle(lambda _, said: said is not None and said.ttl <= self._ttl, tuple(found))
-        return max((self._gone(domain) for domain in found), default=datetime.now(UTC))
+        return lower(self._zone, self._memory, self._ttl, self._found(addresses))
 
     def finish(self, addresses: Collection[Address]) -> None:
         """Put the records' TTL back; where it is not as `prepare` left it, somebody else has decided, and it stays."""
-        found = self._found(addresses)
-        lowered = {domain: memory for domain in found if (memory := self._memory.recall(domain))}
-        ours = {
-            domain: (records, memory.old)
-            for domain, memory in lowered.items()
-            if (records := found[domain]) and records.ttl == memory.low
-        }
-        self._retime(ours)
-        self._zone.settle(lambda domain, said: said is not None and said.ttl == lowered[domain].old, tuple(ours))
-        for domain in lowered:
-            self._memory.forget(domain)
-
-    def _lowered(self, domain: str, records: Records) -> Lowered:
-        """What to remember before the TTL is lowered, now or again."""
-        known = self._memory.recall(domain)
-        if known is None:
-            return Lowered(records.ttl, self._ttl, records.ttl)
-        rest = ceil((known.until - datetime.now(UTC)).total_seconds()) if known.until else known.wait
-        return replace(known, low=self._ttl, wait=max(records.ttl, rest), until=None)
-
-    def _gone(self, domain: str) -> datetime:
-        """When the old answers of a domain are gone, all servers having the lower TTL now."""
-        memory, now = self._memory.recall(domain), datetime.now(UTC)
-        if memory is None:
-            return now
-        if memory.until is None:
-            memory = replace(memory, until=now + timedelta(seconds=memory.wait))
-            self._memory.remember(domain, memory)
-        return memory.until or now
-
-    def _retime(self, changes: Mapping[str, tuple[Records, int]]) -> None:
-        """Give records another TTL, as long as they are as found."""
-        if not changes:
-            return
-        try:
-            self._zone.change(
-                {domain: Change(found, replace(found, ttl=ttl)) for domain, (found, ttl) in changes.items()}
-            )
-        except Moved:
-            raise RouteNotInForce(
-                f"{self._zone}: the records were changed by somebody else at the same moment; no TTL was touched",
-                remedy="Run the same command again.",
-            ) from None
+        restore(self._zone, self._memory, self._found(addresses))
 
     def _found(self, addresses: Collection[Address]) -> dict[str, Records | None]:
         domains = dict.fromkeys(_domain(address) for address in addresses)
@@ -280,7 +231,10 @@ class DnsMx:
         )
 
 
-_TOGETHER = "Put all mailboxes of that domain into one wave, with one target; or route them by a gateway's map instead."
+_TOGETHER = (
+    "Put all mailboxes of that domain into one wave, with one target; take those out of mailboxes.csv that are no "
+    "mailboxes; or route the domain by a gateway's map instead."
+)
 
 
 def _domain(address: Address) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socketserver
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import dns.message
+import dns.query
+import dns.update
 import pytest
 
 from migrator.model.errors import Unreachable
@@ -205,6 +209,28 @@ def test_a_key_that_does_not_fit_is_told_by_the_check_too_and_changes_nothing(he
     assert told in errors(here, key=given)
     assert here.state() == before
     assert given.secret.reveal() not in repr(refused.value) + refused.value.in_full + repr(given)
+
+
+def test_an_answer_that_bears_no_signature_proves_nothing(here):
+    """A machine in the middle says NOERROR to an update that never reached the primary."""
+    key = here.key()
+    with socketserver.TCPServer((HOST, 0), type("Liar", (Liar,), {"key": key})) as liar:
+        threading.Thread(target=liar.handle_request).start()
+        message = dns.update.UpdateMessage(ZONE)
+        message.delete("a.company.test.", "MX")
+        with pytest.raises(Unreachable, match=r"without the signature|requires a TSIG"):
+            dns_wire.update(dns_wire.NameServer(HOST, liar.server_address[1]), message, key)
+
+
+class Liar(socketserver.BaseRequestHandler):
+    key: dns_wire.TsigKey
+
+    def handle(self) -> None:
+        material = self.key.material()
+        asked = dns.query.receive_tcp(self.request, keyring={material.name: material})[0]
+        said = dns.message.make_response(asked)
+        said.keyring = said.tsig = None
+        dns.query.send_tcp(self.request, said.to_wire())
 
 
 def test_a_check_changes_nothing(here):

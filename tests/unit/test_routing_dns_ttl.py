@@ -61,7 +61,11 @@ def test_it_is_on_disk_before_it_counts(memory, monkeypatch):
     done: list[str] = []
 
     def telling(name, call):
-        return lambda *arguments: [done.append(name), call(*arguments)]
+        def told(*arguments):
+            done.append(name)
+            return call(*arguments)
+
+        return told
 
     monkeypatch.setattr(os, "fsync", telling("sync", os.fsync))
     monkeypatch.setattr(os, "replace", telling("rename", os.replace))
