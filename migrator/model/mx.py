@@ -1,10 +1,12 @@
 """What MX records say, as a routing value: "10 mx1.example.co.jp., 20 mx2.example.co.jp." in one fixed spelling."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from migrator.model.names import Nexthop
 
+KEPT = 4096  # answers remembered: a wave asks the same of each of its addresses
 _RECORD = re.compile(r"(\d{1,5})\s+(\S+)")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))+\.")
 _IPV4 = re.compile(r"[0-9.]+")
@@ -17,6 +19,7 @@ class Exchange(NamedTuple):
     host: str
 
 
+@lru_cache(KEPT)
 def parse(value: str) -> tuple[Exchange, ...]:
     """The records of a routing value, in order, none twice; case and a missing final dot do not matter.
 
@@ -41,6 +44,7 @@ def spell_new(value: str) -> Nexthop:
     return spell(records)
 
 
+@lru_cache(KEPT)
 def canonical(host: str) -> str:
     """A host name in lower case with its final dot, other scripts in their ASCII form (RFC 3490)."""
     host = host.strip().rstrip(".")

@@ -107,11 +107,12 @@ class DnsMx:
                     ) from None
         self._read_back(wanted)
         self._zone.settle(lambda domain, found: _exchanges(found) == wanted[domain], tuple(wanted))
-        changed = tuple(
-            flip.address for flip in flips.changes
-            if _exchanges(before[_domain(flip.address)]) != wanted[_domain(flip.address)]
-        )  # fmt: skip
-        return Applied(changed, tuple(flip.address for flip in flips.changes if flip.address not in set(changed)))
+        moved = {domain for domain, value in wanted.items() if _exchanges(before[domain]) != value}
+        addresses = [(flip.address, _domain(flip.address) in moved) for flip in flips.changes]
+        return Applied(
+            tuple(address for address, changed in addresses if changed),
+            tuple(address for address, changed in addresses if not changed),
+        )
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""

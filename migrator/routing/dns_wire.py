@@ -3,7 +3,7 @@
 import binascii
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from migrator.model.errors import Unreachable
 from migrator.model.mailbox import Secret
@@ -63,7 +63,7 @@ class TsigKey:
 
     name: str
     algorithm: str
-    secret: Secret = field(repr=False)
+    secret: Secret
 
     def material(self) -> dns.tsig.Key:
         """The key as dnspython uses it. KeyRefused when its text is not base64; the text is never repeated."""

@@ -115,18 +115,34 @@ def test_a_record_that_differs_by_case_only_is_as_expected_and_can_be_flipped(he
     assert here.answer(here.c) == NEW
 
 
-def test_somebody_who_is_faster_than_the_update_is_a_conflict_and_nothing_is_written(here, monkeypatch):
-    routing, flips, update = here.backend(), flip_all(here), dns_wire.update
+@pytest.mark.parametrize("name", ["c", "d"])
+def test_somebody_who_is_faster_than_the_update_is_a_conflict_and_nothing_is_written(here, monkeypatch, name):
+    """Where there were records, and where there were none."""
+    routing, flips, update, taken = here.backend(), flip_all(here), dns_wire.update, getattr(here, name)
+    before = {each: here.answer(each) for each in (here.a, here.c, here.d)}
 
     def overtaken(*arguments):
-        here.set_by_hand(here.c, here.elsewhere)
+        here.set_by_hand(taken, here.elsewhere)
         return update(*arguments)
 
     monkeypatch.setattr(dns_zone, "update", overtaken)
     with pytest.raises(RouteConflict) as refused:
         routing.apply(flips)
     assert [conflict.found for conflict in refused.value.conflicts] == [here.elsewhere]
-    assert (here.answer(here.a), here.answer(here.c), here.answer(here.d)) == (OLD, here.elsewhere, None)
+    assert {each: here.answer(each) for each in before} == {**before, taken: here.elsewhere}
+
+
+def test_somebody_who_is_faster_and_wants_the_same_is_no_conflict(here, monkeypatch):
+    routing, flips, update, done = here.backend(), flip_all(here), dns_wire.update, list[None]()
+
+    def overtaken(*arguments):
+        if not done:
+            done.append(here.set_by_hand(here.c, NEW))
+        return update(*arguments)
+
+    monkeypatch.setattr(dns_zone, "update", overtaken)
+    assert routing.apply(flips).already == (here.c,)
+    assert (here.answer(here.a), here.answer(here.c), here.answer(here.d)) == (NEW, NEW, NEW)
 
 
 def test_a_late_secondary_is_waited_for(late):
@@ -273,7 +289,7 @@ def test_a_secondary_that_does_not_have_the_zone_is_told(here):
 def test_without_servers_those_of_the_zone_s_ns_records_are_asked(here, monkeypatch):
     monkeypatch.setattr(dns_wire, "PORT", here.servers.secondary.port)
     here.servers.secondary.stop()
-    with pytest.raises(NameServersDisagree, match=r"ns1.company.test(.|\n)*ns2.company.test"):
+    with pytest.raises(NameServersDisagree, match=r"ns1.company.test does not answer: 127.0.0.1(.|\n)*ns2.company"):
         here.backend(servers=[], patience=0.1).apply(flip_all(here))
 
 
