@@ -8,6 +8,7 @@ virtual_alias  addresses rewritten to those of a sub-domain
 elsewhere      a place whose files are on another host: the same code runs there
 program_place  a program of the operator's
 manual         a console that only a person can work
+dns_mx         MX records of sub-domains; its package is an extra, so it is imported only where such a place is built
 """
 
 from migrator.routing.contract import Attended, Conflict, Finding, Prepared, RouteConflict, Routing, Severity, shown

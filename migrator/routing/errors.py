@@ -47,6 +47,40 @@ class RouteNotInForce(Refused):
     """After the change, the mail system's own look-up does not answer what was written."""
 
 
+class PackageMissing(ConfigInvalid):
+    """A kind of place needs a Python package that is an extra of ours, and is not installed."""
+
+
+class KeyRefused(Refused):
+    """A name server does not accept the key that signs updates; nothing was changed."""
+
+    exit_code = ExitCode.AUTH
+
+
+class UpdateRefused(Refused):
+    """A name server does not make an update, and says why; nothing was changed."""
+
+
+class ZoneUnfit(ConfigInvalid):
+    """A domain's MX records cannot be read or changed in that zone; the text says why."""
+
+
+class DomainDivided(Refused):
+    """Only part of a domain's mailboxes is to be moved, or not all to the same place: no MX record can say that."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class NameServersDisagree(Refused):
+    """Not all name servers of a zone say the same; the text names those that differ, and what they say."""
+
+    runbook = "name-servers-disagree"
+
+
+class StateUnwritable(Refused):
+    """What must be remembered over a crash cannot be written or read."""
+
+
 def listing(lines: Sequence[str], limit: int = 10) -> str:
     """`lines` indented below an error's first line, neutralised; what exceeds `limit` is counted."""
     rest = [f"and {len(lines) - limit} more"] if len(lines) > limit else []

@@ -24,6 +24,7 @@ from migrator.routing.virtual_alias import VirtualAlias
 from migrator.workspace import RoutingEntry, Workspace
 from migrator.workspace.routing import (
     CommandEntry,
+    DnsMxEntry,
     ManualEntry,
     PostfixEntry,
     PostfixMapEntry,
@@ -49,8 +50,7 @@ class Place:
 
     def nexthop(self, address: Address, server: ServerName) -> Nexthop | None:
         """What this place says for `address` while it is on `server`; None: no entry."""
-        template = self.entry.nexthop[server]
-        return None if template is None else Nexthop(fill(template, address))
+        return self.entry.says(address, server)
 
     def nexthops(self, mailboxes: Mapping[Mailbox, ServerName]) -> dict[Address, Nexthop | None]:
         """The same for each mailbox that it serves, on the server given for it."""
@@ -117,6 +117,8 @@ def _backend(workspace: Workspace, entry: RoutingEntry, say: Callable[[str], Non
                 directory=_directory(workspace, "manual"), patience=workspace.config.cutover.freeze_deadline,
                 say=say, stop=stop,
             )  # fmt: skip
+        case DnsMxEntry():
+            return _dns_mx(workspace, entry)
         case _:
             raise ConfigInvalid(f"routing entry {entry.name}: the kind {entry.kind} is not there yet")
 
@@ -144,6 +146,8 @@ def _table(workspace: Workspace, entry: PostfixSqlEntry) -> Table:
 def _values(entry: RoutingEntry, address: Address) -> set[str]:
     """All that the entry can say for `address`."""
     return {fill(template, address) for template in entry.nexthop.values() if template is not None}
+
+
 def _directory(workspace: Workspace, kind: str) -> Path:
     return workspace.root / "state" / kind
 
@@ -153,6 +157,33 @@ def _at_sources(workspace: Workspace, entry: RoutingEntry) -> dict[Address, Next
     served = (mailbox for mailbox in workspace.mailboxes.values() if entry.serves(mailbox.address))
     templates = {mailbox.address: entry.nexthop[mailbox.source] for mailbox in served}
     return {a: None if template is None else Nexthop(fill(template, a)) for a, template in templates.items()}
+
+
+def _dns_mx(workspace: Workspace, entry: DnsMxEntry) -> Routing:
+    from migrator.routing.dns_mx import DnsMx  # its package is an extra
+    from migrator.routing.dns_wire import NameServer, TsigKey
+
+    key, in_zone = entry.key, [address for address in workspace.mailboxes if entry.holds(address)]
+    return DnsMx(
+        entry.name,
+        entry.zone,
+        NameServer(entry.primary, entry.port),
+        [NameServer(host, port) for host, port in entry.name_servers],
+        TsigKey(key.name, key.algorithm, workspace.secret(key.secret)),
+        ttl=round(entry.ttl.total_seconds()),
+        patience=entry.agree_within.total_seconds(),
+        state=workspace.root / "state" / "dns-mx" / entry.name,
+        mailboxes={
+            address: _two_values(entry, workspace.mailboxes[address]) for address in in_zone if entry.serves(address)
+        },
+        alone=[address for address in in_zone if not entry.serves(address)],
+    )
+
+
+def _two_values(entry: RoutingEntry, mailbox: Mailbox) -> list[Nexthop]:
+    """What `entry` is to say of a mailbox, before and after; "no entry" left out."""
+    values = [entry.says(mailbox.address, server) for server in (mailbox.source, mailbox.target)]
+    return [value for value in values if value is not None]
 
 
 def _reader(entry: PostfixEntry) -> Reader:

@@ -12,7 +12,7 @@ from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
 from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp
 from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
-from migrator.workspace.routing import RoutingEntry
+from migrator.workspace.routing import DnsMxEntry, RoutingEntry
 from migrator.workspace.section import Count, Section
 
 
@@ -177,3 +177,6 @@ class Config(Section):
     def model_post_init(self, context: object, /) -> None:
         for key, server in self.servers.items():
             server._name = key
+        for entry in self.routing:
+            if isinstance(entry, DnsMxEntry):
+                entry._main = self.domain

@@ -10,6 +10,7 @@ from migrator.model.route import Flip, Flips
 from migrator.routing.contract import RouteConflict
 from tests.contract.places_alias import virtual_alias
 from tests.contract.places_command import command_ground
+from tests.contract.places_dns import zone
 from tests.contract.places_manual import manual_ground
 from tests.contract.places_sql import KINDS, postfix_sql
 from tests.contract.places_via import via_ground
@@ -26,13 +27,18 @@ def postfix_map(type: str) -> Iterator[Ground]:
         yield made
 
 
+def dns_mx() -> Iterator[Ground]:
+    require("bind")
+    with zone() as made:
+        yield made
+
+
 GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
     f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES
 }
 GROUNDS |= {f"postfix-sql-{kind}": partial(postfix_sql, kind) for kind in KINDS}
-GROUNDS["virtual-alias"] = virtual_alias
 GROUNDS |= {f"postfix-map-via-{type}": partial(via_ground, type) for type in ("texthash", "hash")}
-GROUNDS |= {"command": command_ground, "manual": manual_ground}
+GROUNDS |= {"virtual-alias": virtual_alias, "dns-mx": dns_mx, "command": command_ground, "manual": manual_ground}
 
 
 @pytest.fixture(params=GROUNDS)
