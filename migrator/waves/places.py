@@ -66,6 +66,10 @@ class Place:
         """The same place, where `stop` ends the waiting for a person, if it has any."""
         return replace(self, routing=self.routing.heeding(stop)) if isinstance(self.routing, Attended) else self
 
+    def unattended(self) -> "Place":
+        """The same place, which waits for no person."""
+        return replace(self, routing=self.routing.unattended()) if isinstance(self.routing, Attended) else self
+
 
 class Unattended:
     """What a place that waits for a person is given by commands that ask nobody for anything: it does not wait."""
@@ -144,6 +148,8 @@ def _table(workspace: Workspace, entry: PostfixSqlEntry) -> Table:
 def _values(entry: RoutingEntry, address: Address) -> set[str]:
     """All that the entry can say for `address`."""
     return {fill(template, address) for template in entry.nexthop.values() if template is not None}
+
+
 def _directory(workspace: Workspace, kind: str) -> Path:
     return workspace.root / "state" / kind
 
