@@ -89,7 +89,7 @@ def stand_guard(ctx: typer.Context, wave: str) -> None:
                 return
         try:
             with operation(ctx, wave) as op:
-                return let_no_mail_wait(op)
+                return let_no_mail_wait(op.unattended())
         except Locked:
             continue  # somebody has come to its help just now
 

@@ -17,6 +17,7 @@ from migrator.model.errors import MigratorError, Transient
 from migrator.routing import spoken
 from migrator.routing.postfix_map import PostfixMap
 from migrator.routing.reader import Reader
+from migrator.routing.relay_recipients import PostfixRelayMap, RelayRecipients
 from migrator.routing.spoken import Form
 
 MARK = "migrator "  # what a login script prints has no such lines
@@ -35,10 +36,12 @@ def main() -> None:
 
 
 def _place(form: Form) -> PostfixMap:
-    reader = Reader(**form["reader"])
-    return PostfixMap(
-        form["name"], Path(form["file"]), form["type"], reader=reader, freeze=form["freeze"], agree=_agree
-    )
+    name, file, type, reader = form["name"], Path(form["file"]), form["type"], Reader(**form["reader"])
+    if form["recipients"] is None:
+        return PostfixMap(name, file, type, reader=reader, freeze=form["freeze"], agree=_agree)
+    listed, kind = form["recipients"]
+    known = RelayRecipients(name, Path(listed), kind, reader=reader)
+    return PostfixRelayMap(name, file, type, reader=reader, freeze=form["freeze"], recipients=known, agree=_agree)
 
 
 def _answer(place: PostfixMap, verb: str, given: Form) -> Form:

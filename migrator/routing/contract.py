@@ -132,6 +132,9 @@ class Attended(Protocol):
     def heeding(self, stop: StopSignal) -> Routing:
         """The same place, where `stop` ends the waiting for a person."""
 
+    def unattended(self) -> Routing:
+        """The same place, which waits for nobody: what needs a person fails at once."""
+
 
 def applied(flips: Flips, changed: Collection[Address]) -> Applied:
     """What is to be told of `flips` when those of `changed` (a set, where there may be thousands) had to be made."""

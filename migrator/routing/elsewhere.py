@@ -58,17 +58,22 @@ main()
 
 
 class PostfixMapElsewhere:
-    """A PostfixMap on the host to which `via` leads: a command that runs the words after it there."""
+    """A PostfixMap on the host to which `via` leads: a command that runs the words after it there.
+
+    `recipients`: file and type of the list of recipients that is kept in step (PostfixRelayMap), there too.
+    """
 
     carries_mail = True
 
     def __init__(
-        self, via: str, name: Ingress, file: Path, type: str, *, reader: Reader, freeze: Nexthop | None
-    ) -> None:
+        self, via: str, name: Ingress, file: Path, type: str, *, reader: Reader, freeze: Nexthop | None,
+        recipients: tuple[Path, str] | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.freeze_value = freeze
         self._via = via
-        self._place = spoken.place_form(name, str(file), type, reader, freeze)
+        listed = (str(recipients[0]), recipients[1]) if recipients else None
+        self._place = spoken.place_form(name, str(file), type, reader, freeze, listed)
 
     def read(self, addresses: Collection[Address]) -> Mapping[Address, Nexthop | None]:
         """What a look-up answers there."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from migrator.model.names import Address, Nexthop
-from migrator.model.route import Applied, Flip, Flips
+from migrator.model.route import Flip, Flips
 from migrator.routing.contract import Conflict, RouteConflict, shown
 from migrator.routing.errors import RouteNotInForce, listing
 
@@ -18,12 +18,6 @@ def addresses(flips: Flips) -> tuple[Address, ...]:
 def planned(now: Routes, wanted: Routes) -> Flips:
     """The changes from `now` to `wanted`, in the order of `wanted`."""
     return Flips(tuple(Flip(each, now[each], value) for each, value in wanted.items() if now[each] != value))
-
-
-def applied(before: Routes, flips: Flips) -> Applied:
-    """What a successful apply did, by what was there `before`."""
-    changed = tuple(flip.address for flip in flips.changes if before[flip.address] != flip.wanted)
-    return Applied(changed, tuple(each for each in addresses(flips) if each not in set(changed)))
 
 
 def refuse_conflicts(place: str, flips: Flips, now: Routes) -> None:

@@ -16,7 +16,7 @@ from migrator.model.progress import StopSignal
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing import entries
 from migrator.routing.change_sets import Book, ChangeSet, ChangeSets
-from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, shown
+from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, applied, shown
 from migrator.routing.entries import Routes
 from migrator.routing.keeping import keep
 
@@ -50,8 +50,15 @@ class Manual:
 
     def heeding(self, stop: StopSignal) -> "Manual":
         """The same place, whose waiting ends by another signal."""
+        return self._but(stop, self._patience)
+
+    def unattended(self) -> "Manual":
+        """The same place, which waits for nobody."""
+        return self._but(self._stop, timedelta(0))
+
+    def _but(self, stop: StopSignal, patience: timedelta) -> "Manual":
         return Manual(
-            self.name, self._instructions, assumed=self._assumed, directory=self._directory, patience=self._patience,
+            self.name, self._instructions, assumed=self._assumed, directory=self._directory, patience=patience,
             say=self._say, stop=stop,
         )  # fmt: skip
 
@@ -85,9 +92,7 @@ class Manual:
         todo = self._todo(flips)
         if todo.changes:
             self._await(self._sets.ask(todo))
-        asked = set(entries.addresses(todo))
-        every = entries.addresses(flips)
-        return Applied(tuple(a for a in every if a in asked), tuple(a for a in every if a not in asked))
+        return applied(flips, set(entries.addresses(todo)))
 
     def revert(self, flips: Flips) -> Applied:
         """The same, sides exchanged."""

@@ -7,7 +7,7 @@ from migrator.model.errors import MigratorError, Transient
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flips, Queue
 from migrator.routing import entries
-from migrator.routing.contract import Finding, shown
+from migrator.routing.contract import Finding, applied, shown
 from migrator.routing.entries import Routes
 from migrator.routing.errors import CommandFailed, listing
 from migrator.routing.keeping import exclusive, keep
@@ -65,7 +65,7 @@ class ProgramPlace:
             self._change(flips, before, lock)
             self._reader.tell(self.name, "its program's place")
             entries.refuse_unlike(self._place, flips, self.read(entries.addresses(flips)))
-        return entries.applied(before, flips)
+        return applied(flips, set(entries.addresses(Flips(entries.unlike(flips, before)))))
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""

@@ -4,7 +4,7 @@ An address that lacks there is refused at RCPT whatever its route says. So it is
 never taken away: whether mail for an address is wanted at all is not ours to decide.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
@@ -43,9 +43,9 @@ class PostfixRelayMap(PostfixMap):
 
     def __init__(
         self, name: Ingress, file: Path, type: str, *,
-        reader: Reader, freeze: Nexthop | None, recipients: RelayRecipients,
+        reader: Reader, freeze: Nexthop | None, recipients: RelayRecipients, agree: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        super().__init__(name, file, type, reader=reader, freeze=freeze)
+        super().__init__(name, file, type, reader=reader, freeze=freeze, agree=agree)
         self._recipients = recipients
 
     def apply(self, flips: Flips) -> Applied:

@@ -52,8 +52,12 @@ def findings_of(form: Form) -> list[Finding]:
     return [Finding(Severity(each["severity"]), each["text"], each["remedy"]) for each in form]
 
 
-def place_form(name: Ingress, file: str, type: str, reader: Reader, freeze: Nexthop | None) -> Form:
-    return {"name": name, "file": file, "type": type, "reader": asdict(reader), "freeze": freeze}
+def place_form(
+    name: Ingress, file: str, type: str, reader: Reader, freeze: Nexthop | None, recipients: tuple[str, str] | None
+) -> Form:
+    """A Postfix map; `recipients`: file and type of its list of recipients, if it has one."""
+    form = {"name": name, "file": file, "type": type, "reader": asdict(reader), "freeze": freeze}
+    return {**form, "recipients": recipients}
 
 
 def error_form(error: MigratorError) -> Form:

@@ -83,6 +83,10 @@ class Operation:
         places = tuple(place.heeding(stop) for place in self.places)
         return replace(self, stop=stop, crew=self.crew.heeding(stop), places=places)
 
+    def unattended(self) -> "Operation":
+        """The same work with nobody there to be asked for anything."""
+        return replace(self, places=tuple(place.unattended() for place in self.places))
+
     def checkpoint(self) -> None:
         """Stop here if the operator said so twice; everything up to here is journalled."""
         if self.stop.now():

@@ -66,6 +66,10 @@ class Place:
         """The same place, where `stop` ends the waiting for a person, if it has any."""
         return replace(self, routing=self.routing.heeding(stop)) if isinstance(self.routing, Attended) else self
 
+    def unattended(self) -> "Place":
+        """The same place, which waits for no person."""
+        return replace(self, routing=self.routing.unattended()) if isinstance(self.routing, Attended) else self
+
 
 class Unattended:
     """What a place that waits for a person is given by commands that ask nobody for anything: it does not wait."""

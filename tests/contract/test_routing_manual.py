@@ -115,6 +115,12 @@ def test_another_signal_to_stop_is_heeded_where_it_was_given(here):
         routing.apply(routing.plan({A: here.new}))
 
 
+def test_where_nobody_is_nobody_is_waited_for(here):
+    routing = here.backend(person=False, patience=timedelta(hours=1)).unattended().heeding(Stop())
+    with pytest.raises(Unconfirmed):
+        routing.apply(routing.plan({A: here.new}))
+
+
 def test_what_nobody_confirmed_is_asked_for_again_under_the_same_token(here):
     flips = here.backend().plan({A: here.new, D: here.new})
     token = ask_in_vain(here, flips)

@@ -34,7 +34,7 @@ def type(request):
 def here():
     """A map of type hash that is reached without ssh."""
     require("postfix")
-    with place("hash", of=ViaGround) as made:
+    with place("hash", made=ViaGround) as made:
         yield made
 
 
@@ -89,7 +89,7 @@ def test_killed_there_at_any_step_the_flip_is_whole_or_not_there_and_the_next_ap
 ):
     point, died = 0, True
     while died:
-        with place(type, of=ViaGround) as here:
+        with place(type, made=ViaGround) as here:
             flips = here.backend().plan(WANTED)
             patched(monkeypatch, dying(point))
             try:
@@ -268,6 +268,17 @@ def test_a_lock_that_is_held_there_is_waited_for_and_then_named(here, once, monk
         here.backend().apply(flips)
     here.backend().apply(flips)
     assert here.answer(A) == NEW
+
+
+def test_the_list_of_recipients_is_kept_in_step_there_too(here):
+    recipients = here.text.with_name("recipients")
+    recipients.write_text(f"{A} OK\n")
+    reader = Reader(f"sh -c 'echo told >> {here.reloads_log}'")
+    routing = elsewhere.PostfixMapElsewhere(
+        here.via, Ingress("gateway"), here.text, "hash", reader=reader, freeze=None, recipients=(recipients, "texthash")
+    )
+    routing.apply(routing.plan({A: NEW, D: NEW}))
+    assert (here.answer(D), recipients.read_text()) == (NEW, f"{A} OK\n{D}\tOK\n")
 
 
 def test_queue_flush_and_backup_are_those_of_the_other_host(here):
