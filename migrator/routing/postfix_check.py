@@ -20,7 +20,7 @@ _RESTRICTIONS = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
 def findings(files: MapFiles, postmap: Postmap, freeze: Nexthop | None, reader: Reader) -> list[Finding]:
     """All that is found; empty when a flip may go ahead. Later questions are asked though earlier ones failed."""
     questions: list[Callable[[], Iterator[Finding]]] = [
-        lambda: _files(files),
+        lambda: unwritable(files),
         lambda: _text(files),
         lambda: _index(files, postmap, reader.reload),
         lambda: unrunnable(reader.commands),
@@ -38,7 +38,8 @@ def answered(question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, str(error), error.remedy)
 
 
-def _files(files: MapFiles) -> Iterator[Finding]:
+def unwritable(files: MapFiles) -> Iterator[Finding]:
+    """Why this process could not change the text, and whether a change of it was interrupted."""
     if files.text.is_symlink():
         yield _error(f"{files.text} is a symbolic link", "Put a regular file there: a rename would replace the link.")
     if not os.access(files.text.parent, os.W_OK | os.X_OK):

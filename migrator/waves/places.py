@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, Ingress, Nexthop, ServerName
-from migrator.routing import PostfixMap, Reader, Routing
+from migrator.routing import DovecotProxy, NginxAuth, PostfixMap, Reader, Routing
 from migrator.workspace import RoutingEntry, Workspace
-from migrator.workspace.routing import PostfixEntry, PostfixMapEntry, fill
+from migrator.workspace.routing import DovecotProxyEntry, NginxAuthEntry, PostfixEntry, PostfixMapEntry, fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ def _backend(entry: RoutingEntry) -> Routing:
         case PostfixMapEntry():
             reader = _reader(entry)
             return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
+        case DovecotProxyEntry():
+            user = partial(fill, entry.user)
+            return DovecotProxy(entry.name, entry.file, entry.fields, user=user, reload=entry.reload, kick=entry.kick)
+        case NginxAuthEntry():
+            return NginxAuth(
+                entry.name, entry.file, user=partial(fill, entry.user), reload=entry.reload, test=entry.test
+            )
         case _:
             raise ConfigInvalid(f"routing entry {entry.name}: the kind {entry.kind} is not there yet")
 

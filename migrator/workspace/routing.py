@@ -1,17 +1,19 @@
 """What an entry of `routing:` may say: one class a kind of place that decides where mail, or a mail program, goes."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from migrator.model.mailbox import Endpoint
-from migrator.model.names import Address, Nexthop
+from migrator.model.names import Address, Nexthop, ServerName
 from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.quantities import PositiveDuration
 from migrator.workspace.secrets import SecretRef
 from migrator.workspace.section import Section
 
+_FIELD = re.compile("[A-Za-z0-9_]+")
 FREEZE = "retry:4.7.0 mailbox is being moved, try again"
 Template = Annotated[str, Field(min_length=1)]
 Mode = Literal["freeze", "no-hold"]
@@ -33,6 +35,19 @@ def _database(text: str) -> str:
     if ":" in text.partition("://")[2].split("/")[0].rpartition("@")[0]:
         raise ValueError("a password in the URL; leave it out and give `secret:`")
     return text
+
+
+def _field_names(fields: str) -> list[str]:
+    return [word.partition("=")[0] for word in fields.split()]
+
+
+def _extra_fields(text: str) -> str:
+    names = _field_names(text)
+    if not names or not all(_FIELD.fullmatch(name) for name in names) or len(set(names)) < len(names):
+        raise ValueError("not extra fields of a passwd-file; write `proxy=y host=10.0.0.2`, each field once")
+    if "pass" in names:
+        raise ValueError("`pass` is a secret; leave it out here, and it stays in the file as it is")
+    return " ".join(sorted(text.split(), key=lambda word: word.partition("=")[0]))
 
 
 def _ldap_url(text: str) -> str:
@@ -208,13 +223,26 @@ class DnsMxEntry(Entry):
 class DovecotProxyEntry(Entry):
     """The passwd-file by which a Dovecot proxy sends each user's mail program to a server: no mail passes here.
 
-    `nexthop` holds the extra fields of a line, such as `host=10.0.0.2`. `kick` ends the sessions of a user.
+    `nexthop` holds the extra fields of a line that make up the route, such as `proxy=y host=10.0.0.2`; it is kept with
+    the fields ordered by name. null: a line with none of them. `kick` takes users as its last words, and ends their
+    sessions. `reload`: only where that Dovecot has a cache of answers to be emptied.
     """
 
     kind: Literal["dovecot-proxy"]
     file: RootedPath
     user: Template = "{address}"
-    kick: Words | None = "doveadm proxy kick {user}"
+    reload: Words | None = None
+    kick: Words | None = "doveadm proxy kick"
+
+    @field_validator("nexthop")
+    @classmethod
+    def _by_name(cls, nexthop: dict[ServerName, str | None]) -> dict[ServerName, str | None]:
+        return {server: None if text is None else _extra_fields(text) for server, text in nexthop.items()}
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields that are the route."""
+        return frozenset(name for text in self.nexthop.values() for name in _field_names(text or ""))
 
     @property
     def where(self) -> Where:
@@ -224,12 +252,13 @@ class DovecotProxyEntry(Entry):
 class NginxAuthEntry(Entry):
     """The map by which nginx's auth_http answers where each user's mail program goes: no mail passes here.
 
-    `nexthop` is what the map gives, such as `10.0.0.2:143`.
+    `nexthop` is what the map gives, such as `10.0.0.2:143`. `test` fails when nginx could not read its configuration.
     """
 
     kind: Literal["nginx-auth"]
     file: RootedPath
     user: Template = "{address}"
+    test: Words | None = "nginx -t"
     reload: Words | None = "nginx -s reload"
 
     @property
