@@ -42,7 +42,7 @@ class Grammar(Protocol):
         """A line for a user who has none."""
 
     def shown(self, line: str) -> str:
-        """What of a user's line people may see."""
+        """What of a user's line people may see; "" for nothing."""
 
     def key(self, user: str) -> str:
         """A user as the proxy compares them."""

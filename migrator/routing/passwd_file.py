@@ -56,7 +56,7 @@ class PasswdFile:
 
     def shown(self, line: str) -> str:
         found = self.read(line)
-        return f"{found.user}: {found.route or '(no route)'}\n" if found else "\n"
+        return f"{found.user}: {found.route}\n" if found and found.route else ""
 
     def key(self, user: str) -> str:
         """As it is: Dovecot folds what people type (auth_username_format), but not what the file says."""

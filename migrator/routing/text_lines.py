@@ -31,21 +31,22 @@ def diff(
 ) -> str:  # fmt: skip
     """A unified diff without context from `lines` to `kept` (as many; empty: removed) and `added`; "" when the same.
 
-    `shown` is what of a line people may see. Not difflib: it takes minutes for thousands of changes in a large text,
-    and the changed lines are known.
+    `shown` is what of a line people may see ("": nothing, as if it were not there). Not difflib: it takes minutes for
+    thousands of changes in a large text, and the changed lines are known.
     """
     hunks, shift = "", 0
     for index, (old, new) in enumerate(zip(lines, kept, strict=True)):
         if old != new:
-            hunks += _hunk(index + 1, [shown(old)], index + 1 + shift, [shown(new)] if new else [])
+            sides = [[shown(line)] if line and shown(line) else [] for line in (old, new)]
+            hunks += _hunk(index + 1, sides[0], index + 1 + shift, sides[1])
             shift -= not new
     if added:
-        hunks += _hunk(len(kept), [], len(kept) + 1 + shift, [shown(line) for line in added])
+        hunks += _hunk(len(kept) + 1, [], len(kept) + 1 + shift, [shown(line) for line in added])
     return f"--- {file}\n+++ {file} (planned)\n{hunks}" if hunks else ""
 
 
 def _hunk(old_line: int, old: list[str], new_line: int, new: list[str]) -> str:
     """A hunk; a side without lines is counted from the line before (as diff(1) has it)."""
-    head = f"@@ -{old_line},{len(old)} +{new_line if new else new_line - 1},{len(new)} @@\n"
+    head = f"@@ -{old_line if old else old_line - 1},{len(old)} +{new_line if new else new_line - 1},{len(new)} @@\n"
     body = [*(f"-{line}" for line in old), *(f"+{line}" for line in new)]
     return head + "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in body)

@@ -8,6 +8,7 @@ import pytest
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing.contract import RouteConflict
+from tests.contract.places_client_proxy import dovecot_place, nginx_place
 from tests.contract.routing_places import MAP_TYPES, Ground, ended, in_a_process, place
 from tests.lab import require
 
@@ -21,7 +22,20 @@ def postfix_map(type: str) -> Iterator[Ground]:
         yield made
 
 
+def dovecot_proxy() -> Iterator[Ground]:
+    require("dovecot")
+    with dovecot_place() as made:
+        yield made
+
+
+def nginx_auth() -> Iterator[Ground]:
+    require("nginx")
+    with nginx_place() as made:
+        yield made
+
+
 GROUNDS = {f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES}
+GROUNDS |= {"dovecot-proxy": dovecot_proxy, "nginx-auth": nginx_auth}
 
 
 @pytest.fixture(params=GROUNDS)

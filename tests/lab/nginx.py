@@ -6,10 +6,13 @@ import http.client
 import shlex
 import string
 import subprocess
+import time
 from collections.abc import Mapping
 
 from tests.lab import processes
 from tests.lab.requirements import find_nginx_mail_module, find_program
+
+SHUTTING_DOWN = "gracefully shutting down"
 
 
 class Nginx:
@@ -65,6 +68,13 @@ class Nginx:
     def test_command(self) -> str:
         """The words that tell whether it could."""
         return shlex.join(self._command("-t"))
+
+    def reload(self) -> None:
+        """Have it read its configuration again; returns when the workers that know the old one take no logins."""
+        before = self.log_path.read_text("utf-8", "replace").count(SHUTTING_DOWN)
+        subprocess.run(self._command("-s", "reload"), check=True, capture_output=True)
+        while self.log_path.read_text("utf-8", "replace").count(SHUTTING_DOWN) == before:
+            time.sleep(0.01)
 
     # evidence
 
