@@ -13,32 +13,29 @@ from migrator.routing.passwd_file import PasswdFile
 class DovecotProxy(ClientProxy):
     """`fields`: the extra fields that are the route; the others, and the password, stay as they are.
 
-    `reload`: empties Dovecot's cache of answers; None where there is none. Dovecot itself sees a change by the time of
-    the file, in whole seconds, and looks once a second (db-passwd-file.c): so each change gets another time, and none
-    is told, and nobody sent to log in again, before the next second.
+    Dovecot sees a change by the time of the file, in whole seconds, and looks once a second (db-passwd-file.c): so each
+    change gets another time, and nobody is sent to log in again before the next second. It caches no passwd-file.
     """
 
     def __init__(
-        self, name: Ingress, file: Path, fields: Collection[str], *, user: Callable[[Address], str],
-        reload: str | None, kick: str | None,
-    ) -> None:  # fmt: skip
+        self, name: Ingress, file: Path, fields: Collection[str], *, user: Callable[[Address], str], kick: str | None
+    ) -> None:
         super().__init__(
-            name, file, PasswdFile(fields), user=user, notice=Notice(reload, by_the_second=True), kick=kick,
-            peculiar=lambda: _remembered(kick, reload),
+            name, file, PasswdFile(fields), user=user, notice=Notice(by_the_second=True), kick=kick,
+            peculiar=lambda: _unread(file, kick),
         )  # fmt: skip
 
 
-def _remembered(kick: str | None, reload: str | None) -> Iterator[Finding]:
-    """Whether the Dovecot that `kick` speaks to answers out of a cache that nobody empties."""
+def _unread(file: Path, kick: str | None) -> Iterator[Finding]:
+    """Whether the Dovecot that `kick` speaks to names the file; it may do so with a variable in the name."""
     instance = _instance_words(kick)
-    if reload is not None or instance is None or not command.found("doveconf"):
+    if instance is None or not command.found("doveconf"):
         return
-    size = command.run(["doveconf", *instance, "-h", "auth_cache_size"]).stdout.strip()
-    if size not in ("0", ""):
+    if str(file) not in command.run(["doveconf", *instance, "passdb"]).stdout:
         yield Finding(
             Severity.WARNING,
-            f"this Dovecot remembers for a while where users are (auth_cache_size is {size}), whatever the file says",
-            "Have it forget at each change: `reload: doveadm auth cache flush`.",
+            f"no passdb of this Dovecot names {file}",
+            "Write the passdb of docs/routing-client-proxies.md, or name the file that is used in migrator.yaml.",
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from migrator.routing import command
 from migrator.routing.errors import CommandFailed, listing
+from migrator.routing.text_files import sync_directory
 
 AT_ONCE = 200  # users named in one command: far below what a command line may hold
 
@@ -64,9 +65,10 @@ class Sessions:
         return [], ()
 
     def _keep(self, users: Iterable[str]) -> None:
-        fresh = self._list.with_name(f"build-{self._list.name}")
+        fresh = self._list.with_name(f"{self._list.name}.new")
         with fresh.open("w", encoding="utf-8") as file:
             file.writelines(f"{user}\n" for user in dict.fromkeys(users))
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, self._list)
+        sync_directory(self._list.parent)

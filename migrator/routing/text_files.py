@@ -75,7 +75,7 @@ class MapFiles:
         if self._pending.exists():  # renamed first: half removed, it would look like a change half done
             abandoned = self.directory / "build-abandoned"
             os.replace(self._pending, abandoned)
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
             shutil.rmtree(abandoned, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -98,11 +98,11 @@ class MapFiles:
             return
         if self.index.exists():
             _resemble(place / self._index_name(), self.index)
-        _sync_directory(place)
+        sync_directory(place)
         os.replace(place, self._pending)
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
         os.replace(self._pending / self._index_name(), self.index)
-        _sync_directory(self.index.parent)
+        sync_directory(self.index.parent)
         self._put_text(self._pending)
         shutil.rmtree(self._pending, ignore_errors=True)
 
@@ -112,14 +112,14 @@ class MapFiles:
         place.mkdir(mode=0o700, exist_ok=True)
         kept = place / f"{self.text.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         _write(kept, self.text.read_bytes(), self.text)
-        _sync_directory(place)
+        sync_directory(place)
         for old in sorted(place.iterdir())[:-BACKUPS]:
             old.unlink()
         return kept
 
     def _put_text(self, place: Path) -> None:
         os.replace(place / "map", self.text)
-        _sync_directory(self.text.parent)
+        sync_directory(self.text.parent)
 
     def _between(self) -> bool:
         """Whether a change died with its index in place and its text not."""
@@ -215,7 +215,8 @@ def _resemble(path: Path, like: Path) -> None:
     os.utime(path, ns=(own.st_atime_ns, own.st_mtime_ns))
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have what was renamed in a directory outlive a power cut."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -51,7 +51,7 @@ def _backend(entry: RoutingEntry) -> Routing:
             return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
         case DovecotProxyEntry():
             user = partial(fill, entry.user)
-            return DovecotProxy(entry.name, entry.file, entry.fields, user=user, reload=entry.reload, kick=entry.kick)
+            return DovecotProxy(entry.name, entry.file, entry.fields, user=user, kick=entry.kick)
         case NginxAuthEntry():
             return NginxAuth(
                 entry.name, entry.file, user=partial(fill, entry.user), reload=entry.reload, test=entry.test

@@ -225,13 +225,12 @@ class DovecotProxyEntry(Entry):
 
     `nexthop` holds the extra fields of a line that make up the route, such as `proxy=y host=10.0.0.2`; it is kept with
     the fields ordered by name. null: a line with none of them. `kick` takes users as its last words, and ends their
-    sessions. `reload`: only where that Dovecot has a cache of answers to be emptied.
+    sessions.
     """
 
     kind: Literal["dovecot-proxy"]
     file: RootedPath
     user: Template = "{address}"
-    reload: Words | None = None
     kick: Words | None = "doveadm proxy kick"
 
     @field_validator("nexthop")

@@ -1,6 +1,6 @@
 """What every routing backend does, whatever it is made of. Each is on its real system here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -34,8 +34,11 @@ def nginx_auth() -> Iterator[Ground]:
         yield made
 
 
-GROUNDS = {f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES}
-GROUNDS |= {"dovecot-proxy": dovecot_proxy, "nginx-auth": nginx_auth}
+GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
+    **{f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES},
+    "dovecot-proxy": dovecot_proxy,
+    "nginx-auth": nginx_auth,
+}
 
 
 @pytest.fixture(params=GROUNDS)

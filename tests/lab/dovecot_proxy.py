@@ -24,6 +24,10 @@ class DovecotProxy(Dovecot):
         extra = (KICKING if dovecot_version().startswith("2.3") else "") + options.pop("extra", "")
         super().__init__(name, users=dict.fromkeys(routes, ""), extra=extra, **options)
 
+    def __enter__(self) -> DovecotProxy:
+        self.start()
+        return self
+
     @property
     def users_file(self) -> str:
         """The path of the passwd-file."""
@@ -33,11 +37,6 @@ class DovecotProxy(Dovecot):
     def kick_command(self) -> str:
         """The words that end the sessions of the users that are named after them."""
         return shlex.join(self._doveadm("proxy", "kick"))
-
-    @property
-    def forget_command(self) -> str:
-        """The words that empty its cache of what the passwd-file said."""
-        return shlex.join(self._doveadm("auth", "cache", "flush"))
 
     def lookup(self, user: str) -> dict[str, str]:
         """What Dovecot itself finds for a user: the fields of its line; empty for a user that it does not know."""

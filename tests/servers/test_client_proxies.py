@@ -2,7 +2,7 @@
 
 import imaplib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -79,7 +79,7 @@ class Company:
 
 
 @pytest.fixture
-def company(make_scene: Callable[..., Scene], stack: ExitStack) -> Iterator[Company]:
+def company(make_scene: Callable[..., Scene], stack: ExitStack) -> Company:
     require("nginx")
     scene = make_scene({"sales": 2}, config=QUICK)
     scene.fill(per_folder=1)
