@@ -11,7 +11,7 @@ from migrator.model.errors import ConfigInvalid, MigratorError
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.workspace import marks
-from migrator.workspace.routing import PostfixMapEntry
+from migrator.workspace.routing import DovecotProxyEntry, PostfixMapEntry
 from tests.unit.workspace_files import CONFIG, ROWS, SALES, make, problems, spoilt
 
 LOADERS = [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)]  # without and with libyaml
@@ -151,6 +151,7 @@ canary:"""
 def test_extra_fields_are_a_route_by_their_names_in_whatever_order_they_are_written(tmp_path):
     loaded = workspace.load(make(tmp_path, CONFIG.replace("\ncanary:", PROXY)))
     entry = loaded.config.routing[-1]
+    assert isinstance(entry, DovecotProxyEntry)
     assert entry.nexthop == {"old": "host=10.0.0.1 port=143 proxy=y", "new": None}
     assert entry.fields == {"host", "port", "proxy"}
     assert (entry.kick, entry.held_by) == ("doveadm proxy kick", None)
