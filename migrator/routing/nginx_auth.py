@@ -9,9 +9,7 @@ from migrator.routing.client_proxy import ClientProxy, Notice
 from migrator.routing.contract import Finding, Severity
 from migrator.routing.nginx_map import NginxMap
 
-IN_FORCE = (
-    1.0  # seconds: after a reload old workers take logins for a tenth of one more, and a large map is built first
-)
+IN_FORCE = 1.0  # seconds: a large map is built first, and old workers answer beside new ones for a tenth
 
 
 class NginxAuth(ClientProxy):

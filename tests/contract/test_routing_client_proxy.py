@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing import DovecotProxy, NginxAuth
 from migrator.routing.errors import MapInvalid, MapUnwritable, ProxyRefuses, ReloadFailed, ValueUnwritable
+from migrator.routing.text_files import SETTLED
 from tests.contract.places_client_proxy import A, B, C, D, DovecotPlace, NginxPlace, dovecot_place, nginx_place
 from tests.lab import require
 
@@ -196,6 +199,17 @@ def test_dovecot_sees_each_of_two_flips_of_the_same_length_in_one_second(dovecot
         assert dovecot.answer(A) == route
 
 
+def test_dovecot_sees_a_flip_some_seconds_after_a_hand_edit_of_the_same_length(
+    dovecot: DovecotPlace,
+) -> None:
+    time.sleep(1.0 - time.time() % 1.0)
+    edited = int(time.time() - SETTLED)  # the time that other texts are given
+    os.utime(dovecot.file, (edited, edited))
+    assert dovecot.answer(A) == dovecot.old
+    dovecot.backend().apply(Flips((Flip(A, dovecot.old, dovecot.new),)))
+    assert dovecot.answer(A) == dovecot.new
+
+
 def test_a_file_that_no_passdb_names_is_a_finding(dovecot: DovecotPlace, users: Path) -> None:
     users.write_text("")
     (finding,) = proxy(users, kick=dovecot.kick).check()
@@ -223,6 +237,12 @@ def test_an_nginx_whose_configuration_is_broken_already_is_a_finding_and_is_not_
     with pytest.raises(ProxyRefuses):
         routing.apply(routing.plan({A: nginx.new}))
     assert (nginx.state(), nginx.answer(A)) == (before, nginx.old)
+
+
+def test_a_test_that_fails_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("")
+    (finding,) = NginxAuth(Ingress("nginx"), tmp_path / "map", user=str, reload=None, test="false").check()
+    assert (finding.severity, finding.text) == ("error", "`false` ended with status 1")
 
 
 def test_a_file_that_this_nginx_does_not_read_is_a_finding(nginx: NginxPlace, tmp_path: Path) -> None:
