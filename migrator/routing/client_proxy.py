@@ -88,7 +88,8 @@ class ClientProxy:
             notes = self._sessions.end()
             self._read_back(flips)
         changed = self._differing(text, flips)
-        return Applied(changed, tuple(f.address for f in flips.changes if f.address not in set(changed)), notes)
+        moved = set(changed)
+        return Applied(changed, tuple(f.address for f in flips.changes if f.address not in moved), notes)
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""

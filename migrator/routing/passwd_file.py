@@ -32,8 +32,10 @@ class PasswdFile:
             return None
         user, extra = content.partition(":")[0], _extra(content)
         words = [word for word in extra.split(" ") if _name(word) in self._fields]
-        twice = sorted({_name(word) for word in words if sum(_name(word) == _name(other) for other in words) > 1})
-        fault = f"it says {', '.join(twice)} more than once" if twice else ""
+        names = [_name(word) for word in words]
+        fault = ""
+        if len(set(names)) < len(names):
+            fault = f"it says {', '.join(sorted({name for name in names if names.count(name) > 1}))} more than once"
         if extra.startswith(":"):
             fault = "its eighth column is empty and more follow: an older form, without extra fields"
         return Line(user, _route(words), fault)

@@ -118,3 +118,22 @@ def test_a_kick_that_fails_is_told_and_undoes_nothing(company: Company) -> None:
     company.route()
     assert company.scene.migrator("wave", "rollback", "sales", "--yes").returncode == 0
     assert gone(session), "those who waited for it are not forgotten"
+
+
+def test_a_user_whom_only_people_can_add_closes_a_gate_before_anything_is_frozen(company: Company) -> None:
+    """The old server's own Dovecot hands on those who have moved: until then, their lines say nothing of a server."""
+    here = company.dovecot
+    here.routes = dict.fromkeys(company.scene.addresses, "nopassword=y")
+    here.remove_user(company.scene.addresses[1])
+    company.route(nexthop={"old": None, "new": company.fields(company.scene.new)})
+    run = company.scene.migrator("wave", "run", "sales", "--yes")
+    assert run.returncode == 6, run.stderr
+    assert (
+        f"1 users have no line, and only you know what else would be in it:\n  {company.scene.addresses[1]}"
+        in run.stderr
+    )
+    here.routes[company.scene.addresses[1]] = "nopassword=y"
+    here.add_users({company.scene.addresses[1]: ""})
+    run = company.scene.migrator("wave", "run", "sales", "--yes")
+    assert run.returncode == 0, run.stderr
+    assert company.server_of_next_login("dovecot") == {"new"}
