@@ -14,7 +14,8 @@ from typing import Any
 
 from bench.ground import BenchError
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing import PostfixMap, Reader, Routing
+from migrator.routing import Reader, Routing
+from migrator.routing.postfix_map import PostfixMap
 from migrator.routing.postfix_sql import PostfixSql
 from migrator.routing.sql_postgres import PostgresTable
 from migrator.routing.sql_rows import Columns, Table

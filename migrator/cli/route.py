@@ -73,7 +73,7 @@ def confirm(
     Example: migrator route confirm 7K3D-9QXM
     """
     from migrator.routing.change_sets import confirm
-    from migrator.waves.places import change_sets
+    from migrator.waves.backends import change_sets
 
     workspace = open_workspace(ctx)
     name, change = confirm(change_sets(workspace), token, actor().user, dict(map(_entry, found or ())))

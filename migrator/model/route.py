@@ -27,10 +27,11 @@ class Flips:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply or a revert did, by what was read back afterwards."""
+    """What an apply or a revert did, by what was read back afterwards; `notes`: what people should know of it."""
 
     changed: tuple[Address, ...] = ()
     already: tuple[Address, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ class ReloadFailed(Refused):
     """The map is changed, but the mail system was not told."""
 
 
+class ProxyRefuses(Refused):
+    """A proxy could not read its configuration with the change in it; the file is as it was before."""
+
+
 class RouteNotInForce(Refused):
     """After the change, the mail system's own look-up does not answer what was written."""
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from migrator.model.errors import MigratorError
 from migrator.model.names import Nexthop
-from migrator.routing import command, postfix_main, postfix_text
+from migrator.routing import command, postfix_main, postfix_text, text_lines
 from migrator.routing.contract import Finding, Severity
 from migrator.routing.errors import listing
-from migrator.routing.postfix_files import MapFiles
 from migrator.routing.postfix_index import Postmap, compare
 from migrator.routing.postfix_text import MapText
 from migrator.routing.reader import Reader
+from migrator.routing.text_files import MapFiles
 
 _UNLISTED = "smtpd_reject_unlisted_recipient"
 _RESTRICTIONS = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
@@ -25,7 +25,7 @@ def findings(
     `parameter` is that of main.cf which must name the map.
     """
     questions: list[Callable[[], Iterator[Finding]]] = [
-        lambda: _files(files),
+        lambda: unwritable(files),
         lambda: _text(files),
         lambda: _index(files, postmap, reader.reload),
         lambda: unrunnable(reader.commands),
@@ -43,7 +43,8 @@ def answered(question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, str(error), error.remedy)
 
 
-def _files(files: MapFiles) -> Iterator[Finding]:
+def unwritable(files: MapFiles) -> Iterator[Finding]:
+    """Why this process could not change the text, and whether a change of it was interrupted."""
     if files.text.is_symlink():
         yield _error(f"{files.text} is a symbolic link", "Put a regular file there: a rename would replace the link.")
     if not os.access(files.text.parent, os.W_OK | os.X_OK):
@@ -58,7 +59,7 @@ def _files(files: MapFiles) -> Iterator[Finding]:
 
 
 def _text(files: MapFiles) -> Iterator[Finding]:
-    text = postfix_text.parse(postfix_text.decode(files.read()))
+    text = postfix_text.parse(text_lines.decode(files.read()))
     postfix_text.refuse_undecodable(text)
     if text.doubled:
         lines = [f"{key}: lines {', '.join(map(str, numbers))}" for key, numbers in text.doubled.items()]
@@ -81,7 +82,7 @@ def _extensions(files: MapFiles, text: MapText) -> Iterator[Finding]:
 
 
 def _index(files: MapFiles, postmap: Postmap, reload: str | None) -> Iterator[Finding]:
-    text = postfix_text.parse(postfix_text.decode(files.half_done() or files.read()))
+    text = postfix_text.parse(text_lines.decode(files.half_done() or files.read()))
     if files.index is None:
         if reload is not None:
             postmap.query(files.text, list(text.entries)[:1])

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
-from migrator.routing import postfix_text
+from migrator.routing import postfix_text, text_lines
 from migrator.routing.contract import Conflict, Finding, RouteConflict, applied, shown
 from migrator.routing.errors import MapOutOfStep, RouteNotInForce, listing
 from migrator.routing.postfix_check import findings
-from migrator.routing.postfix_files import MapFiles
 from migrator.routing.postfix_index import Difference, MapType, Postmap, compare
 from migrator.routing.postfix_main import instance_words
 from migrator.routing.postfix_text import MapText, fold
 from migrator.routing.reader import Reader
+from migrator.routing.text_files import MapFiles
 
 
 class PostfixMap:
@@ -93,7 +93,7 @@ class PostfixMap:
 
     def _text(self) -> MapText:
         """The text, or what it becomes when a change that died between index and text is finished."""
-        text = postfix_text.parse(postfix_text.decode(self._files.half_done() or self._files.read()))
+        text = postfix_text.parse(text_lines.decode(self._files.half_done() or self._files.read()))
         postfix_text.refuse_undecodable(text)
         return text
 
@@ -132,7 +132,7 @@ class PostfixMap:
     def _write(self, text: MapText, flips: Flips) -> None:
         new = postfix_text.edit(text, _wanted(flips))
         values = postfix_text.parse(new).values()
-        with self._files.build(postfix_text.encode(new)) as place:
+        with self._files.build(text_lines.encode(new)) as place:
             if self._files.index is not None:
                 self._postmap.build(place / "map", values)
             self._agree()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from migrator.model.names import Address, Nexthop, has_control, neutral
+from migrator.routing import text_lines
 from migrator.routing.errors import MapInvalid, ValueUnwritable, listing
 
 _SPACE = " \t\n\v\f\r"  # C's isspace(): str.split() would take U+3000 for white space too
@@ -55,19 +56,9 @@ def fold(key: str) -> str:
     return key.casefold()
 
 
-def decode(data: bytes) -> str:
-    """A map file's bytes as text; bytes that are not UTF-8 survive a round trip."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def encode(text: str) -> bytes:
-    """The inverse of `decode`."""
-    return text.encode("utf-8", "surrogateescape")
-
-
 def parse(text: str) -> MapText:
     """Take a map's text apart. Never fails: what Postfix would leave out is listed in `ignored`."""
-    lines = tuple(re.findall(r"[^\n]*\n|[^\n]+\Z", text))
+    lines = text_lines.split(text)
     entries: dict[str, Entry] = {}
     doubled: dict[str, tuple[int, ...]] = {}
     ignored: list[Ignored] = []
@@ -88,25 +79,12 @@ def edit(text: MapText, changes: Mapping[Address, Nexthop | None]) -> str:
 
     MapInvalid when one of the addresses has more than one entry; ValueUnwritable for what a map line cannot hold.
     """
-    kept, added = _edited(text, changes)
-    whole = "".join(kept)
-    return whole + ("\n" if added and whole and not whole.endswith("\n") else "") + "".join(added)
+    return text_lines.join(*_edited(text, changes))
 
 
 def diff(text: MapText, changes: Mapping[Address, Nexthop | None], file: str) -> str:
-    """What `edit` would do, as a unified diff without context; empty when nothing. Errors as `edit`.
-
-    Not difflib: it takes minutes for thousands of changes in a large map, and the changed lines are known.
-    """
-    kept, added = _edited(text, changes)
-    hunks, shift = "", 0
-    for index, (old, new) in enumerate(zip(text.lines, kept, strict=True)):
-        if old != new:
-            hunks += _hunk(index + 1, [old], index + 1 + shift, [new] if new else [])
-            shift -= not new
-    if added:
-        hunks += _hunk(len(kept), [], len(kept) + 1 + shift, added)
-    return f"--- {file}\n+++ {file} (planned)\n{hunks}" if hunks else ""
+    """What `edit` would do, as a unified diff without context; empty when nothing. Errors as `edit`."""
+    return text_lines.diff(text.lines, *_edited(text, changes), file)
 
 
 def refuse_doubled(text: MapText, addresses: tuple[Address, ...]) -> None:
@@ -182,13 +160,6 @@ def _edited(text: MapText, changes: Mapping[Address, Nexthop | None]) -> tuple[l
         elif value is not None:
             added.append(f"{address}\t{value}\n")
     return lines, added
-
-
-def _hunk(old_line: int, old: list[str], new_line: int, new: list[str]) -> str:
-    """A hunk; a side without lines is counted from the line before (as diff(1) has it)."""
-    head = f"@@ -{old_line},{len(old)} +{new_line if new else new_line - 1},{len(new)} @@\n"
-    body = [*(f"-{line}" for line in old), *(f"+{line}" for line in new)]
-    return head + "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in body)
 
 
 def _replace(lines: list[str], entry: Entry, value: Nexthop | None) -> None:

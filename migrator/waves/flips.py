@@ -94,7 +94,8 @@ def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips)
     op.refuse_stale()
     op.store.flips.intend(op.wave.name, place.name, step, flips)
     # Also with nothing left to write: a run that died between the write and the reload left Postfix on the old map.
-    place.routing.apply(flips)
+    for note in place.routing.apply(flips).notes:
+        op.progress.note(f"{place.name}: {note}")
     found = place.routing.read(tuple(wanted))
     unlike = tuple(Conflict(a, wanted[a], found[a], wanted[a]) for a in sorted(wanted) if found[a] != wanted[a])
     if unlike:

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from migrator.model import mx
 from migrator.model.mailbox import Endpoint
@@ -14,6 +14,7 @@ from migrator.workspace.quantities import PositiveDuration
 from migrator.workspace.secrets import SecretRef
 from migrator.workspace.section import Section
 
+_FIELD = re.compile("[A-Za-z0-9_]+")
 FREEZE = "retry:4.7.0 mailbox is being moved, try again"
 _HOST_PORT = re.compile(
     r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^\s/@:\[\]]+))(?::(?P<port>[0-9]{1,5}))?|[0-9a-fA-F]*(?::[0-9a-fA-F.]*){2,}"
@@ -72,6 +73,19 @@ def _domain_name(text: str) -> str:
     if not re.fullmatch(r"[^\s@:/]+\.?", text):
         raise ValueError("not the name of a zone, such as example.co.jp")
     return text.rstrip(".").lower()
+
+
+def _field_names(fields: str) -> list[str]:
+    return [word.partition("=")[0] for word in fields.split()]
+
+
+def _extra_fields(text: str) -> str:
+    names = _field_names(text)
+    if not names or not all(_FIELD.fullmatch(name) for name in names) or len(set(names)) < len(names):
+        raise ValueError("not extra fields of a passwd-file; write `proxy=y host=10.0.0.2`, each field once")
+    if "pass" in names:
+        raise ValueError("`pass` is a secret; leave it out here, and it stays in the file as it is")
+    return " ".join(sorted(text.split(), key=lambda word: word.partition("=")[0]))
 
 
 def _ldap_url(text: str) -> str:
@@ -293,13 +307,25 @@ class DnsMxEntry(Entry):
 class DovecotProxyEntry(Entry):
     """The passwd-file by which a Dovecot proxy sends each user's mail program to a server: no mail passes here.
 
-    `nexthop` holds the extra fields of a line, such as `host=10.0.0.2`. `kick` ends the sessions of a user.
+    `nexthop` holds the extra fields of a line that make up the route, such as `proxy=y host=10.0.0.2`; it is kept with
+    the fields ordered by name. null: a line with none of them. `kick` takes users as its last words, and ends their
+    sessions.
     """
 
     kind: Literal["dovecot-proxy"]
     file: RootedPath
     user: Template = "{address}"
-    kick: Words | None = "doveadm proxy kick {user}"
+    kick: Words | None = "doveadm proxy kick"
+
+    @field_validator("nexthop")
+    @classmethod
+    def _by_name(cls, nexthop: dict[ServerName, str | None]) -> dict[ServerName, str | None]:
+        return {server: None if text is None else _extra_fields(text) for server, text in nexthop.items()}
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields that are the route."""
+        return frozenset(name for text in self.nexthop.values() for name in _field_names(text or ""))
 
     @property
     def where(self) -> Where:
@@ -309,12 +335,13 @@ class DovecotProxyEntry(Entry):
 class NginxAuthEntry(Entry):
     """The map by which nginx's auth_http answers where each user's mail program goes: no mail passes here.
 
-    `nexthop` is what the map gives, such as `10.0.0.2:143`.
+    `nexthop` is what the map gives, such as `10.0.0.2:143`. `test` fails when nginx could not read its configuration.
     """
 
     kind: Literal["nginx-auth"]
     file: RootedPath
     user: Template = "{address}"
+    test: Words | None = "nginx -t"
     reload: Words | None = "nginx -s reload"
 
     @property

@@ -9,6 +9,7 @@ from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing.contract import RouteConflict
 from tests.contract.places_alias import virtual_alias
+from tests.contract.places_client_proxy import dovecot_place, nginx_place
 from tests.contract.places_command import command_ground
 from tests.contract.places_dns import zone
 from tests.contract.places_manual import manual_ground
@@ -33,12 +34,29 @@ def dns_mx() -> Iterator[Ground]:
         yield made
 
 
+def dovecot_proxy() -> Iterator[Ground]:
+    require("dovecot")
+    with dovecot_place() as made:
+        yield made
+
+
+def nginx_auth() -> Iterator[Ground]:
+    require("nginx")
+    with nginx_place() as made:
+        yield made
+
+
 GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
-    f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES
+    **{f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES},
+    **{f"postfix-map-via-{type}": partial(via_ground, type) for type in ("texthash", "hash")},
+    **{f"postfix-sql-{kind}": partial(postfix_sql, kind) for kind in KINDS},
+    "virtual-alias": virtual_alias,
+    "dns-mx": dns_mx,
+    "dovecot-proxy": dovecot_proxy,
+    "nginx-auth": nginx_auth,
+    "command": command_ground,
+    "manual": manual_ground,
 }
-GROUNDS |= {f"postfix-sql-{kind}": partial(postfix_sql, kind) for kind in KINDS}
-GROUNDS |= {f"postfix-map-via-{type}": partial(via_ground, type) for type in ("texthash", "hash")}
-GROUNDS |= {"virtual-alias": virtual_alias, "dns-mx": dns_mx, "command": command_ground, "manual": manual_ground}
 
 
 @pytest.fixture(params=GROUNDS)

@@ -131,9 +131,11 @@ class Dovecot:
     def _write_users(self) -> None:
         """Dovecot looks once a second whether the time of the file, in whole seconds, is another."""
         path = self.directory / "users"
-        lines = "".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in self.passwords.items())
         stamp = max(int(time.time()), int(path.stat().st_mtime) + 1 if path.exists() else 0)
-        self._install(path, lines, stamp)
+        self._install(path, self._lines(), stamp)
+
+    def _lines(self) -> str:
+        return "".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in self.passwords.items())
 
     def _wait_for_login(self, user: str, password: str, wanted: bool) -> None:
         while self._process is not None:

@@ -84,6 +84,25 @@ def _postfix_map(kind: str) -> Callable[[], str]:
     return missing
 
 
+def find_nginx_mail_module() -> str | None:
+    """The path of nginx's mail module; "" where it is built in; None where there is none."""
+    program = find_program("nginx")
+    if not program:
+        return None
+    built = subprocess.run([program, "-V"], capture_output=True, text=True).stderr.split()
+    if "--with-mail" in built:
+        return ""
+    places = [word.removeprefix("--modules-path=") for word in built if word.startswith("--modules-path=")]
+    modules = [Path(place) / "ngx_mail_module.so" for place in places]
+    return next((str(module) for module in modules if module.exists()), None)
+
+
+def _nginx() -> str:
+    if not find_program("nginx"):
+        return "nginx is not installed"
+    return "" if find_nginx_mail_module() is not None else "this nginx has no mail module"
+
+
 def find_postgres() -> str | None:
     """The directory of PostgreSQL's server programs (the newest one's; Debian keeps them off the PATH)."""
     program = find_program("initdb")
@@ -107,7 +126,7 @@ REQUIREMENTS = {
         Requirement("postfix-ldap", "apt-get install postfix-ldap, and run as root", _postfix_map("ldap")),
         Requirement("slapd", "apt-get install slapd", _program("slapd")),
         Requirement("bind", "apt-get install bind9", _program("named")),
-        Requirement("nginx", "apt-get install nginx libnginx-mod-mail", _program("nginx")),
+        Requirement("nginx", "apt-get install nginx libnginx-mod-mail", _nginx),
         Requirement("sshd", "apt-get install openssh-server", _program("sshd")),
         Requirement("openssl", "apt-get install openssl", _program("openssl")),
     )

@@ -8,8 +8,9 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing import PostfixMap, Reader
+from migrator.routing import Reader
 from migrator.routing.errors import ReloadFailed
+from migrator.routing.postfix_map import PostfixMap
 from tests.contract.routing_places import FREEZE, MAP_TYPES
 from tests.lab import require
 from tests.lab.postfix import Postfix

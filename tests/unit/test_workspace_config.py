@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from migrator import workspace
-from migrator.model.errors import ConfigInvalid
+from migrator.model.errors import ConfigInvalid, MigratorError
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.workspace import marks
-from migrator.workspace.routing import PostfixMapEntry
+from migrator.workspace.routing import DovecotProxyEntry, PostfixMapEntry
 from tests.unit.workspace_files import CONFIG, ROWS, SALES, make, problems, spoilt
 
 LOADERS = [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)]  # without and with libyaml
@@ -138,6 +138,40 @@ def test_an_entry_and_a_server_with_one_name_are_one_ingress_or_a_mistake(tmp_pa
 def test_a_mistake_is_told_with_its_place_and_what_was_meant(tmp_path, was, now, told):
     found = spoilt(tmp_path, was, now)
     assert [line for line in found if told in line] != [], found
+
+
+PROXY = """
+  - name: imap-proxy
+    kind: dovecot-proxy
+    file: /etc/dovecot/users
+    nexthop: {old: "proxy=y port=143 host=10.0.0.1", new: null}
+canary:"""
+
+
+def test_extra_fields_are_a_route_by_their_names_in_whatever_order_they_are_written(tmp_path):
+    loaded = workspace.load(make(tmp_path, CONFIG.replace("\ncanary:", PROXY)))
+    entry = loaded.config.routing[-1]
+    assert isinstance(entry, DovecotProxyEntry)
+    assert entry.nexthop == {"old": "host=10.0.0.1 port=143 proxy=y", "new": None}
+    assert entry.fields == {"host", "port", "proxy"}
+    assert (entry.kick, entry.held_by) == ("doveadm proxy kick", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ("host=1 host=2", "not extra fields of a passwd-file"),
+        ("user@host=1", "not extra fields of a passwd-file"),
+        (" ", "not extra fields of a passwd-file"),
+        ("host=1 pass=hush", "`pass` is a secret"),
+    ],
+)
+def test_extra_fields_that_are_none_or_secret_are_refused(tmp_path, fields, told):
+    config = CONFIG.replace("\ncanary:", PROXY).replace("proxy=y port=143 host=10.0.0.1", fields)
+    with pytest.raises(MigratorError) as refused:
+        workspace.load(make(tmp_path, config))
+    assert told in str(refused.value)
+    assert "hush" not in str(refused.value)
 
 
 @pytest.mark.parametrize("loader", LOADERS)

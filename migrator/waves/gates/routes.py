@@ -1,19 +1,22 @@
 """Gates that look at where mail goes: today's routes, those after the flip, and how soon a flip is in force."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from migrator.model.canary import CanaryState
+from migrator.model.errors import MigratorError
 from migrator.routing import Severity, shown
-from migrator.waves.flips import expected_at_source, observe
+from migrator.waves.flips import expected_at_source, observe, to_server
 from migrator.waves.gates.result import GateResult, listed
 from migrator.waves.loops import wrong_ways
 from migrator.waves.operation import Operation
+from migrator.waves.places import Place
 from migrator.waves.proof import prove_present_route
 from migrator.waves.readiness import prepare_places
 
 
 def routes_are_expected(op: Operation) -> GateResult:
-    """Every place sends every address to its source today, and can be written."""
+    """Every place sends every address to its source today, can be written, and would take the flip."""
     wrong: list[str] = []
     for place in op.places:
         found, expected = observe(op, place), expected_at_source(op, place)
@@ -24,6 +27,7 @@ def routes_are_expected(op: Operation) -> GateResult:
         ]
         findings = place.routing.check()
         wrong += [f"{place.name}: {f.text}" for f in findings if f.severity is Severity.ERROR]
+        wrong += _refusals(op, place)
         for finding in (f for f in findings if f.severity is Severity.WARNING):
             op.progress.note(f"{place.name}: warning: {finding.text.rstrip('.')}. {finding.remedy}")
     return GateResult(
@@ -32,6 +36,14 @@ def routes_are_expected(op: Operation) -> GateResult:
         listed("routes are not as expected", wrong) if op.places else "no `routing:` in migrator.yaml: nothing to flip",
         "Compare with `migrator route show`; correct the map, or `nexthop:` in migrator.yaml.",
     )
+
+
+def _refusals(op: Operation, place: Place) -> Iterator[str]:
+    """Why the flip could not be made, though all is as expected: an entry that is doubled, or that only people make."""
+    try:
+        place.routing.plan(to_server(op, place))
+    except MigratorError as error:
+        yield f"{place.name}: {error.in_full}"
 
 
 def nothing_loops(op: Operation) -> GateResult:

@@ -1,7 +1,7 @@
-"""The files of a map and how they are changed: one writer at a time, all or nothing, whatever dies in between.
+"""A text file that routes, and its index if it has one: one writer at a time, all or nothing, whatever dies in between.
 
 Beside the text `transport` lies the directory `transport.migrator/`:
-    lock        held (flock) by whoever changes the map through this program
+    lock        held (flock) by whoever changes the text through this program
     build-*/    a new text and its index, being made; worthless if its maker died
     pending/    a new text and its index, complete and read back, being put in place
     backup/     texts as they were before each change, the newest BACKUPS of them
@@ -33,10 +33,14 @@ _LOCK_PAUSE = 0.02
 
 
 class MapFiles:
-    """The text at `text`, the index at `index` (None: this type has none), and the directory beside them."""
+    """The text at `text`, the index at `index` (None: this type has none), and the directory beside them.
 
-    def __init__(self, text: Path, index_suffix: str | None) -> None:
+    `seen_by_time`: its reader notices a change by the time of the text in whole seconds, so each gets another one.
+    """
+
+    def __init__(self, text: Path, index_suffix: str | None = None, *, seen_by_time: bool = False) -> None:
         self.text = text
+        self._seen_by_time = seen_by_time
         self.index = text.with_name(text.name + index_suffix) if index_suffix else None
         self.directory = text.with_name(text.name + ".migrator")
         self._pending = self.directory / "pending"
@@ -71,7 +75,7 @@ class MapFiles:
         if self._pending.exists():  # renamed first: half removed, it would look like a change half done
             abandoned = self.directory / "build-abandoned"
             os.replace(self._pending, abandoned)
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
             shutil.rmtree(abandoned, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -81,7 +85,7 @@ class MapFiles:
         try:
             self._give_to_owner(place)  # postmap, started by root, becomes the owner of the text
             _write(place / "map", new, self.text)
-            _backdate(place / "map")
+            self._date(place / "map")
             _write(place / "replaces", _digest(self.text.read_bytes()).encode(), self.text)
             yield place
         finally:
@@ -94,11 +98,11 @@ class MapFiles:
             return
         if self.index.exists():
             _resemble(place / self._index_name(), self.index)
-        _sync_directory(place)
+        sync_directory(place)
         os.replace(place, self._pending)
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
         os.replace(self._pending / self._index_name(), self.index)
-        _sync_directory(self.index.parent)
+        sync_directory(self.index.parent)
         self._put_text(self._pending)
         shutil.rmtree(self._pending, ignore_errors=True)
 
@@ -108,14 +112,14 @@ class MapFiles:
         place.mkdir(mode=0o700, exist_ok=True)
         kept = place / f"{self.text.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         _write(kept, self.text.read_bytes(), self.text)
-        _sync_directory(place)
+        sync_directory(place)
         for old in sorted(place.iterdir())[:-BACKUPS]:
             old.unlink()
         return kept
 
     def _put_text(self, place: Path) -> None:
         os.replace(place / "map", self.text)
-        _sync_directory(self.text.parent)
+        sync_directory(self.text.parent)
 
     def _between(self) -> bool:
         """Whether a change died with its index in place and its text not."""
@@ -128,6 +132,13 @@ class MapFiles:
     def _index_name(self) -> str:
         assert self.index is not None
         return "map" + self.index.name.removeprefix(self.text.name)
+
+    def _date(self, new: Path) -> None:
+        """Postfix dozes on a texthash younger than about a second, lest it read half of it: ours appears whole."""
+        then = time.time() - SETTLED
+        if self._seen_by_time:
+            then = max(int(time.time()), int(self.text.stat().st_mtime) + 1)
+        os.utime(new, (then, then))
 
     def _give_to_owner(self, place: Path) -> None:
         owner = self.text.stat()
@@ -204,13 +215,8 @@ def _resemble(path: Path, like: Path) -> None:
     os.utime(path, ns=(own.st_atime_ns, own.st_mtime_ns))
 
 
-def _backdate(path: Path) -> None:
-    """Postfix dozes on a texthash younger than about a second, lest it read half of it: ours appears whole."""
-    then = time.time() - SETTLED
-    os.utime(path, (then, then))
-
-
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have what was renamed in a directory outlive a power cut."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
