@@ -47,6 +47,25 @@ class RouteNotInForce(Refused):
     """After the change, the mail system's own look-up does not answer what was written."""
 
 
+class PackageMissing(ConfigInvalid):
+    """A kind of place needs a Python package that is an extra of ours, and is not installed."""
+
+
+class EntryInvalid(ConfigInvalid):
+    """People's entries in a directory are missing, or say more than one thing; the text names them."""
+
+
+class DirectoryRefused(Refused):
+    """A directory does not do what it was asked, and says why; the text says how far a change came."""
+
+
+class DirectoryUntrusted(Refused):
+    """A directory's certificate does not prove that it is the server we mean, or TLS could not be agreed."""
+
+    exit_code = ExitCode.UNREACHABLE
+    runbook = "certificate-refused"
+
+
 def listing(lines: Sequence[str], limit: int = 10) -> str:
     """`lines` indented below an error's first line, neutralised; what exceeds `limit` is counted."""
     rest = [f"and {len(lines) - limit} more"] if len(lines) > limit else []

@@ -15,7 +15,14 @@ from migrator.routing.sql_rows import Columns, Table
 from migrator.routing.sql_sqlite import SqliteTable
 from migrator.routing.virtual_alias import VirtualAlias
 from migrator.workspace import RoutingEntry, Workspace
-from migrator.workspace.routing import PostfixEntry, PostfixMapEntry, PostfixSqlEntry, VirtualAliasEntry, fill
+from migrator.workspace.routing import (
+    LdapEntry,
+    PostfixEntry,
+    PostfixMapEntry,
+    PostfixSqlEntry,
+    VirtualAliasEntry,
+    fill,
+)
 
 BACKUPS = "state/routing"  # below the workspace: copies of places that are elsewhere
 SQLITE = "sqlite:///"
@@ -64,6 +71,8 @@ def _backend(workspace: Workspace, entry: RoutingEntry) -> Routing:
             backups = workspace.root / BACKUPS / entry.name
             table, reader = _table(workspace, entry), _reader(entry)
             return PostfixSql(entry.name, table, reader=reader, freeze=entry.held_by, map=entry.map, backups=backups)
+        case LdapEntry():
+            return _ldap(workspace, entry)
         case _:
             raise ConfigInvalid(f"routing entry {entry.name}: the kind {entry.kind} is not there yet")
 

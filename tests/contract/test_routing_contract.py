@@ -9,6 +9,7 @@ from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing.contract import RouteConflict
 from tests.contract.places_alias import virtual_alias
+from tests.contract.places_ldap import ATTRIBUTES, ldap
 from tests.contract.places_sql import KINDS, postfix_sql
 from tests.contract.routing_places import MAP_TYPES, Ground, ended, in_a_process, place
 from tests.lab import require
@@ -28,6 +29,7 @@ GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
 }
 GROUNDS |= {f"postfix-sql-{kind}": partial(postfix_sql, kind) for kind in KINDS}
 GROUNDS["virtual-alias"] = virtual_alias
+GROUNDS |= {f"ldap-{attribute}": partial(ldap, attribute) for attribute in ATTRIBUTES}
 
 
 @pytest.fixture(params=GROUNDS)
