@@ -97,6 +97,18 @@ def _values(entry: RoutingEntry, address: Address) -> set[str]:
     return {fill(template, address) for template in entry.nexthop.values() if template is not None}
 
 
+def _ldap(workspace: Workspace, entry: LdapEntry) -> Routing:
+    from migrator.routing.ldap import Ldap  # its package is an extra
+    from migrator.routing.ldap_wire import Directory
+
+    return Ldap(
+        entry.name, Directory(entry.endpoint, Login(entry.bind_dn, workspace.secret(entry.secret))),
+        entry.base, entry.filter, entry.attribute, reader=_reader(entry), freeze=entry.held_by,
+        known=[address for address in workspace.mailboxes if entry.serves(address)],
+        backups=workspace.root / BACKUPS / entry.name,
+    )  # fmt: skip
+
+
 def _reader(entry: PostfixEntry) -> Reader:
     queue = entry.queue
     return Reader(entry.reload, queue.list if queue else None, queue.flush if queue else None)
