@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from migrator.model.errors import ConfigInvalid
-from migrator.model.mailbox import Mailbox
+from migrator.model.mailbox import Login, Mailbox
 from migrator.model.names import Address, Ingress, Nexthop, ServerName
 from migrator.routing import PostfixMap, Reader, Routing
 from migrator.routing.postfix_sql import PostfixSql
