@@ -47,16 +47,19 @@ class Conflict:
 
 
 class RouteConflict(Refused):
-    """Somebody else changed entries that were to be flipped; nothing at all was written."""
+    """Somebody else changed entries that were to be flipped.
+
+    Nothing at all was written; `so_far` says otherwise where a place can only be changed entry by entry.
+    """
 
     exit_code = ExitCode.GATE_REFUSED
     runbook = "route-conflict"
 
-    def __init__(self, place: str, conflicts: tuple[Conflict, ...]) -> None:
+    def __init__(self, place: str, conflicts: tuple[Conflict, ...], so_far: str = "nothing was written") -> None:
         lines = "".join(f"\n  {conflict}" for conflict in conflicts[:LISTED])
         rest = f"\n  and {len(conflicts) - LISTED} more" if len(conflicts) > LISTED else ""
         super().__init__(
-            f"{place}: {len(conflicts)} entries were changed by somebody else; nothing was written:{lines}{rest}",
+            f"{place}: {len(conflicts)} entries were changed by somebody else; {so_far}:{lines}{rest}",
             remedy="Find out who changed them and why, put the expected or the wanted values there, then run again.",
         )
         self.conflicts = conflicts

@@ -85,6 +85,21 @@ class StateUnwritable(Refused):
     """What must be remembered over a crash cannot be written or read."""
 
 
+class EntryInvalid(ConfigInvalid):
+    """People's entries in a directory are missing, or say more than one thing; the text names them."""
+
+
+class DirectoryRefused(Refused):
+    """A directory does not do what it was asked, and says why; the text says how far a change came."""
+
+
+class DirectoryUntrusted(Refused):
+    """A directory's certificate does not prove that it is the server we mean, or TLS could not be agreed."""
+
+    exit_code = ExitCode.UNREACHABLE
+    runbook = "certificate-refused"
+
+
 def listing(lines: Sequence[str], limit: int = 10) -> str:
     """`lines` indented below an error's first line, neutralised; what exceeds `limit` is counted."""
     rest = [f"and {len(lines) - limit} more"] if len(lines) > limit else []

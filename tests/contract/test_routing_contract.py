@@ -12,6 +12,7 @@ from tests.contract.places_alias import virtual_alias
 from tests.contract.places_client_proxy import dovecot_place, nginx_place
 from tests.contract.places_command import command_ground
 from tests.contract.places_dns import zone
+from tests.contract.places_ldap import ATTRIBUTES, ldap
 from tests.contract.places_manual import manual_ground
 from tests.contract.places_sql import KINDS, postfix_sql
 from tests.contract.places_via import via_ground
@@ -50,6 +51,7 @@ GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
     **{f"postfix-map-{type}": partial(postfix_map, type) for type in MAP_TYPES},
     **{f"postfix-map-via-{type}": partial(via_ground, type) for type in ("texthash", "hash")},
     **{f"postfix-sql-{kind}": partial(postfix_sql, kind) for kind in KINDS},
+    **{f"ldap-{attribute}": partial(ldap, attribute) for attribute in ATTRIBUTES},
     "virtual-alias": virtual_alias,
     "dns-mx": dns_mx,
     "dovecot-proxy": dovecot_proxy,
