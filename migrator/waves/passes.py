@@ -153,6 +153,20 @@ def catch_up(op: Operation, kind: PassKind) -> int:
     return carried
 
 
+def most_of_it(op: Operation, kind: PassKind) -> int:
+    """Passes of `kind` until one carries no more than `cutover.max_delta`; the number of messages carried.
+
+    What goes on arriving meanwhile never ends it; so it may end with more left, after MAX_ROUNDS.
+    """
+    carried = 0
+    for _ in range(MAX_ROUNDS):
+        copied = one_round(op, kind).copied
+        carried += copied
+        if copied <= op.workspace.config.cutover.max_delta:
+            break
+    return carried
+
+
 def catch_up_until_quiet(
     op: Operation, kind: PassKind, at_least: datetime | None = None, late: Callable[[int], None] | None = None
 ) -> int:

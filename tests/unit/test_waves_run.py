@@ -21,7 +21,7 @@ from migrator.waves.gates import check_quietly
 from migrator.waves.operation import Operation
 from migrator.waves.passes import MAX_ROUNDS, MailboxesFailed, until_in_step
 from migrator.waves.run import roll_back, run
-from tests.unit.wave_world import NEW, OLD, A, B, agree, crew_of, op, put, routes
+from tests.unit.wave_world import HELD, NEW, OLD, A, B, agree, crew_of, op, put, routes
 
 __all__ = ["op"]  # a fixture
 
@@ -173,6 +173,28 @@ def test_what_the_first_passes_of_a_long_round_told_is_too_old(op: Operation, mo
     crew.finds = {"copied": 51, "behind": 0}
     with pytest.raises(MailboxesFailed, match="not in step"):
         until_in_step(op)
+
+
+def test_mail_that_keeps_arriving_does_not_hold_up_a_rollback(op: Operation) -> None:
+    put(op, WaveState.ROLLING_BACK)
+    crew: Any = op.crew
+    crew.finds = {"copied": 1}  # in every pass
+    rollback.freeze_and_drain(op)
+    assert crew.done == [PassKind.REVERSE]
+    put(op, WaveState.REVERSE_PASS)
+    rollback.reverse_pass(op)
+    assert crew.done == [PassKind.REVERSE] * 2
+
+
+def test_a_rollback_carries_most_of_the_mail_before_it_holds_any_back(op: Operation) -> None:
+    put(op, WaveState.ROLLING_BACK)
+    held_at: list[bool] = []
+    crew: Any = op.crew
+    crew.finds = {"copied": 51}  # of two mailboxes together more than may be left
+    crew.during = lambda kind, stop: held_at.append({HELD} in routes(op))
+    rollback.freeze_and_drain(op)
+    assert held_at == [False] * MAX_ROUNDS
+    assert routes(op) == [{HELD}, {HELD}]
 
 
 def test_what_stopped_a_wave_is_kept_also_when_making_it_safe_fails(op: Operation) -> None:
