@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from tests.lab.scene import Scene, Side
 from tests.lab.traffic import Traffic
-from tests.torture.faults import BACK, FORWARD, KILLED, KINDS, Fault, kinds, prepared, reload_command
+from tests.torture.faults import KILLED, KINDS, Fault, kinds, prepared, reload_command
 from tests.torture.pauses import Pause, pause
 from tests.torture.points import chosen
 from tests.torture.referee import Referee
@@ -114,7 +114,7 @@ class Journey:
 
     def cycle(self, number: int) -> bool:
         """There and back. False when it is stuck."""
-        kind = self._next_kind() if number > 1 else ""  # the first one shows what there is without a fault
+        kind = self._next_kind()
         verb: Verb
         struck: Verb = self._chance.choice(["run", "rollback"])
         for verb in ("run", "rollback"):
@@ -127,10 +127,12 @@ class Journey:
         return True
 
     def _next_kind(self) -> str:
-        """Each in turn, in another order each time."""
+        """Each in turn, in another order each time; before the program is killed, a cycle that shows where it can be."""
         if not self._kinds:
             self._kinds = list(kinds(self.plan.faults))
             self._chance.shuffle(self._kinds)
+        if KILLED in self._kinds and not self._points:
+            return ""
         return self._kinds.pop() if self._kinds else ""
 
     def _travel(self, verb: Verb, kind: str, where: str) -> bool:
@@ -138,7 +140,6 @@ class Journey:
         goal, side = GOALS[verb]
         began = time.time()
         ended, fault = self._struck(verb, kind, where)
-        mended = time.time()
         if fault:
             fault.mend()
         for _ in range(TRIES):
@@ -158,9 +159,9 @@ class Journey:
             return False
         over = time.time()
         self.referee.judge(side, where)
+        self.referee.look_for_leavings(where)
         if not kind:
             self._measure(verb, began, over)
-        del mended
         return True
 
     def _struck(self, verb: Verb, kind: str, where: str) -> tuple[Ended, Fault | None]:
@@ -179,8 +180,7 @@ class Journey:
                 self.referee.findings.stuck.append(f"{where}: ended with {ended.code}: {ended.output[-500:]}")
             return ended, None
         fault = KINDS[kind](self.scene, self._chance)
-        moments = [each for each in fault.moments if each in (FORWARD if verb == "run" else BACK)]
-        moment = self._chance.choice(moments)
+        moment = self._chance.choice(fault.moments[verb])
         ended = self._run(verb, text=f"-> {moment}", then=fault.strike)
         self.faults += 1
         say(f"{where}: at {moment}: ended with {ended.code}: {ended.output[-600:] if ended.code else ''}")
@@ -193,9 +193,7 @@ class Journey:
         self._killed[verb] += 1
         return points[(self._killed[verb] - 1) % len(points)]
 
-    def _run(
-        self, verb: Verb, kill_at: int = 0, text: str = "", then: Callable[[], None] | None = None
-    ) -> Ended:
+    def _run(self, verb: Verb, kill_at: int = 0, text: str = "", then: Callable[[], None] | None = None) -> Ended:
         watch = Watch(self.runner.output_path, text, then)
         try:
             ended = self.runner.run("wave", verb, WAVE, "--yes", kill_at=kill_at)
@@ -231,8 +229,7 @@ class Journey:
         """What is printed."""
         found: dict[str, Any] = {"cycles": self.done, "runs": self.runs, "faults": self.faults}
         found |= {"mails": len(self.traffic.sent)} | self.referee.findings.counts()
-        for verb, name in (("run", "pause"), ("rollback", "pause_back")):
-            found |= _pause_figures(name, self.pauses[verb])
+        found |= _pause_figures("pause", self.pauses["run"]) | _pause_figures("pause_back", self.pauses["rollback"])
         found |= {"cutover_s": _median(self.seconds["run"]), "rollback_s": _median(self.seconds["rollback"])}
         return found | {"copy_s": _median(self.copying)}
 
@@ -261,8 +258,7 @@ def set_up(scene: Scene, plan: Plan) -> None:
     scene.fill(per_folder=PER_FOLDER, folders=FOLDERS)
     scene.write_wave(WAVE)
     entries = [
-        entry | {"reload": reload_command(scene, entry["name"]), "mode": plan.mode}
-        for entry in scene.routing_entries()
+        entry | {"reload": reload_command(scene, entry["name"]), "mode": plan.mode} for entry in scene.routing_entries()
     ]
     scene.write_config({"routing": entries})
 
@@ -270,8 +266,7 @@ def set_up(scene: Scene, plan: Plan) -> None:
 def progress(journey: Journey, number: int) -> None:
     counts = {name: count for name, count in journey.referee.findings.counts().items() if count}
     times = {verb: round(each[-1], 1) for verb, each in journey.seconds.items() if each}
-    pauses = {verb: [round(p, 2) for p in (each[-1].median, each[-1].p95, each[-1].longest, each[-1].usual)]
-              for verb, each in journey.pauses.items() if each}  # fmt: skip
+    pauses = {verb: f"{each[-1].median:.2f} to {each[-1].longest:.2f}" for verb, each in journey.pauses.items() if each}
     say(f"cycle {number}: {len(journey.traffic.sent)} mails, {counts or 'all well'}, seconds {times}, pauses {pauses}")
     for sentence in journey.referee.fresh():
         say(f"  {sentence}")

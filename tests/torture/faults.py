@@ -12,7 +12,7 @@ import random
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -24,18 +24,24 @@ from tests.lab.scene import Scene
 KILLED = "program-killed"
 DISK_OCTETS = 16 << 20
 PAGE = 4096
-# where a fault may strike, as the program says it: "WAVE: a -> b (why)"
-FORWARD = ("freezing", "draining", "final-pass", "flipping", "releasing", "verifying")
-BACK = ("rolling-back", "reverse-pass", "flipping-back", "releasing-back", "verifying-back")
-FROZEN = ("draining", "final-pass", "reverse-pass")
+# the states at whose beginning a fault may strike, of a cutover and of a rollback: anywhere, and where a write follows
+ANYWHERE = {
+    "run": ("cutover-ready", "freezing", "draining", "final-pass", "flipping", "releasing", "verifying"),
+    "rollback": ("rolling-back", "reverse-pass", "flipping-back", "releasing-back", "verifying-back"),
+}
+BEFORE_WRITES = {
+    "run": ("cutover-ready", "freezing", "draining", "final-pass", "flipping"),
+    "rollback": ("rolling-back", "reverse-pass", "flipping-back"),
+}
 BY_HAND = "retry:4.2.1 held by an operator"
 
 
 class Fault(Protocol):
     """One fault, used once."""
 
-    moments: Sequence[str]
-    """The states at whose beginning it may strike."""
+    @property
+    def moments(self) -> Mapping[str, Sequence[str]]:
+        """`run` and `rollback` to the states at whose beginning it may strike."""
 
     def strike(self) -> None:
         """Let it happen; returns at once."""
@@ -47,7 +53,7 @@ class Fault(Protocol):
 class GatewayKilled:
     """A router dies by SIGKILL, and is started again some seconds later."""
 
-    moments = FORWARD + BACK
+    moments = ANYWHERE
 
     def __init__(self, scene: Scene, chance: random.Random) -> None:
         self._router = chance.choice(list(scene.routers.values()))
@@ -65,7 +71,7 @@ class GatewayKilled:
 class ReloadFails:
     """`postfix reload` of a router fails, once or several times in a row."""
 
-    moments = ("cutover-ready", *FORWARD, *BACK)
+    moments = BEFORE_WRITES
 
     def __init__(self, scene: Scene, chance: random.Random) -> None:
         self._plan = plan_of(scene, chance.choice(list(scene.routers)))
@@ -81,7 +87,7 @@ class ReloadFails:
 class DiskFull:
     """The disk with a router's maps is full, or nearly so, for some time."""
 
-    moments = ("cutover-ready", *FORWARD, *BACK)
+    moments = BEFORE_WRITES
 
     def __init__(self, scene: Scene, chance: random.Random) -> None:
         self._disk = chance.choice(list(scene.routers.values())).map_path.parent
@@ -104,7 +110,7 @@ class DiskFull:
 class HandEdit:
     """Somebody changes an entry in the middle; later, another one puts there what the others of the wave have."""
 
-    moments = FROZEN + ("cutover-ready", "freezing", "flipping", "flipping-back")
+    moments = BEFORE_WRITES
 
     def __init__(self, scene: Scene, chance: random.Random) -> None:
         self._router = chance.choice(list(scene.routers.values()))
@@ -158,10 +164,7 @@ def kinds(asked: str) -> tuple[str, ...]:
 
 @contextmanager
 def prepared(scene: Scene) -> Iterator[None]:
-    """A scene, not yet started, in which every kind can happen: small disks for maps, reloads that can be told to fail.
-
-    Where nothing may be mounted, the maps stay where they are.
-    """
+    """A scene, not yet started, in which every kind can happen: small disks for maps, reloads told to fail."""
     disks = [router.map_path.parent for router in scene.routers.values()]
     for disk in disks:
         _put_on_disk_of_its_own(disk)

@@ -6,12 +6,13 @@ Like tests.torture.judge it knows nothing of the program; it counts over many cu
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.lab.checker import TrafficVerdict, Verdict, judge_traffic
+from tests.lab.checker import Snapshot, TrafficVerdict, Verdict, compare, judge_traffic
 from tests.lab.scene import Scene, Side
 from tests.lab.traffic import Sent, Traffic
+from tests.torture.judge import OWN_FOLDERS, without_own_folders
 from tests.torture.pauses import Arrivals
 
 PATIENCE = 90.0  # seconds until all that was accepted is delivered
@@ -33,13 +34,15 @@ class Findings:
     """Returned to the sender, or refused with 5xx."""
     split: list[str] = field(default_factory=list)
     """At rest, an address whose routes do not agree, or do not lead to where its mailbox is."""
+    left: list[str] = field(default_factory=list)
+    """Canaries on the new server, staging and lease mailboxes on either."""
     stuck: list[str] = field(default_factory=list)
     """No run ended well."""
     redelivered: list[str] = field(default_factory=list)
     """Delivered twice by a mail server. One that is killed between a delivery and its note of it does that, whatever
     the program does: no fault of the program where a router was killed."""
 
-    FAULTS = ("lost", "doubled", "astray", "altered", "bounced", "split", "stuck")
+    FAULTS = ("lost", "doubled", "astray", "altered", "bounced", "split", "left", "stuck")
 
     def counts(self) -> dict[str, int]:
         return {name: len(set(getattr(self, name))) for name in (*self.FAULTS, "redelivered")}
@@ -49,13 +52,14 @@ class Findings:
 
 
 class Referee:
-    """Judges the mailboxes of a scene under traffic; adds to `findings`."""
+    """Judges the mailboxes of a scene under traffic; adds to `findings`. `patience`: see `wait_for`."""
 
-    def __init__(self, scene: Scene, traffic: Traffic) -> None:
-        self.scene, self.traffic = scene, traffic
+    def __init__(self, scene: Scene, traffic: Traffic, patience: float = PATIENCE) -> None:
+        self.scene, self.traffic, self._patience = scene, traffic, patience
         self.findings = Findings()
         self.arrivals = Arrivals(scene.servers.values())
         self._known: set[str] = set()
+        self._shots: Mapping[Side, Mapping[str, Snapshot]] = {}
 
     def judge(self, side: Side, where: str) -> None:
         """All is on `side`. `where` begins each sentence. What is sent from now on is for the next judgement."""
@@ -64,16 +68,25 @@ class Referee:
         other: Side = "old" if side == "new" else "new"
         # what is left behind first: the other side goes on growing
         left, there = self.scene.snapshots(other), self.scene.snapshots(side)
-        for verdict in self.scene.compare(left, there).values():
-            self._add_copy(where, verdict)
-        shots = {side: there, other: left}
+        for address, shot in left.items():
+            self._add_copy(where, compare(without_own_folders(shot), without_own_folders(there[address])))
+        shots: dict[Side, dict[str, Snapshot]] = {side: there, other: left}
         self._add_traffic(where, judge_traffic(sent, shots["old"], shots["new"], dict.fromkeys(there, side)))
         self._add_routes(where, side)
         self._add_bounces(where)
+        self._shots = shots
 
-    def wait_for(self, sent: Sequence[Sent], patience: float = PATIENCE) -> None:
-        """Until all these mails have been delivered somewhere; queues are flushed meanwhile. Returns in any case."""
-        deadline = time.monotonic() + patience
+    def look_for_leavings(self, where: str) -> None:
+        """After a cutover or rollback that is through, by what the last judgement saw."""
+        for side, shots in self._shots.items():
+            for address, shot in shots.items():
+                own = [name for name in shot.folders if name.startswith(OWN_FOLDERS)]
+                canaries = shot.canaries if side == "new" else []
+                self.findings.left += [f"{where}: {address} on {side}: {each}" for each in (*own, *map(str, canaries))]
+
+    def wait_for(self, sent: Sequence[Sent]) -> None:
+        """Until all these mails have been delivered somewhere, or for `patience` seconds; queues are flushed."""
+        deadline = time.monotonic() + self._patience
         while True:
             self.arrivals.refresh()
             if all(self.arrivals.of(mail) for mail in sent) or time.monotonic() > deadline:
