@@ -10,11 +10,9 @@ import json
 import random
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.lab.scene import Scene, Side
@@ -24,6 +22,7 @@ from tests.torture.pauses import Pause, pause
 from tests.torture.points import chosen
 from tests.torture.referee import Referee
 from tests.torture.runner import Ended, Runner
+from tests.torture.watch import Watch
 
 Verb = Literal["run", "rollback"]
 WAVE = "cycles"
@@ -51,49 +50,6 @@ class Plan:
     seed: int = 1
     new_mails: int = 0
     """Sent after each cutover as fast as they are taken, before the rollback."""
-
-
-@dataclass
-class Watch:
-    """Reads what a run says while it runs; tells `when` it saw a line with that text."""
-
-    path: Path
-    text: str = ""
-    then: Callable[[], None] | None = None
-    lines: list[tuple[float, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _follow(self) -> None:
-        read, last = 0, False
-        while not last:
-            last = self._stop.wait(0.02)
-            if not self.path.exists():
-                continue
-            with self.path.open("rb") as file:
-                file.seek(read)
-                fresh, _, _ = file.read().rpartition(b"\n")
-            read += len(fresh) + bool(fresh)
-            for line in fresh.decode("utf-8", "replace").splitlines():
-                self.lines.append((time.time(), line))
-                if self.then and self.text and self.text in line:
-                    self.then()
-                    self.then = None
-
-    def seconds(self, begin: str) -> float:
-        """From the first line with `begin` to the next line that is another step's."""
-        moments = [moment for moment, line in self.lines if begin in line or "->" in line or "pass over" in line]
-        first = next((moment for moment, line in self.lines if begin in line), None)
-        after = [moment for moment in moments if first is not None and moment > first]
-        return after[0] - first if first is not None and after else 0.0
 
 
 class Journey:
@@ -127,7 +83,7 @@ class Journey:
         return True
 
     def _next_kind(self) -> str:
-        """Each in turn, in another order each time; before the program is killed, a cycle that shows where it can be."""
+        """Each in turn, in another order each time; before any kill, a cycle that shows where there can be one."""
         if not self._kinds:
             self._kinds = list(kinds(self.plan.faults))
             self._chance.shuffle(self._kinds)
