@@ -16,6 +16,7 @@ WAIT = "Wait until that run has finished; if it has died, its hold ends by itsel
 POLL = 0.25  # seconds between two looks at the operator's wish to stop
 LOOK_EVERY = 60.0  # seconds between two looks for late mail
 STILL_TRUE = 60.0  # seconds: of a longer round, what its first passes told of the source is too old
+WORTH_ANOTHER = 0.5  # a round that carried more than so much of what the one before it did is not followed by another
 MAX_ROUNDS = 10  # deltas before giving up: a mailbox that gains more than the limit each round is never in step
 
 
@@ -150,6 +151,20 @@ def catch_up(op: Operation, kind: PassKind) -> int:
         carried += copied
         if not copied:
             break
+    return carried
+
+
+def most_of_it(op: Operation, kind: PassKind) -> int:
+    """Passes of `kind` until one carries no more than `cutover.max_delta`, or hardly less than the one before it: then
+    what is left is what arrives during a round. The number of messages carried.
+    """
+    carried = last = 0
+    for _ in range(MAX_ROUNDS):
+        copied = one_round(op, kind).copied
+        carried += copied
+        if copied <= op.workspace.config.cutover.max_delta or (last and copied > last * WORTH_ANOTHER):
+            break
+        last = copied
     return carried
 
 

@@ -7,13 +7,13 @@ from migrator.model.wave import PassKind, WaveEvent
 from migrator.waves.cutover import before_deadline, flush, wait_for_queues
 from migrator.waves.flips import frozen, originals, restore, to_server
 from migrator.waves.operation import Operation
-from migrator.waves.passes import catch_up, catch_up_until_quiet
+from migrator.waves.passes import catch_up_until_quiet, most_of_it, one_round
 from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_return
 
 
 def freeze_and_drain(op: Operation) -> WaveEvent:
     """Carry most of the mail back, then hold the rest and wait until nothing is being delivered to the target."""
-    carry_back(op)
+    op.progress.note(f"rollback: {most_of_it(op, PassKind.REVERSE)} messages carried back")
     op.post_guard()
     restore(op, "freeze for rollback", frozen, op.places)
     wait_for_queues(op)
@@ -28,15 +28,17 @@ def let_go(op: Operation) -> None:
         flush(op)
 
 
-def carry_back(op: Operation) -> None:
-    """Mail that the target has and the source has not, and what changed on the flags of the rest."""
-    op.progress.note(f"rollback: {catch_up(op, PassKind.REVERSE)} messages carried back")
-
-
 def reverse_pass(op: Operation) -> WaveEvent:
-    """Carry back what came since, while the rest is held back; not beyond the freeze's deadline (I8)."""
-    before_deadline(op, carry_back)
+    """Carry back what came since, while the rest is held back; not beyond the freeze's deadline (I8).
+
+    One round: nothing more comes, and what a place that cannot hold lets through is carried after the flip back.
+    """
+    before_deadline(op, _carry_back)
     return WaveEvent.DONE
+
+
+def _carry_back(op: Operation) -> None:
+    op.progress.note(f"rollback: {one_round(op, PassKind.REVERSE).copied} messages carried back")
 
 
 def flip_back(op: Operation) -> WaveEvent:

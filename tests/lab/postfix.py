@@ -11,7 +11,7 @@ import shutil
 import string
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,18 @@ class Postfix:
         answer = subprocess.run(command, capture_output=True, text=True)
         return answer.stdout.strip() or None
 
+    def routes(self, addresses: Iterable[str]) -> dict[str, str]:
+        """The same for many addresses; those that the map does not name are left out."""
+        command = self._command("postmap", "-q", "-", f"{self.map_type}:{self.map_path}")
+        answer = subprocess.run(command, input="".join(f"{a}\n" for a in addresses), capture_output=True, text=True)
+        return dict(line.split("\t", 1) for line in answer.stdout.splitlines())
+
     # commands, as they go into a workspace
+
+    @property
+    def nexthop(self) -> str:
+        """This router as the right side of another one's transport map."""
+        return f"smtp:[{self.host}]:{self.port}"
 
     @property
     def reload_command(self) -> str:

@@ -31,15 +31,16 @@ class Scene:
     """Two Dovecot (`old`, `new`), Postfix `gateway` and `old-mta`, N mailboxes in departments, and `workspace`.
 
     The gateway names every mailbox in its map. The old server's MTA names only those that have moved; all others it
-    delivers at home.
+    delivers at home. A second gateway (`gateway-2`), where there is one, does not deliver to the old server itself: it
+    relays to the old server's MTA.
 
-    departments: name to number of mailboxes. map_types: of the gateway and of the old MTA.
+    departments: name to number of mailboxes. map_types: of each gateway, and of the old MTA.
     tls, auth: how the program shall log in. postfix=False: no routers and no routing (works without root).
     old, new: options for each `Dovecot`. config: merged over the workspace's migrator.yaml.
     """
 
     def __init__(
-        self, departments: Mapping[str, int] = DEPARTMENTS, *, map_types: tuple[str, str] = ("texthash", "hash"),
+        self, departments: Mapping[str, int] = DEPARTMENTS, *, map_types: tuple[str, ...] = ("texthash", "hash"),
         tls: Tls = "none", auth: Literal["master-user", "password"] = "master-user", postfix: bool = True,
         old: Mapping[str, Any] | None = None, new: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
@@ -53,7 +54,8 @@ class Scene:
         self.old = Dovecot("old", users=self.addresses, authority=self.authority, **(old or {}))
         self.new = Dovecot("new", users=self.addresses, authority=self.authority, **(new or {}))
         self.servers: dict[Side, Dovecot] = {"old": self.old, "new": self.new}
-        self.routers: dict[str, Postfix] = self._make_routers(map_types) if postfix else {}
+        self.routers = _make_routers(map_types, self.old.nexthop) if postfix else {}
+        self._write_maps()
 
     # life
 
@@ -133,15 +135,23 @@ class Scene:
     def destination(self, router: str, address: str) -> str:
         """Where a router sends an address now: "old", "new", or the text of any other route (a freeze, say)."""
         route = self.routers[router].route(address) or self.routers[router].default_nexthop
-        known = {server.nexthop: side for side, server in self.servers.items()}
-        return known.get(route, route)
+        return self._side(route)
+
+    def destinations(self, addresses: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
+        """Where every router sends each address now, in the words of `destination`."""
+        wanted = list(addresses or self.addresses)
+        routes = {name: router.routes(wanted) for name, router in self.routers.items()}
+        defaults = {name: router.default_nexthop for name, router in self.routers.items()}
+        return {a: {name: self._side(found.get(a) or defaults[name]) for name, found in routes.items()} for a in wanted}
 
     def split_routes(self, addresses: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
         """The addresses for which the routers do not agree, with what each says."""
-        found = {
-            a: {router: self.destination(router, a) for router in self.routers} for a in addresses or self.addresses
-        }
+        found = self.destinations(addresses)
         return {address: places for address, places in found.items() if len(set(places.values())) > 1}
+
+    def _side(self, route: str) -> str:
+        known = {self.old.nexthop: "old", self.old_mta.nexthop: "old", self.new.nexthop: "new"}
+        return known.get(route, route)
 
     # the program
 
@@ -176,6 +186,10 @@ class Scene:
         self._config = _merged(self._config, changes)
         text = yaml.safe_dump(_merged(self._default_config(), self._config), sort_keys=False, allow_unicode=True)
         (self.workspace / "migrator.yaml").write_text(text, "utf-8")
+
+    def routing_entries(self) -> list[dict[str, Any]]:
+        """The entries of `routing:`, one a router, for tests that write others."""
+        return [self._routing_config(name) for name in self.routers]
 
     def _write_workspace(self) -> None:
         (self.workspace / "waves").mkdir(parents=True)
@@ -216,7 +230,7 @@ class Scene:
             "state": "sqlite:///state/migrator.db",
             "servers": {side: self._server_config(side) for side in self.servers},
             "mailboxes": "mailboxes.csv",
-            "routing": [self._routing_config(name) for name in self.routers],
+            "routing": self.routing_entries(),
             "canary": {"sender": "", "deadline": "30s"},
             "cutover": {"freeze_deadline": "2m", "drain_timeout": "30s", "catch_up_quiet": "2s"},
             "lease": {"ttl": "10s"},
@@ -242,15 +256,28 @@ class Scene:
             "type": router.map_type,
             "reload": router.reload_command,
             "queue": {"list": router.queue_list_command, "flush": router.queue_flush_command},
-            "nexthop": {"old": None if router.default_nexthop else self.old.nexthop, "new": self.new.nexthop},
+            "nexthop": {"old": self._route_to_old(name), "new": self.new.nexthop},
             "smtp": {"host": router.host, "port": router.port},
         }
 
-    def _make_routers(self, map_types: tuple[str, str]) -> dict[str, Postfix]:
-        gateway = Postfix("gateway", domain=DOMAIN, map_type=map_types[0])
-        gateway.write_map(dict.fromkeys(self.addresses, self.old.nexthop))
-        old_mta = Postfix("old-mta", domain=DOMAIN, map_type=map_types[1], default_nexthop=self.old.nexthop)
-        return {"gateway": gateway, "old-mta": old_mta}
+    def _route_to_old(self, name: str) -> str | None:
+        """What a router's map says of a mailbox on the old server; None: nothing."""
+        if self.routers[name].default_nexthop:
+            return None
+        return self.old.nexthop if name == "gateway" else self.old_mta.nexthop
+
+    def _write_maps(self) -> None:
+        for name, router in self.routers.items():
+            if not router.default_nexthop:
+                router.write_map(dict.fromkeys(self.addresses, self._route_to_old(name) or ""))
+
+
+def _make_routers(map_types: tuple[str, ...], at_home: str) -> dict[str, Postfix]:
+    """The gateways, and the old server's MTA, which sends `at_home` what its map does not name."""
+    *gateways, last = map_types
+    names = ["gateway" if not number else f"gateway-{number + 1}" for number in range(len(gateways))]
+    routers = {name: Postfix(name, domain=DOMAIN, map_type=kind) for name, kind in zip(names, gateways, strict=True)}
+    return routers | {"old-mta": Postfix("old-mta", domain=DOMAIN, map_type=last, default_nexthop=at_home)}
 
 
 def _number_mailboxes(departments: Mapping[str, int]) -> dict[str, list[str]]:

@@ -2,11 +2,14 @@
 
 `--every` kills once at each point instead; `--every 4 --seed 0` to `--seed 3` are the same in four parts.
 `./dev torture races`: two runners at once, on one database and on two workspaces.
+`./dev torture cutover --cycles N --mailboxes M --rate R --mode freeze|no-hold --faults none|all`: a wave goes there
+and back under traffic; counts mail that was lost, doubled or bounced, and tells how long it was held up.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import random
@@ -17,8 +20,11 @@ from typing import Any
 
 from tests.lab.requirements import require
 from tests.lab.scene import Scene
+from tests.torture.cycles import Plan, cycles
+from tests.torture.faults import KILLED, KINDS
 from tests.torture.judge import Tally, Work
 from tests.torture.races import Track
+from tests.torture.referee import Findings
 from tests.torture.trial import Ground
 
 WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass", "mirror"), "cutover": ("cutover", "rollback", "retreat")}
@@ -32,10 +38,27 @@ def main() -> None:
     options = parse()
     require("dovecot", "postfix")
     began = time.monotonic()
-    result = race(options) if options.what == "races" else kill(options)
+    result = work(options)
     result = {"what": options.what, "seed": options.seed} | result | {"seconds": round(time.monotonic() - began, 1)}
     print(json.dumps(result) if options.output == "json" else ", ".join(f"{k} {v}" for k, v in result.items()))
-    sys.exit(any(result[fault] for fault in Tally.FAULTS))
+    sys.exit(any(result.get(fault) for fault in (*Tally.FAULTS, *Findings.FAULTS)))
+
+
+def work(options: argparse.Namespace) -> dict[str, Any]:
+    """What is asked for; the figures."""
+    if options.cycles:
+        return cycle(options)
+    return race(options) if options.what == "races" else kill(options)
+
+
+def cycle(options: argparse.Namespace) -> dict[str, Any]:
+    """Cutovers and rollbacks of one wave under traffic; the figures."""
+    names = [field.name for field in dataclasses.fields(Plan)]
+    asked = {name: getattr(options, name) for name in names}
+    counts, sentences = cycles(Plan(**asked))
+    for sentence in sentences:
+        say(sentence)
+    return {name: asked[name] for name in ("mailboxes", "rate", "mode", "faults")} | counts
 
 
 def parse() -> argparse.Namespace:
@@ -50,6 +73,13 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--twice", action="store_true", help="with --every: the run that resumes is killed as well")
     parser.add_argument("--slow", action="store_true", help="with --every: at the appends of a pass, over a slow wire")
+    several = parser.add_argument_group("cutover: instead, a wave goes there and back, with mail arriving all the time")
+    several.add_argument("--cycles", type=int, default=0, help="cutovers, each followed by a rollback")
+    several.add_argument("--mailboxes", type=int, default=20)
+    several.add_argument("--rate", type=float, default=20.0, help="mails a second, through all routers together")
+    several.add_argument("--mode", choices=("freeze", "no-hold"), default="freeze")
+    several.add_argument("--faults", choices=("none", "all", *KINDS, KILLED), default="none")
+    several.add_argument("--new-mails", type=int, default=0, help="sent between each cutover and its rollback")
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
     return parser.parse_args()
 

@@ -105,7 +105,10 @@ def judge(tally: Tally, where: str, work: Work, before: Evidence, now: Evidence,
     _judge_routes(tally, where, before, now, PLACES[work])
     changes = _changed(before.old, now.old, tokens, flags=not back)
     if work == "mirror":
-        tally.left += [f"{where}gone from the source: {one}" for one in compare(_mail(source), _mail(target)).extra]
+        tally.left += [
+            f"{where}gone from the source: {one}"
+            for one in compare(without_own_folders(source), without_own_folders(target)).extra
+        ]
     elif before.new.messages():
         changes += _changed(before.new, now.new, tokens)
     tally.touched += [where + one for one in changes]
@@ -115,15 +118,15 @@ def judge(tally: Tally, where: str, work: Work, before: Evidence, now: Evidence,
 
 
 def _judge_copy(tally: Tally, where: str, source: Snapshot, target: Snapshot) -> None:
-    verdict = compare(_mail(source), _mail(target))
+    verdict = compare(without_own_folders(source), without_own_folders(target))
     tally.lost += [where + one for one in verdict.lost]
     tally.doubled += [where + one for one in verdict.doubled]
     faults = (*verdict.altered, *verdict.misplaced, *verdict.flag_differs, *verdict.date_differs)
     tally.altered += [where + one for one in faults]
 
 
-def _mail(shot: Snapshot) -> Snapshot:
-    """Without the program's own folders."""
+def without_own_folders(shot: Snapshot) -> Snapshot:
+    """The mail: not what lies in the program's own folders."""
     folders = {name: messages for name, messages in shot.folders.items() if not name.startswith(OWN_FOLDERS)}
     return Snapshot(shot.user, folders, shot.subscribed)
 

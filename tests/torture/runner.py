@@ -45,7 +45,7 @@ class Runner:
             command, cwd=directory, env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._log = directory / f"points-{self._process.pid}.log"
-        self._output = directory / f"output-{self._process.pid}.log"
+        self.output_path = directory / f"output-{self._process.pid}.log"
         self._began = 0.0
 
     def run(self, *arguments: str, kill_at: int | str = 0, kill_after: float = 0.0) -> Ended:
@@ -57,7 +57,7 @@ class Runner:
         """Start it, and do not wait."""
         assert self._process.stdin is not None
         order = {"argv": arguments, "kill_at": kill_at, "kill_after": kill_after or PATIENCE}
-        order |= {"log": str(self._log), "output": str(self._output)}
+        order |= {"log": str(self._log), "output": str(self.output_path)}
         self._began = time.monotonic()
         print(json.dumps(order), file=self._process.stdin, flush=True)
 
@@ -69,7 +69,7 @@ class Runner:
             raise RuntimeError("the runner died")
         seconds = time.monotonic() - self._began
         labels = tuple(self._log.read_text().splitlines()) if self._log.exists() else ()
-        said = self._output.read_text(errors="replace")[-SAID:] if self._output.exists() else ""
+        said = self.output_path.read_text(errors="replace")[-SAID:] if self.output_path.exists() else ""
         if seconds >= PATIENCE:
             raise RuntimeError(f"hangs after {labels[-5:]}: {said}")
         return Ended(**json.loads(answer), points=labels, output=said, seconds=seconds)

@@ -21,7 +21,7 @@ from migrator.waves.gates import check_quietly
 from migrator.waves.operation import Operation
 from migrator.waves.passes import MAX_ROUNDS, MailboxesFailed, until_in_step
 from migrator.waves.run import roll_back, run
-from tests.unit.wave_world import NEW, OLD, A, B, agree, crew_of, op, put, routes
+from tests.unit.wave_world import HELD, NEW, OLD, A, B, agree, crew_of, op, put, routes
 
 __all__ = ["op"]  # a fixture
 
@@ -173,6 +173,36 @@ def test_what_the_first_passes_of_a_long_round_told_is_too_old(op: Operation, mo
     crew.finds = {"copied": 51, "behind": 0}
     with pytest.raises(MailboxesFailed, match="not in step"):
         until_in_step(op)
+
+
+def test_mail_that_keeps_arriving_does_not_hold_up_a_rollback(op: Operation) -> None:
+    put(op, WaveState.ROLLING_BACK)
+    crew: Any = op.crew
+    crew.finds = {"copied": 1}  # in every pass
+    rollback.freeze_and_drain(op)
+    assert crew.done == [PassKind.REVERSE]
+    put(op, WaveState.REVERSE_PASS)
+    rollback.reverse_pass(op)
+    assert crew.done == [PassKind.REVERSE] * 2
+
+
+def test_rounds_go_on_before_a_rollback_s_freeze_while_each_carries_much_less(op: Operation) -> None:
+    put(op, WaveState.ROLLING_BACK)
+    crew, found = crew_of(op), iter([5000, 400, 51, 51, 51])  # in each of two mailboxes
+    crew.during = lambda kind, stop: setattr(crew, "finds", {"copied": next(found)})
+    rollback.freeze_and_drain(op)
+    assert crew.done == [PassKind.REVERSE] * 4
+
+
+def test_a_rollback_carries_most_of_the_mail_before_it_holds_any_back(op: Operation) -> None:
+    put(op, WaveState.ROLLING_BACK)
+    held_at: list[bool] = []
+    crew: Any = op.crew
+    crew.finds = {"copied": 51}  # of two mailboxes together more than may be left
+    crew.during = lambda kind, stop: held_at.append({HELD} in routes(op))
+    rollback.freeze_and_drain(op)
+    assert held_at == [False] * 2  # the second carried as much as the first: a third would, too
+    assert routes(op) == [{HELD}, {HELD}]
 
 
 def test_what_stopped_a_wave_is_kept_also_when_making_it_safe_fails(op: Operation) -> None:
