@@ -10,7 +10,7 @@ import pytest
 from migrator.model.errors import Locked, Transient, Unreachable
 from migrator.model.names import Ingress
 from migrator.model.route import Queue
-from migrator.routing import agent, elsewhere, patience, postfix_files
+from migrator.routing import agent, elsewhere, patience, text_files
 from migrator.routing.errors import CommandFailed, MapInvalid
 from migrator.routing.reader import Reader
 from tests.contract.places_via import ViaGround, via_ground
@@ -259,12 +259,10 @@ def test_an_error_there_is_the_same_error_here_with_the_host_in_it(here, once, m
 def test_a_lock_that_is_held_there_is_waited_for_and_then_named(here, once, monkeypatch):
     patched(
         monkeypatch,
-        changed_agent(
-            lambda s: s + "\nfrom migrator.routing import postfix_files\npostfix_files.LOCK_PATIENCE = 0.2\n"
-        ),
+        changed_agent(lambda s: s + "\nfrom migrator.routing import text_files\ntext_files.LOCK_PATIENCE = 0.2\n"),
     )
     flips = here.backend().plan({A: NEW})
-    with postfix_files.MapFiles(here.text, ".db").exclusive(), pytest.raises(Locked, match=f"process {os.getpid()}"):
+    with text_files.MapFiles(here.text, ".db").exclusive(), pytest.raises(Locked, match=f"process {os.getpid()}"):
         here.backend().apply(flips)
     here.backend().apply(flips)
     assert here.answer(A) == NEW
