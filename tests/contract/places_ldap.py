@@ -39,7 +39,7 @@ class LdapPlace:
     flips_each = 10
 
     def __init__(
-        self, directory: Path, attribute: str, more: Mapping[str, Mapping[str, Sequence[str]]], **settings: Any
+        self, directory: Path, attribute: str, others: Mapping[str, Mapping[str, Sequence[str]]], **settings: Any
     ) -> None:
         self.attribute, self.directory = attribute, directory
         values = {"old": OLD, "new": NEW, "stale": STALE} if attribute == "mailTransport" else HOSTS
@@ -49,7 +49,7 @@ class LdapPlace:
         people: dict[str, Mapping[str, Sequence[str]]] = {
             **{address: {attribute: [self.old]} for address in (A, B, C)},
             **{address: {} for address in (D, *spare)},
-            **more,
+            **others,
         }
         self.slapd = Slapd(people, attributes=(attribute,), **settings).start()
         self.reloads_log = directory / "reloads"
@@ -107,13 +107,13 @@ class LdapPlace:
 
 @contextmanager
 def ldap_place(
-    attribute: str = "mailTransport", more: Mapping[str, Mapping[str, Sequence[str]]] | None = None, **settings: Any
+    attribute: str = "mailTransport", others: Mapping[str, Mapping[str, Sequence[str]]] | None = None, **settings: Any
 ) -> Iterator[LdapPlace]:
     """A directory of its own; skips the test where its servers are missing."""
     require("slapd", "postfix-ldap")
     before = os.environ.get("MAIL_CONFIG")
     directory = processes.scratch_directory("routing")
-    place = LdapPlace(directory, attribute, more or {}, **settings)
+    place = LdapPlace(directory, attribute, others or {}, **settings)
     try:
         yield place
     finally:

@@ -98,7 +98,7 @@ def test_many_addresses_are_found_in_a_few_searches(monkeypatch):
     asked = []
     search = Session.search
     monkeypatch.setattr(Session, "search", lambda self, *given: (asked.append(given), search(self, *given))[1])  # type: ignore[func-returns-value]
-    with ldap_place(more=many) as here:
+    with ldap_place(others=many) as here:
         found = here.routing().read([Address(address) for address in many])
     assert found == {address: attributes["mailTransport"][0] for address, attributes in many.items()}
     assert len(asked) == 3
@@ -120,7 +120,7 @@ def test_entries_are_found_by_any_filter(here, filter):
 
 def test_a_star_in_an_address_stands_for_itself():
     star, starry = Address("x*y@company.test"), Address("xzy@company.test")
-    with ldap_place(more={star: {"mailTransport": [OLD]}, starry: {"mailTransport": [OLD]}}) as here:
+    with ldap_place(others={star: {"mailTransport": [OLD]}, starry: {"mailTransport": [OLD]}}) as here:
         backend = here.routing()
         backend.apply(backend.plan({star: NEW}))
         assert values(here, star, starry) == [[NEW], [OLD]]
