@@ -47,6 +47,7 @@ def test_the_referee_sees_what_is_lost_doubled_astray_split_bounced_and_left(mak
         connection.command(b"CREATE", b"migrator-staging")
     scene.old_mta.write_map({astray: scene.new.nexthop, split: "error:5.1.1 nobody there"})
     scene.old_mta.reload()
+    time.sleep(1.1)  # mail of another second is other mail, also to a judge who looks for altered copies
     sent.sent += send(scene, [astray, split], ["old-mta"]).sent
     referee.judge("old", "later")
     referee.look_for_leavings("later")
@@ -58,7 +59,6 @@ def test_the_referee_sees_what_is_lost_doubled_astray_split_bounced_and_left(mak
         "doubled": [doubled], "astray": [astray], "altered": [], "bounced": [split], "split": [astray, split],
         "left": [lost], "stuck": [],
     }  # fmt: skip
-    assert referee.findings.counts()["lost"] == 3
 
 
 def test_a_pause_is_the_longest_delay_of_a_mailbox(make_scene: Callable[..., Scene]) -> None:
@@ -84,7 +84,7 @@ def test_a_pause_is_the_longest_delay_of_a_mailbox(make_scene: Callable[..., Sce
 
 
 def send(scene: Scene, addresses: list[str], through: list[str]) -> Traffic:
-    """A mail to each address through each router, accepted."""
+    """A mail to each address through each router, or a few more, accepted."""
     ingresses = {name: (scene.routers[name].host, scene.routers[name].port) for name in through}
     traffic = Traffic(ingresses, addresses, rate=100).start()
     while len(traffic.sent) + traffic.pending < len(addresses) * len(through):
