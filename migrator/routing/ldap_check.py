@@ -25,6 +25,7 @@ def findings(
         lambda: _plaintext(site),
         lambda: unrunnable(reader.commands),
         lambda: unqueueable(freeze, reader.reload),
+        lambda: _untold(freeze, reader),
         lambda: _directory(session, site, known),
     ]
     return [finding for question in questions for finding in answered(question)]
@@ -36,6 +37,14 @@ def _plaintext(site: Site) -> Iterator[Finding]:
             Severity.WARNING,
             f"the password of {site.directory.login.user!r} goes to {site.directory} in the clear",
             "Write `url: ldaps://...` or `starttls: true`, and take `allow_plaintext` out.",
+        )
+
+
+def _untold(freeze: Nexthop | None, reader: Reader) -> Iterator[Finding]:
+    if freeze is not None and reader.reload is None:
+        yield _warning(
+            "nobody tells Postfix of a flip: it goes on using the route that it looked up last, for half a minute",
+            "Write `reload: postfix reload`, with `-c DIR` for another instance than the first.",
         )
 
 

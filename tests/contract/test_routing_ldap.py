@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import ldap3
@@ -18,6 +19,7 @@ from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flips
 from migrator.routing import RouteConflict, ldap
 from migrator.routing.errors import DirectoryRefused, EntryInvalid, ReloadFailed, ValueUnwritable
+from migrator.routing.kept import keep
 from migrator.routing.ldap_wire import Session
 from migrator.routing.reader import Reader
 from tests.contract.places_ldap import LdapPlace, ldap_place
@@ -49,8 +51,12 @@ def add(here: LdapPlace, address: str, dn: str, **attributes: list[str]) -> None
 
 def before_the_first_write(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
     """Do the work between an apply's look at the entries and its first MODIFY."""
-    keep = ldap.keep  # type: ignore[attr-defined]
-    monkeypatch.setattr(ldap, "keep", lambda *given: (keep(*given), work())[0])
+
+    def kept(*given: Any) -> Any:
+        work()
+        return keep(*given)
+
+    monkeypatch.setattr(ldap, "keep", kept)
 
 
 def instead_of_modify_number(
@@ -61,7 +67,7 @@ def instead_of_modify_number(
 
     def counted(self: Any, dn: str, *given: Any, **named: Any) -> Any:
         sent.append(dn)
-        send = lambda: modify(self, dn, *given, **named)  # noqa: E731
+        send = partial(modify, self, dn, *given, **named)
         return work(send) if len(sent) == number + 1 else send()
 
     monkeypatch.setattr(ldap3.Connection, "modify", counted)
@@ -97,7 +103,12 @@ def test_many_addresses_are_found_in_a_few_searches(monkeypatch):
     many = {f"u{number}@company.test": {"mailTransport": [f"smtp:[s{number}.test]"]} for number in range(250)}
     asked = []
     search = Session.search
-    monkeypatch.setattr(Session, "search", lambda self, *given: (asked.append(given), search(self, *given))[1])  # type: ignore[func-returns-value]
+
+    def counted(self: Session, *given: Any) -> Any:
+        asked.append(given)
+        return search(self, *given)
+
+    monkeypatch.setattr(Session, "search", counted)
     with ldap_place(others=many) as here:
         found = here.routing().read([Address(address) for address in many])
     assert found == {address: attributes["mailTransport"][0] for address, attributes in many.items()}

@@ -74,6 +74,11 @@ def test_what_stands_in_the_way_is_an_error(here, settings, told):
     assert told in found(here, "error", **settings)
 
 
+def test_a_postfix_that_nobody_tells_is_a_warning(here):
+    assert "for half a minute > Write `reload: postfix reload`" in found(here, "warning", reader=Reader())
+    assert "half a minute" not in found(here, "warning", reader=Reader(), freeze=None)
+
+
 def test_a_server_that_is_away_is_told_once_and_not_waited_for(here):
     errors = found(here, "error", endpoint=Endpoint("127.0.0.1", 1, Tls.NONE), patience=600.0)
     assert errors.count("does not answer") == 1

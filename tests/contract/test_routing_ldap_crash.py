@@ -43,7 +43,7 @@ def killed_at_each_point(resume) -> None:
             told = here.told()
             died = kill_apply(here, flips, point)
             found = here.answers((A, B, C, D))
-            assert all(found[address] in (BEFORE[address], AFTER[address]) for address in found), point  # type: ignore[index]
+            assert all(found[a] in (BEFORE[a], AFTER[a]) for a in BEFORE), point
             seen.add(tuple(found.values()))
             resume(here, flips)
             assert here.told() > told, "whoever comes next tells the reader, since the dead one may not have"

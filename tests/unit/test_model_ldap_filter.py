@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ldap3.operation.search import compile_filter, parse_filter
 
-from migrator.model.ldap_filter import escape, template
+from migrator.model.ldap_filter import Attributes, escape, template
 from migrator.model.names import Address
 
 A, B = Address("a@company.test"), Address("b@company.test")
 
 
 def compared(text):
-    """The values that a filter of equalities compares with, as ldap3, which shares no code with ours, sends them."""
+    """The values that a filter of equalities compares with, as ldap3 would send them; it shares no code with ours."""
     node = parse_filter(text, None, False, False, None, False).elements[0]
     both = compile_filter(node)["and"]
     return {bytes(both[number]["equalityMatch"]["assertionValue"]) for number in range(len(both))}
@@ -54,8 +54,7 @@ def test_whose_an_entry_is_can_be_told_only_by_a_value_that_decides_alone(text, 
 
 
 def test_entries_are_given_to_those_whose_value_they_have_without_case():
-    Entries = list[dict[str, tuple[bytes, ...]]]
-    entries: Entries = [
+    entries: list[Attributes] = [
         {"mail": (b"B@company.test", b"other@company.test")},
         {"mail": (b"x@company.test",)},
         {},

@@ -1,9 +1,10 @@
 """Directories: an attribute of each mailbox's entry."""
 
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from migrator.model import ldap_filter
 from migrator.model.mailbox import Endpoint, Tls
@@ -30,16 +31,22 @@ def _ldap_url(text: str) -> str:
     return text
 
 
+def _attribute(text: str) -> str:
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]*", text):
+        raise ValueError("not the name of an attribute, such as mailHost")
+    return text
+
+
 def _filter(text: str) -> str:
     ldap_filter.template(text)
     return text
 
 
 class LdapEntry(PostfixEntry):
-    """An attribute of each mailbox's entry in a directory. A Postfix that looks there sees a change by itself.
+    """An attribute of each mailbox's entry in a directory.
 
-    `filter` finds the entry, with {address}, {local} and {domain} filled in. `freeze`: only where the attribute is a
-    Postfix transport. `ca_file` adds a private CA to the trusted ones.
+    `filter` finds the entry, with {address}, {local} and {domain} filled in. `ca_file` adds a private CA to the trusted
+    ones. `reload`, `queue` and `freeze` are for a Postfix that looks there; `freeze` goes with a transport.
     """
 
     kind: Literal["ldap"]
@@ -51,7 +58,7 @@ class LdapEntry(PostfixEntry):
     secret: Reference
     base: Words
     filter: Annotated[str, AfterValidator(_filter)] = "(mail={address})"
-    attribute: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]
+    attribute: Annotated[str, AfterValidator(_attribute)]
     reload: Words | None = None
     queue: QueueCommands | None = None
     freeze: Words | None = None
