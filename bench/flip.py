@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.ground import BenchError
+from migrator.model.mailbox import Endpoint, Login, Secret, Tls
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.routing import Reader, Routing
+from migrator.routing.ldap import Ldap
+from migrator.routing.ldap_wire import Directory
 from migrator.routing.postfix_map import PostfixMap
 from migrator.routing.postfix_sql import PostfixSql
 from migrator.routing.sql_postgres import PostgresTable
@@ -24,10 +27,11 @@ from tests.lab import processes
 from tests.lab.postfix import INDEX_SUFFIX, Postfix
 from tests.lab.postgres import Postgres
 from tests.lab.requirements import REQUIREMENTS, find_program
+from tests.lab.slapd import PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd
 
 NEEDS = {
     "texthash": ["postfix"], "hash": ["postfix"], "lmdb": ["postfix-lmdb"], "cdb": ["postfix-cdb"],
-    "sqlite": ["postfix-sqlite"], "pgsql": ["postfix-pgsql", "postgresql"],
+    "sqlite": ["postfix-sqlite"], "pgsql": ["postfix-pgsql", "postgresql"], "ldap": ["postfix-ldap", "slapd"],
 }  # fmt: skip
 """The kinds, with the requirements of each."""
 OLD, NEW = Nexthop("smtp:[old.company.test]"), Nexthop("lmtp:inet:[new.company.test]:24")
@@ -95,6 +99,10 @@ def _flip(backend: Routing, moved: Sequence[Address], value: Nexthop) -> dict[st
 
 @contextmanager
 def _ground(kind: str, routes: Mapping[Address, Nexthop]) -> Iterator[Ground]:
+    if kind == "ldap":
+        with _ldap(routes) as ground:
+            yield ground
+        return
     makers: dict[str, Callable[[Mapping[Address, Nexthop]], Any]] = {"sqlite": _sqlite, "pgsql": _pgsql}
     if kind in INDEX_SUFFIX:
         with Postfix("flip", map_type=kind) as gateway:
@@ -116,6 +124,26 @@ def _ground(kind: str, routes: Mapping[Address, Nexthop]) -> Iterator[Ground]:
             backend = PostfixSql(Ingress("gateway"), table, reader=reader, freeze=None, map=name, backups=backups)
             yield Ground(backend, gateway, name)
         processes.remove_directory(directory)
+
+
+@contextmanager
+def _ldap(routes: Mapping[Address, Nexthop]) -> Iterator[Ground]:
+    people = {str(address): {"mailTransport": [str(value)]} for address, value in routes.items()}
+    directory = processes.scratch_directory("flip")
+    mapped = directory / "routes.cf"
+    with Slapd(people) as slapd, Postfix("flip", settings={"transport_maps": f"ldap:{mapped}"}) as gateway:
+        mapped.write_text(
+            f"server_host = {slapd.url}\nversion = 3\nbind = no\nsearch_base = {PEOPLE}\nquery_filter = (mail=%s)\n"
+            "result_attribute = mailTransport\n"
+        )
+        os.utime(mapped, (1e9, 1e9))
+        there = Directory(Endpoint(slapd.host, slapd.port, Tls.NONE), Login(SERVICE, Secret(SERVICE_PASSWORD)))
+        backend = Ldap(
+            Ingress("gateway"), there, PEOPLE, "(mail={address})", "mailTransport",
+            reader=Reader(gateway.reload_command), freeze=None, known=(), backups=directory / "kept",
+        )  # fmt: skip
+        yield Ground(backend, gateway, f"ldap:{mapped}")
+    processes.remove_directory(directory)
 
 
 @contextmanager
