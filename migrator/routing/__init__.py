@@ -5,6 +5,7 @@ reader         who looks a place up: told of changes, asked for its queue
 postfix_map    Postfix map files (texthash, hash, lmdb, cdb)
 postfix_sql    look-up tables of Postfix in SQLite and PostgreSQL
 virtual_alias  addresses rewritten to those of a sub-domain
+ldap           an attribute of each person's entry in a directory
 dns_mx         MX records of sub-domains
 dovecot_proxy  the passwd-file by which a Dovecot proxy finds a user's server
 nginx_auth     the map by which nginx does

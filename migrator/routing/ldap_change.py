@@ -77,8 +77,8 @@ def make(session: Session, site: Site, place: str, changes: Sequence[Change], pa
 def _make(session: Session, site: Site, change: Change, patience: float | None) -> None:
     """Make one change, unless it is made. When its answer was lost, the entry is looked at before anything is done.
 
-    A request that a dead connection left at the server does no harm when it is executed late: it names the value that
-    it replaces, and so changes nothing that is not as it was.
+    A request that a dead connection left at the server names the value that it replaces: executed late, it does nothing
+    to an entry that has changed since.
     """
     old, new = change.flip.expected, change.flip.wanted
     sent = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +114,11 @@ def test_entries_whose_object_class_does_not_allow_the_attribute_are_warnings(he
     assert "companymailrecipient" in warnings
 
 
+def test_what_a_class_or_an_attribute_has_from_the_one_above_it_counts(here):
+    assert "no object class" not in found(here, "warning", attribute="telephoneNumber")  # of person
+    assert "no equality rule" not in found(here, "error", attribute="cn")  # of name
+
+
 def test_nobody_at_all_is_no_proof_that_entries_may_be_changed(here):
     assert "whether it may be changed is not known" in found(here, "warning", known=())
 
@@ -213,3 +219,13 @@ def test_a_referral_is_not_followed_since_that_would_send_the_password_wherever_
             backend.apply(backend.plan({A: NEW}))
     assert binds(here) == before
     assert here.answer(A) == OLD
+
+
+def test_the_rights_in_the_documentation_are_those_that_all_of_this_was_tested_with():
+    page = (Path(__file__).parents[2] / "docs" / "routing-ldap.md").read_text("utf-8")
+    rules = ACCESS.format(people=PEOPLE, service=SERVICE, attributes="mailTransport").split("access to ")
+    ours = [rule for rule in rules if rule.startswith("dn.subtree")]
+    assert len(ours) == 2
+    for rule in ours:
+        lines = rule.replace("dc=company,dc=test", "dc=example,dc=co,dc=jp").splitlines()
+        assert "access to " + "\n".join(f"      {line}" for line in lines).strip() in page

@@ -9,6 +9,7 @@ Nothing here imports `migrator`; what judges the program must not share its mist
     certificates  a private certificate authority, made on the fly with openssl
     dovecot       `Dovecot`: IMAP, IMAPS, STARTTLS, LMTP, a master user; as an ordinary user
     postgres      `Postgres`: a private cluster, a database a test
+    slapd         `Slapd`: a private OpenLDAP with people in it; can be stopped and started; TLS
     dovecot_config  its dovecot.conf, in the languages of 2.3 and 2.4
     rawlog        every command that IMAP clients sent to a Dovecot, and which of them write
     postfix       `Postfix`: a gateway or the old server's own MTA, with a transport map (needs root)

@@ -2,13 +2,16 @@
 
 import base64
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from migrator.routing.ldif import line, replacing
 
 
 @given(st.text())
+@example("ends in a space ")
+@example("ü")
+@example(": begins with a colon")
 def test_a_line_says_its_value_whatever_that_is(value):
     written = line("mailHost", value)
     name, _, rest = written.removesuffix("\n").partition(":")
