@@ -16,13 +16,13 @@ from bench.ground import BenchError
 from migrator.model.mailbox import Endpoint, Login, Secret, Tls
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.routing import Reader, Routing
-from migrator.routing.ldap import Ldap
-from migrator.routing.ldap_wire import Directory
-from migrator.routing.postfix_map import PostfixMap
-from migrator.routing.postfix_sql import PostfixSql
-from migrator.routing.sql_postgres import PostgresTable
-from migrator.routing.sql_rows import Columns, Table
-from migrator.routing.sql_sqlite import SqliteTable
+from migrator.routing.ldap.attribute import Ldap
+from migrator.routing.ldap.wire import Directory
+from migrator.routing.postfix.map import PostfixMap
+from migrator.routing.sql.lookup_table import PostfixSql
+from migrator.routing.sql.postgres import PostgresTable
+from migrator.routing.sql.rows import Columns, Table
+from migrator.routing.sql.sqlite import SqliteTable
 from tests.lab import processes
 from tests.lab.postfix import INDEX_SUFFIX, Postfix
 from tests.lab.postgres import Postgres

@@ -72,7 +72,7 @@ def confirm(
 
     Example: migrator route confirm 7K3D-9QXM
     """
-    from migrator.routing.change_sets import confirm
+    from migrator.routing.operator.change_sets import confirm
     from migrator.waves.backends import change_sets
 
     workspace = open_workspace(ctx)

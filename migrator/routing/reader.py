@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from migrator.model.names import Address, Ingress
 from migrator.model.route import Queue
-from migrator.routing import command, postfix_queue
+from migrator.routing import command
 from migrator.routing.errors import CommandFailed, ReloadFailed
+from migrator.routing.postfix import mail_queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Reader:
         """The queued mail for `addresses`; None without a queue command."""
         if self.queue_list is None:
             return None
-        return postfix_queue.parse(command.run(command.words(self.queue_list)).stdout, addresses)
+        return mail_queue.parse(command.run(command.words(self.queue_list)).stdout, addresses)
 
     def flush(self, addresses: Collection[Address]) -> None:
         """Have the whole queue tried again (postqueue has no finer way); nothing to do without addresses or command."""

@@ -9,7 +9,7 @@ from migrator.model.mailbox import Login, Mailbox
 from migrator.model.names import Address, Nexthop
 from migrator.model.progress import StopSignal
 from migrator.routing import Reader, Routing
-from migrator.routing.change_sets import ChangeSets
+from migrator.routing.operator.change_sets import ChangeSets
 from migrator.workspace import RoutingEntry, Workspace
 from migrator.workspace.routing import (
     CommandEntry,
@@ -26,7 +26,7 @@ from migrator.workspace.routing import (
 )
 
 if TYPE_CHECKING:
-    from migrator.routing.sql_rows import Table
+    from migrator.routing.sql.rows import Table
 
 SQLITE = "sqlite:///"
 
@@ -61,14 +61,14 @@ def change_sets(workspace: Workspace) -> tuple[ChangeSets, ...]:
 
 
 def _virtual_alias(entry: VirtualAliasEntry) -> Routing:
-    from migrator.routing.virtual_alias import VirtualAlias
+    from migrator.routing.postfix.virtual_alias import VirtualAlias
 
     known = partial(_values, entry)
     return VirtualAlias(entry.name, entry.file, entry.type, reader=_reader(entry), known=known)
 
 
 def _postfix_sql(workspace: Workspace, entry: PostfixSqlEntry) -> Routing:
-    from migrator.routing.postfix_sql import PostfixSql
+    from migrator.routing.sql.lookup_table import PostfixSql
 
     backups, table = _directory(workspace, "routing") / entry.name, _table(workspace, entry)
     reader = _reader(entry)
@@ -76,20 +76,20 @@ def _postfix_sql(workspace: Workspace, entry: PostfixSqlEntry) -> Routing:
 
 
 def _dovecot_proxy(entry: DovecotProxyEntry) -> Routing:
-    from migrator.routing.dovecot_proxy import DovecotProxy
+    from migrator.routing.clients.dovecot import DovecotProxy
 
     return DovecotProxy(entry.name, entry.file, entry.fields, user=partial(fill, entry.user), kick=entry.kick)
 
 
 def _nginx_auth(entry: NginxAuthEntry) -> Routing:
-    from migrator.routing.nginx_auth import NginxAuth
+    from migrator.routing.clients.nginx import NginxAuth
 
     return NginxAuth(entry.name, entry.file, user=partial(fill, entry.user), reload=entry.reload, test=entry.test)
 
 
 def _command(workspace: Workspace, entry: CommandEntry) -> Routing:
-    from migrator.routing.program import Program
-    from migrator.routing.program_place import ProgramPlace
+    from migrator.routing.operator.program import ProgramPlace
+    from migrator.routing.operator.program_call import Program
 
     return ProgramPlace(
         entry.name, Program(entry.command, workspace.root, entry.timeout.total_seconds()),
@@ -99,7 +99,7 @@ def _command(workspace: Workspace, entry: CommandEntry) -> Routing:
 
 
 def _manual(workspace: Workspace, entry: ManualEntry, say: Callable[[str], None], stop: StopSignal) -> Routing:
-    from migrator.routing.manual import Manual
+    from migrator.routing.operator.manual import Manual
 
     return Manual(
         entry.name, entry.instructions, assumed=_at_sources(workspace, entry),
@@ -109,14 +109,14 @@ def _manual(workspace: Workspace, entry: ManualEntry, say: Callable[[str], None]
 
 
 def _postfix_map(entry: PostfixMapEntry) -> Routing:
-    from migrator.routing.elsewhere import PostfixMapElsewhere
-    from migrator.routing.postfix_map import PostfixMap
-    from migrator.routing.relay_recipients import PostfixRelayMap, RelayRecipients
+    from migrator.routing.postfix.map import PostfixMap
+    from migrator.routing.postfix.relay_recipients import PostfixRelayMap, RelayRecipients
+    from migrator.routing.postfix.remote import RemotePostfixMap
 
     reader, recipients = _reader(entry), entry.relay_recipients
     if entry.via is not None:
         listed = (recipients.file, recipients.type) if recipients else None
-        return PostfixMapElsewhere(
+        return RemotePostfixMap(
             entry.via, entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by, recipients=listed
         )
     if recipients is None:
@@ -126,9 +126,9 @@ def _postfix_map(entry: PostfixMapEntry) -> Routing:
 
 
 def _table(workspace: Workspace, entry: PostfixSqlEntry) -> "Table":
-    from migrator.routing.sql_postgres import PostgresTable
-    from migrator.routing.sql_rows import Columns
-    from migrator.routing.sql_sqlite import SqliteTable
+    from migrator.routing.sql.postgres import PostgresTable
+    from migrator.routing.sql.rows import Columns
+    from migrator.routing.sql.sqlite import SqliteTable
 
     columns = Columns(entry.table, entry.key, entry.value)
     if entry.database.startswith(SQLITE):
@@ -152,8 +152,8 @@ def _at_sources(workspace: Workspace, entry: RoutingEntry) -> dict[Address, Next
 
 
 def _ldap(workspace: Workspace, entry: LdapEntry) -> Routing:
-    from migrator.routing.ldap import Ldap
-    from migrator.routing.ldap_wire import Directory
+    from migrator.routing.ldap.attribute import Ldap
+    from migrator.routing.ldap.wire import Directory
 
     return Ldap(
         entry.name, Directory(entry.endpoint, Login(entry.bind_dn, workspace.secret(entry.secret))),
@@ -163,8 +163,8 @@ def _ldap(workspace: Workspace, entry: LdapEntry) -> Routing:
 
 
 def _dns_mx(workspace: Workspace, entry: DnsMxEntry) -> Routing:
-    from migrator.routing.dns_mx import DnsMx
-    from migrator.routing.dns_wire import NameServer, TsigKey
+    from migrator.routing.dns.mx import DnsMx
+    from migrator.routing.dns.wire import NameServer, TsigKey
 
     key, in_zone = entry.key, [address for address in workspace.mailboxes if entry.holds(address)]
     return DnsMx(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.routing import Reader
-from migrator.routing.virtual_alias import VirtualAlias
+from migrator.routing.postfix.virtual_alias import VirtualAlias
 from tests.contract.routing_places import A, C, Ground, Place, place
 from tests.lab import require
 

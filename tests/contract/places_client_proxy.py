@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing.dovecot_proxy import DovecotProxy
-from migrator.routing.nginx_auth import NginxAuth
+from migrator.routing.clients.dovecot import DovecotProxy
+from migrator.routing.clients.nginx import NginxAuth
 from tests.lab import dovecot_proxy, nginx
 
 A, B, C, D = (Address(f"{name}@company.test") for name in "abcd")

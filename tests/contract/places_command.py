@@ -10,8 +10,8 @@ from textwrap import dedent
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.routing import Reader
-from migrator.routing.program import Program
-from migrator.routing.program_place import ProgramPlace
+from migrator.routing.operator.program import ProgramPlace
+from migrator.routing.operator.program_call import Program
 from tests.contract.routing_places import A, C, D
 from tests.lab import processes
 

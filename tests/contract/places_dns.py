@@ -9,8 +9,8 @@ from typing import Any
 
 from migrator.model.mailbox import Secret
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing.dns_mx import DnsMx
-from migrator.routing.dns_wire import NameServer, TsigKey
+from migrator.routing.dns.mx import DnsMx
+from migrator.routing.dns.wire import NameServer, TsigKey
 from tests.lab import processes
 from tests.lab.bind import ALGORITHM, HOST, KEY, NameServers
 

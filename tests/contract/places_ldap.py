@@ -11,8 +11,8 @@ from typing import Any
 
 from migrator.model.mailbox import Endpoint, Login, Secret, Tls
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing.ldap import Ldap
-from migrator.routing.ldap_wire import Directory
+from migrator.routing.ldap.attribute import Ldap
+from migrator.routing.ldap.wire import Directory
 from migrator.routing.reader import Reader
 from tests.contract.routing_places import FREEZE, NEW, OLD, STALE, A, B, C, D, Ground
 from tests.lab import processes, require

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing.change_sets import ChangeSets
-from migrator.routing.manual import Manual
+from migrator.routing.operator.change_sets import ChangeSets
+from migrator.routing.operator.manual import Manual
 from tests.contract.routing_places import A, C, D
 from tests.lab import processes
 

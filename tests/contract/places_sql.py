@@ -16,10 +16,10 @@ import psycopg
 
 from migrator.model.names import Address, Ingress
 from migrator.routing import Reader
-from migrator.routing.postfix_sql import PostfixSql
-from migrator.routing.sql_postgres import PostgresTable
-from migrator.routing.sql_rows import Columns, Table
-from migrator.routing.sql_sqlite import SqliteTable
+from migrator.routing.sql.lookup_table import PostfixSql
+from migrator.routing.sql.postgres import PostgresTable
+from migrator.routing.sql.rows import Columns, Table
+from migrator.routing.sql.sqlite import SqliteTable
 from tests.contract.routing_places import FREEZE, NEW, OLD, STALE, A, B, C, D, Ground
 from tests.lab import processes, require
 from tests.lab.postgres import Postgres

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from migrator.model.names import Ingress, Nexthop
 from migrator.routing import Reader
-from migrator.routing.elsewhere import PostfixMapElsewhere
+from migrator.routing.postfix.remote import RemotePostfixMap
 from tests.contract.routing_places import FREEZE, Place, place
 from tests.lab import require
 from tests.lab.sshd import Sshd
@@ -19,9 +19,9 @@ class ViaGround(Place):
     via = "sh -c"
     sshd: Sshd
 
-    def backend(self, freeze: Nexthop | None = FREEZE) -> PostfixMapElsewhere:  # type: ignore[override]
+    def backend(self, freeze: Nexthop | None = FREEZE) -> RemotePostfixMap:  # type: ignore[override]
         reader = Reader(f"sh -c 'echo told >> {self.reloads_log}'")
-        return PostfixMapElsewhere(self.via, Ingress("gateway"), self.text, self.type, reader=reader, freeze=freeze)
+        return RemotePostfixMap(self.via, Ingress("gateway"), self.text, self.type, reader=reader, freeze=freeze)
 
 
 def via_ground(type: str) -> Iterator[ViaGround]:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.routing import Reader, Routing
-from migrator.routing.postfix_map import PostfixMap
+from migrator.routing.postfix.map import PostfixMap
 from tests.lab import processes
 from tests.lab.postfix import INDEX_SUFFIX
 from tests.lab.requirements import find_program

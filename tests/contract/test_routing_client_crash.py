@@ -13,8 +13,8 @@ import pytest
 
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flips
-from migrator.routing.dovecot_proxy import DovecotProxy
-from migrator.routing.nginx_auth import NginxAuth
+from migrator.routing.clients.dovecot import DovecotProxy
+from migrator.routing.clients.nginx import NginxAuth
 from tests.contract.places_client_proxy import A, B, C, D, DovecotPlace, NginxPlace, dovecot_place, nginx_place
 from tests.contract.routing_places import die_at, ended, in_a_process
 from tests.lab import require
@@ -32,7 +32,7 @@ def here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         if isinstance(made, DovecotPlace):  # the users whose sessions were ended, a line a command
             made.kick = f"sh -c 'echo \"$@\" >> {made.file.parent}/kicked' kick"
         # each of many applies would wait for the reader, whom we ask when all is done
-        monkeypatch.setattr("migrator.routing.client_proxy.time.sleep", lambda _: real_sleep(0.01))
+        monkeypatch.setattr("migrator.routing.clients.proxy.time.sleep", lambda _: real_sleep(0.01))
         made.real_sleep = real_sleep  # type: ignore[union-attr]
         yield made
 

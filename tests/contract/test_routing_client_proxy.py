@@ -12,10 +12,10 @@ import pytest
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Flip, Flips
-from migrator.routing.dovecot_proxy import DovecotProxy
+from migrator.routing.clients.dovecot import DovecotProxy
+from migrator.routing.clients.nginx import NginxAuth
 from migrator.routing.errors import MapInvalid, MapUnwritable, ProxyRefuses, ReloadFailed, ValueUnwritable
-from migrator.routing.nginx_auth import NginxAuth
-from migrator.routing.text_files import SETTLED
+from migrator.routing.map_files import SETTLED
 from tests.contract.places_client_proxy import A, B, C, D, DovecotPlace, NginxPlace, dovecot_place, nginx_place
 from tests.lab import require
 

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from migrator.model.errors import Locked, Transient
-from migrator.routing import Reader, keeping, patience
+from migrator.routing import Reader, retries, state_files
 from migrator.routing.contract import RouteConflict
 from migrator.routing.errors import CommandFailed, RouteNotInForce
-from migrator.routing.program import Program
+from migrator.routing.operator.program_call import Program
 from tests.contract.places_command import command_ground
 from tests.contract.routing_places import A, C, D, die_at, ended, in_a_process
 
@@ -49,7 +49,7 @@ def test_a_program_is_called_again_though_all_is_as_wanted_since_it_may_have_die
 
 
 def test_a_program_that_never_can_is_given_up_for_now(here, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    monkeypatch.setattr(retries, "PATIENCE", 0.5)
     routing = through(here, "echo maintenance until six >&2; exit 75")
     with pytest.raises(Transient, match=r"cannot now: ended with status 75: maintenance until six"):
         routing.apply(routing.plan(wanted(here)))
@@ -219,7 +219,7 @@ def test_a_program_that_outlives_its_killed_parent_is_waited_for(here):
 
 def test_a_program_that_goes_on_for_too_long_is_named(here, monkeypatch):
     orphan(here, 4)
-    monkeypatch.setattr(keeping, "LOCK_PATIENCE", 0.3)
+    monkeypatch.setattr(state_files, "LOCK_PATIENCE", 0.3)
     with pytest.raises(Locked, match="or by what that started"):
         here.backend().apply(here.backend().plan({C: here.new}))
     time.sleep(4.5)

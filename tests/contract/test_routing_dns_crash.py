@@ -11,12 +11,12 @@ import dns.query
 import pytest
 
 from migrator.model.route import Flips
-from migrator.routing import dns_zone
+from migrator.routing.dns import zone as zone_module
 from tests.contract.places_dns import NEW, OLD, TTL, Zone, zone
 from tests.contract.routing_places import die_at, ended, in_a_process
 from tests.lab import require
 
-STEPS: dict[object, tuple[str, ...]] = {dns_zone: ("ask", "update"), os: ("replace", "fsync")}
+STEPS: dict[object, tuple[str, ...]] = {zone_module: ("ask", "update"), os: ("replace", "fsync")}
 # Also between sending and receiving: a name server does what it was sent by a process that is dead.
 IN_FLIGHT: dict[object, tuple[str, ...]] = {**STEPS, dns.query: ("send_tcp", "receive_tcp")}
 BEFORE, AFTER = (OLD, OLD, None), (NEW, NEW, NEW)

@@ -15,7 +15,9 @@ import pytest
 from migrator.model.errors import Unreachable
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
-from migrator.routing import Prepared, RouteConflict, dns_wire, dns_zone
+from migrator.routing import Prepared, RouteConflict
+from migrator.routing.dns import wire
+from migrator.routing.dns import zone as zone_module
 from migrator.routing.errors import DomainDivided, KeyRefused, NameServersDisagree, UpdateRefused, ZoneUnfit
 from tests.contract.places_dns import NEW, OLD, TEXT, TTL, ZONE, Zone, zone
 from tests.lab import require
@@ -118,14 +120,14 @@ def test_a_record_that_differs_by_case_only_is_as_expected_and_can_be_flipped(he
 @pytest.mark.parametrize("name", ["c", "d"])
 def test_somebody_who_is_faster_than_the_update_is_a_conflict_and_nothing_is_written(here, monkeypatch, name):
     """Where there were records, and where there were none."""
-    routing, flips, update, taken = here.backend(), flip_all(here), dns_wire.update, getattr(here, name)
+    routing, flips, update, taken = here.backend(), flip_all(here), wire.update, getattr(here, name)
     before = {each: here.answer(each) for each in (here.a, here.c, here.d)}
 
     def overtaken(*arguments):
         here.set_by_hand(taken, here.elsewhere)
         return update(*arguments)
 
-    monkeypatch.setattr(dns_zone, "update", overtaken)
+    monkeypatch.setattr(zone_module, "update", overtaken)
     with pytest.raises(RouteConflict) as refused:
         routing.apply(flips)
     assert [conflict.found for conflict in refused.value.conflicts] == [here.elsewhere]
@@ -133,14 +135,14 @@ def test_somebody_who_is_faster_than_the_update_is_a_conflict_and_nothing_is_wri
 
 
 def test_somebody_who_is_faster_and_wants_the_same_is_no_conflict(here, monkeypatch):
-    routing, flips, update, done = here.backend(), flip_all(here), dns_wire.update, list[None]()
+    routing, flips, update, done = here.backend(), flip_all(here), wire.update, list[None]()
 
     def overtaken(*arguments):
         if not done:
             done.append(here.set_by_hand(here.c, NEW))
         return update(*arguments)
 
-    monkeypatch.setattr(dns_zone, "update", overtaken)
+    monkeypatch.setattr(zone_module, "update", overtaken)
     assert routing.apply(flips).already == (here.c,)
     assert (here.answer(here.a), here.answer(here.c), here.answer(here.d)) == (NEW, NEW, NEW)
 
@@ -190,13 +192,13 @@ def test_a_stopped_secondary_is_told_of_and_the_same_call_resumes_when_it_is_bac
 
 
 def test_a_stopped_primary_is_told_of_before_and_during_an_update(here, monkeypatch):
-    flips, update = flip_all(here), dns_wire.update
+    flips, update = flip_all(here), wire.update
 
     def stopped_first(*arguments):
         here.servers.primary.stop()
         return update(*arguments)
 
-    monkeypatch.setattr(dns_zone, "update", stopped_first)
+    monkeypatch.setattr(zone_module, "update", stopped_first)
     with pytest.raises(Unreachable, match="did not answer an update"):
         here.backend().apply(flips)
     with pytest.raises(Unreachable, match="does not answer"):
@@ -235,11 +237,11 @@ def test_an_answer_that_bears_no_signature_proves_nothing(here):
         message = dns.update.UpdateMessage(ZONE)
         message.delete("a.company.test.", "MX")
         with pytest.raises(Unreachable, match=r"without the signature|requires a TSIG"):
-            dns_wire.update(dns_wire.NameServer(HOST, liar.server_address[1]), message, key)
+            wire.update(wire.NameServer(HOST, liar.server_address[1]), message, key)
 
 
 class Liar(socketserver.BaseRequestHandler):
-    key: dns_wire.TsigKey
+    key: wire.TsigKey
 
     def handle(self) -> None:
         material = self.key.material()
@@ -272,7 +274,7 @@ def test_a_domain_that_is_an_alias_is_told(here):
 
 
 def test_a_secondary_that_does_not_have_the_zone_is_told(here):
-    other = dns_wire.NameServer(HOST, here.servers.secondary.port)
+    other = wire.NameServer(HOST, here.servers.secondary.port)
     (here.servers.secondary.directory / "named.conf").write_text(
         (here.servers.primary.directory / "named.conf")
         .read_text()
@@ -287,7 +289,7 @@ def test_a_secondary_that_does_not_have_the_zone_is_told(here):
 
 
 def test_without_servers_those_of_the_zone_s_ns_records_are_asked(here, monkeypatch):
-    monkeypatch.setattr(dns_wire, "PORT", here.servers.secondary.port)
+    monkeypatch.setattr(wire, "PORT", here.servers.secondary.port)
     here.servers.secondary.stop()
     with pytest.raises(NameServersDisagree, match=r"ns1.company.test does not answer: 127.0.0.1(.|\n)*ns2.company"):
         here.backend(servers=[], patience=0.1).apply(flip_all(here))

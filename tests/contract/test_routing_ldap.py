@@ -17,10 +17,11 @@ from migrator.model.errors import ExitCode, LoginRefused, Unreachable
 from migrator.model.mailbox import Login, Secret
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flips
-from migrator.routing import RouteConflict, ldap
+from migrator.routing import RouteConflict
+from migrator.routing.backups import keep
 from migrator.routing.errors import DirectoryRefused, EntryInvalid, ReloadFailed, ValueUnwritable
-from migrator.routing.kept import keep
-from migrator.routing.ldap_wire import Session
+from migrator.routing.ldap import attribute
+from migrator.routing.ldap.wire import Session
 from migrator.routing.reader import Reader
 from tests.contract.places_ldap import LdapPlace, ldap_place
 from tests.contract.routing_places import FREEZE, NEW, OLD, A, B, C, D
@@ -56,7 +57,7 @@ def before_the_first_write(monkeypatch: pytest.MonkeyPatch, work: Callable[[], o
         work()
         return keep(*given)
 
-    monkeypatch.setattr(ldap, "keep", kept)
+    monkeypatch.setattr(attribute, "keep", kept)
 
 
 def instead_of_modify_number(

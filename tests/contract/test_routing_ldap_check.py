@@ -156,7 +156,7 @@ def test_a_server_that_takes_no_changes_is_an_error(more, told):
 
 
 def test_a_server_without_assertions_is_a_warning_where_several_values_are_possible(here, monkeypatch):
-    monkeypatch.setattr("migrator.routing.ldap_check.ASSERTION", "1.2.3.4")
+    monkeypatch.setattr("migrator.routing.ldap.check.ASSERTION", "1.2.3.4")
     assert "knows no assertions" in found(here, "warning")
     assert "knows no assertions" not in found(here, "warning", attribute="mailHost")
 

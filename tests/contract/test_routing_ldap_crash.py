@@ -9,7 +9,7 @@ import subprocess
 import ldap3
 
 from migrator.model.route import Flips
-from migrator.routing import ldap, ldap_wire
+from migrator.routing.ldap import attribute, wire
 from tests.contract.places_ldap import LdapPlace, ldap_place
 from tests.contract.routing_places import NEW, OLD, A, B, C, D, die_at, ended, in_a_process
 
@@ -17,11 +17,11 @@ BEFORE = {A: OLD, B: OLD, C: OLD, D: None}
 WANTED = {A: NEW, B: None, D: NEW}
 AFTER = BEFORE | WANTED
 STEPS: dict[object, tuple[str, ...]] = {
-    ldap_wire.Session: ("_open",),
+    wire.Session: ("_open",),
     ldap3.Connection: ("bind", "search", "modify", "unbind"),
     subprocess: ("run",),
     os: ("fsync",),
-    ldap: ("keep",),
+    attribute: ("keep",),
 }
 
 

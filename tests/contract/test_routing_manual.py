@@ -11,9 +11,9 @@ from functools import partial
 import pytest
 
 from migrator.model.errors import Stopped
-from migrator.routing.change_sets import ChangeSets, TokenRefused, confirm
 from migrator.routing.contract import RouteConflict
-from migrator.routing.manual import Unconfirmed
+from migrator.routing.operator.change_sets import ChangeSets, TokenRefused, confirm
+from migrator.routing.operator.manual import Unconfirmed
 from tests.contract.places_manual import NAME, TOKEN, Console, Stop, manual_ground
 from tests.contract.routing_places import A, C, D, die_at, ended, in_a_process
 

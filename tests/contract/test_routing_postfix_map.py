@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from migrator.model.errors import Locked
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
-from migrator.routing import text_files
+from migrator.routing import map_files
 from migrator.routing.contract import RouteConflict
 from migrator.routing.errors import (
     CommandFailed,
@@ -21,7 +21,7 @@ from migrator.routing.errors import (
     ReloadFailed,
     RouteNotInForce,
 )
-from migrator.routing.postfix_text import parse
+from migrator.routing.postfix.map_text import parse
 from tests.contract.routing_places import FREEZE, MAP_TYPES, NEW, OLD, STALE, A, B, C, D, place
 from tests.lab import require
 from tests.lab.requirements import find_program
@@ -253,7 +253,7 @@ def test_commands_are_not_run_by_a_shell(here):
 
 
 def test_a_writer_that_waits_too_long_is_told_who_holds_the_map(here, monkeypatch):
-    monkeypatch.setattr(text_files, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(map_files, "LOCK_PATIENCE", 0.1)
     here.routing().backup()
     with (here.directory / "transport.migrator" / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -303,7 +303,7 @@ def test_owner_and_mode_of_text_and_index_stay(here):
 
 
 def test_each_change_leaves_a_backup_and_the_oldest_go(here, monkeypatch):
-    monkeypatch.setattr(text_files, "BACKUPS", 3)
+    monkeypatch.setattr(map_files, "BACKUPS", 3)
     routing, texts = here.routing(), []
     for number in range(5):
         texts.append(here.text.read_bytes())

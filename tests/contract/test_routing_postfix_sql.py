@@ -22,7 +22,7 @@ from migrator.model.errors import ConfigInvalid, Locked, Unreachable
 from migrator.model.mailbox import Secret
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
-from migrator.routing import RouteConflict, postfix_sql, sql_postgres, sql_sqlite
+from migrator.routing import RouteConflict
 from migrator.routing.errors import (
     CommandFailed,
     DatabaseRefused,
@@ -32,10 +32,13 @@ from migrator.routing.errors import (
     RouteNotInForce,
     ValueUnwritable,
 )
-from migrator.routing.postfix_index import look_up
-from migrator.routing.sql_postgres import PostgresTable
-from migrator.routing.sql_rows import Columns
-from migrator.routing.sql_sqlite import SqliteTable
+from migrator.routing.postfix.index import look_up
+from migrator.routing.sql import lookup_table
+from migrator.routing.sql import postgres as postgres_module
+from migrator.routing.sql import sqlite as sqlite_module
+from migrator.routing.sql.postgres import PostgresTable
+from migrator.routing.sql.rows import Columns
+from migrator.routing.sql.sqlite import SqliteTable
 from tests.contract.places_sql import COLUMNS, KINDS, MADE, SqlPlace, postgres, sql_place
 from tests.contract.routing_places import FREEZE, NEW, OLD, A, B, C, D, ended, in_a_process
 from tests.lab.postfix import Postfix
@@ -69,7 +72,7 @@ def pgsql() -> Iterator[SqlPlace]:
         yield made
 
 
-def texts(backend: postfix_sql.PostfixSql, severity: str = "") -> str:
+def texts(backend: lookup_table.PostfixSql, severity: str = "") -> str:
     return "\n".join(f"{f.text} > {f.remedy}" for f in backend.check() if f.severity == severity or not severity)
 
 
@@ -142,7 +145,7 @@ def test_a_column_that_compares_without_case_is_read_as_postfix_reads_it():
 
 
 def test_a_query_that_reads_something_else_is_found_after_the_flip_and_by_the_check(here, monkeypatch):
-    monkeypatch.setattr(postfix_sql, "LAG", 0.5)
+    monkeypatch.setattr(lookup_table, "LAG", 0.5)
     here.ask("SELECT note FROM transport WHERE address = '%s'")
     assert f'{A}: the table says "{OLD}", the map "of the operator"' in texts(here.routing(), "error")
     with pytest.raises(RouteNotInForce, match=f"the map {here.kind}:.* answers otherwise"):
@@ -156,7 +159,7 @@ def test_a_map_that_cannot_be_opened_is_an_error_of_the_check(here):
 
 def test_a_map_that_comes_to_see_the_change_late_is_waited_for(here, monkeypatch):
     asked = []
-    monkeypatch.setattr(postfix_sql, "_PAUSE", 0.01)
+    monkeypatch.setattr(lookup_table, "_PAUSE", 0.01)
 
     def lagging(*arguments):
         asked.append(arguments)
@@ -164,7 +167,7 @@ def test_a_map_that_comes_to_see_the_change_late_is_waited_for(here, monkeypatch
             raise CommandFailed("database is locked")
         return {A: OLD} if len(asked) == 2 else look_up(*arguments)
 
-    monkeypatch.setattr(postfix_sql, "look_up", lagging)
+    monkeypatch.setattr(lookup_table, "look_up", lagging)
     here.routing().apply(here.routing().plan({A: NEW}))
     assert len(asked) == 3
 
@@ -262,8 +265,8 @@ def test_a_value_that_is_no_nexthop_is_refused_before_it_is_written(here):
 
 
 def test_a_writer_that_stays_too_long_is_named_after_a_time(here, monkeypatch):
-    monkeypatch.setattr(sql_sqlite, "LOCK_PATIENCE", 0.2)
-    monkeypatch.setattr(sql_postgres, "LOCK_PATIENCE", 1)
+    monkeypatch.setattr(sqlite_module, "LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr(postgres_module, "LOCK_PATIENCE", 1)
     flips = here.routing().plan({A: NEW})
     other: Any = (
         sqlite3.connect(here.file, isolation_level=None) if here.kind == "sqlite" else psycopg.connect(here.url)

@@ -14,8 +14,8 @@ import pytest
 from migrator.model.names import Ingress
 from migrator.routing import RouteConflict
 from migrator.routing.errors import MapOutOfStep
+from migrator.routing.postfix.relay_recipients import PostfixRelayMap, RelayRecipients
 from migrator.routing.reader import Reader
-from migrator.routing.relay_recipients import PostfixRelayMap, RelayRecipients
 from tests.contract.routing_places import FREEZE, NEW, OLD, A, B, C, D, Place, die_at, ended, in_a_process, place
 from tests.lab import require
 from tests.lab.requirements import find_program

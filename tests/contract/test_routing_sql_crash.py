@@ -13,8 +13,8 @@ import pytest
 
 from migrator.model.names import Address
 from migrator.model.route import Flips
-from migrator.routing import postfix_sql, sql_sqlite
-from migrator.routing.sql_rows import Rows
+from migrator.routing.sql import lookup_table, sqlite
+from migrator.routing.sql.rows import Rows
 from tests.contract.places_sql import KINDS, SqlPlace, sql_place
 from tests.contract.routing_places import NEW, OLD, A, B, C, D, die_at, ended, in_a_process
 
@@ -25,10 +25,10 @@ STEPS: dict[object, tuple[str, ...]] = {
     subprocess: ("run",),
     os: ("fsync",),
     Rows: ("find", "copy", "change"),
-    sql_sqlite: ("say",),
+    sqlite: ("say",),
     psycopg.Connection: ("connect", "execute", "commit"),
     psycopg.Cursor: ("execute", "executemany"),
-    postfix_sql: ("keep",),
+    lookup_table: ("keep",),
 }
 MANY = [Address(f"u{number}@company.test") for number in range(2000)]
 KILLS = 8

@@ -10,8 +10,9 @@ import pytest
 from migrator.model.errors import Locked, Transient, Unreachable
 from migrator.model.names import Ingress
 from migrator.model.route import Queue
-from migrator.routing import agent, elsewhere, patience, text_files
+from migrator.routing import map_files, retries
 from migrator.routing.errors import CommandFailed, MapInvalid
+from migrator.routing.postfix import remote, remote_agent
 from migrator.routing.reader import Reader
 from tests.contract.places_via import ViaGround, via_ground
 from tests.contract.routing_places import NEW, OLD, STALE, A, B, C, D, die_at, ended, in_a_process, place
@@ -21,7 +22,7 @@ BEFORE = {A: OLD, B: "smtp:[old.test]   :25", C: OLD, D: None}
 WANTED = {A: NEW, B: None, D: NEW}
 AFTER = BEFORE | WANTED
 STEPS = 'die_at(POINT, {subprocess: ("run",), os: ("replace", "fsync", "unlink")})'
-real_program = elsewhere._program
+real_program = remote._program
 
 
 @pytest.fixture(params=["texthash", "hash"])
@@ -47,7 +48,7 @@ def there():
 @pytest.fixture
 def once(monkeypatch):
     """Nothing is tried again."""
-    monkeypatch.setattr(patience, "PATIENCE", 0.0)
+    monkeypatch.setattr(retries, "PATIENCE", 0.0)
 
 
 def routes(here):
@@ -59,7 +60,7 @@ def texts(here):
 
 
 def changed_agent(change):
-    """The program that is sent, with the source of `agent` changed."""
+    """The program that is sent, with the source of `remote_agent` changed."""
     sources: dict[str, str] = {}
     text = real_program.__wrapped__.__globals__
     kept, text["packed"] = text["packed"], sources.update
@@ -67,7 +68,8 @@ def changed_agent(change):
         real_program.__wrapped__()
     finally:
         text["packed"] = kept
-    return elsewhere.packed({**sources, "migrator.routing.agent": change(sources["migrator.routing.agent"])})
+    agent = "migrator.routing.postfix.remote_agent"
+    return remote.packed({**sources, agent: change(sources[agent])})
 
 
 def dying(point):
@@ -81,7 +83,7 @@ def dying(point):
 def patched(monkeypatch, *programs):
     """The next calls send these programs, and the last of them from then on."""
     left = list(programs)
-    monkeypatch.setattr(elsewhere, "_program", lambda: left.pop(0) if len(left) > 1 else left[0])
+    monkeypatch.setattr(remote, "_program", lambda: left.pop(0) if len(left) > 1 else left[0])
 
 
 def test_killed_there_at_any_step_the_flip_is_whole_or_not_there_and_the_next_apply_completes_it(
@@ -119,7 +121,7 @@ def killed_here(there, flips, point, port):
     """Apply through `port` in a process that dies at the point: before and after each thing that it says."""
 
     def work():
-        die_at(point, {elsewhere._Call: ("send", "__exit__")})
+        die_at(point, {remote._Call: ("send", "__exit__")})
         there.via = there.sshd.via(port, "127.0.0.1")
         there.backend().apply(flips)
 
@@ -160,11 +162,11 @@ def wait_for_sessions(there, count):
 
 @pytest.mark.parametrize("cut", ["before it agrees", "after it agrees", "at the greeting"])
 def test_a_connection_that_is_cut_is_made_again_and_the_flip_is_whole(there, monkeypatch, cut):
-    flips, straight = there.backend().plan(WANTED), elsewhere._Call.send
+    flips, straight = there.backend().plan(WANTED), remote._Call.send
     cuts: list[object] = []
 
     def send(call, data):
-        if data != agent.AGREED or cuts:
+        if data != remote_agent.AGREED or cuts:
             straight(call, data)
             if cut == "at the greeting" and not cuts:
                 cuts.append(next(call.heard()))
@@ -175,7 +177,7 @@ def test_a_connection_that_is_cut_is_made_again_and_the_flip_is_whole(there, mon
             straight(call, data)
         call._kill()
 
-    monkeypatch.setattr(elsewhere._Call, "send", send)
+    monkeypatch.setattr(remote._Call, "send", send)
     there.backend().apply(flips)
     assert len(cuts) == 1
     assert routes(there) == texts(there) == AFTER
@@ -185,13 +187,13 @@ def test_a_connection_that_is_cut_is_made_again_and_the_flip_is_whole(there, mon
 def test_a_yes_that_comes_too_late_changes_nothing(there, make_proxy, monkeypatch, once):
     patched(monkeypatch, changed_agent(lambda source: source.replace("PATIENCE = 20.0", "PATIENCE = 0.3")))
     proxy = make_proxy((there.sshd.host, there.sshd.port))
-    flips, straight = there.backend().plan(WANTED), elsewhere._Call.send
+    flips, straight = there.backend().plan(WANTED), remote._Call.send
 
     def slow(call, data):
-        proxy.delay_up = 2.0 if data == agent.AGREED else 0.0
+        proxy.delay_up = 2.0 if data == remote_agent.AGREED else 0.0
         straight(call, data)
 
-    monkeypatch.setattr(elsewhere._Call, "send", slow)
+    monkeypatch.setattr(remote._Call, "send", slow)
     there.via = there.sshd.via(proxy.port, "127.0.0.1")
     with pytest.raises(Transient, match="nobody agreed to the change within"):
         there.backend().apply(flips)
@@ -259,10 +261,10 @@ def test_an_error_there_is_the_same_error_here_with_the_host_in_it(here, once, m
 def test_a_lock_that_is_held_there_is_waited_for_and_then_named(here, once, monkeypatch):
     patched(
         monkeypatch,
-        changed_agent(lambda s: s + "\nfrom migrator.routing import text_files\ntext_files.LOCK_PATIENCE = 0.2\n"),
+        changed_agent(lambda s: s + "\nfrom migrator.routing import map_files\nmap_files.LOCK_PATIENCE = 0.2\n"),
     )
     flips = here.backend().plan({A: NEW})
-    with text_files.MapFiles(here.text, ".db").exclusive(), pytest.raises(Locked, match=f"process {os.getpid()}"):
+    with map_files.MapFiles(here.text, ".db").exclusive(), pytest.raises(Locked, match=f"process {os.getpid()}"):
         here.backend().apply(flips)
     here.backend().apply(flips)
     assert here.answer(A) == NEW
@@ -272,7 +274,7 @@ def test_the_list_of_recipients_is_kept_in_step_there_too(here):
     recipients = here.text.with_name("recipients")
     recipients.write_text(f"{A} OK\n")
     reader = Reader(f"sh -c 'echo told >> {here.reloads_log}'")
-    routing = elsewhere.PostfixMapElsewhere(
+    routing = remote.RemotePostfixMap(
         here.via, Ingress("gateway"), here.text, "hash", reader=reader, freeze=None, recipients=(recipients, "texthash")
     )
     routing.apply(routing.plan({A: NEW, D: NEW}))
@@ -282,9 +284,7 @@ def test_the_list_of_recipients_is_kept_in_step_there_too(here):
 def test_queue_flush_and_backup_are_those_of_the_other_host(here):
     line = '{"queue_name":"deferred","queue_id":"4A","recipients":[{"address":"a@company.test"}]}'
     reader = Reader("true", f"echo '{line}'", f"touch {here.directory}/flushed")
-    routing = elsewhere.PostfixMapElsewhere(
-        here.via, Ingress("gateway"), here.text, "hash", reader=reader, freeze=STALE
-    )
+    routing = remote.RemotePostfixMap(here.via, Ingress("gateway"), here.text, "hash", reader=reader, freeze=STALE)
     assert routing.queue([A]) == Queue(0, 1, ("4A",))
     routing.flush([A])
     assert (here.directory / "flushed").exists()

@@ -14,7 +14,7 @@ import pytest
 from migrator.model.names import Ingress, Nexthop
 from migrator.routing import Reader
 from migrator.routing.errors import ValueUnwritable
-from migrator.routing.virtual_alias import VirtualAlias
+from migrator.routing.postfix.virtual_alias import VirtualAlias
 from tests.contract.places_alias import NEW, OLD, STALE, AliasPlace, alias_place, known
 from tests.contract.routing_places import A, C, D, die_at, ended, in_a_process
 from tests.lab import require

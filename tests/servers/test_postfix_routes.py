@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.routing import Reader
 from migrator.routing.errors import ReloadFailed
-from migrator.routing.postfix_map import PostfixMap
+from migrator.routing.postfix.map import PostfixMap
 from tests.contract.routing_places import FREEZE, MAP_TYPES
 from tests.lab import require
 from tests.lab.postfix import Postfix

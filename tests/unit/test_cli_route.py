@@ -8,7 +8,7 @@ import pytest
 
 from migrator import workspace
 from migrator.model.names import Address, Ingress, ServerName
-from migrator.routing import change_sets
+from migrator.routing.operator import change_sets
 from migrator.waves import places
 from tests.unit.test_cli_commands import run
 from tests.unit.workspace_files import CONFIG, make
@@ -93,7 +93,7 @@ def test_an_entry_of_each_kind_becomes_its_backend(ws):
     (ws / "migrator.yaml").write_text(MANUAL.replace("cutover:", f"{more}cutover:"))
     loaded = workspace.load(ws)
     kinds = [type(place.routing).__name__ for place in places.places(loaded)]
-    assert kinds == ["Manual", "ProgramPlace", "PostfixMap", "PostfixMapElsewhere"]
+    assert kinds == ["Manual", "ProgramPlace", "PostfixMap", "RemotePostfixMap"]
 
 
 def test_commands_that_only_look_do_not_wait_for_anybody():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Flip, Flips
-from migrator.routing.change_sets import Book, plain
+from migrator.routing.operator.change_sets import Book, plain
 
 NAME, NOW = Ingress("console"), datetime(2026, 12, 5, tzinfo=UTC)
 ADDRESSES = tuple(Address(f"{name}@x") for name in "abc")

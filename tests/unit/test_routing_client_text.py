@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator.model.names import Nexthop
-from migrator.routing.client_text import diff, edit, parse
-from migrator.routing.nginx_map import NginxMap
-from migrator.routing.passwd_file import PasswdFile
+from migrator.routing.clients.nginx_map import NginxMap
+from migrator.routing.clients.passwd_file import PasswdFile
+from migrator.routing.clients.proxy_text import diff, edit, parse
 
 FIELDS = ("host", "proxy", "ssl")
 USERS = ("a@x.test", "b@x.test", "c")

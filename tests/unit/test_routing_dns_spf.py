@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.routing.dns_spf import permits
+from migrator.routing.dns.spf import permits
 
 HOSTS = {
     "mx.new.jp": ["10.0.0.2", "2001:db8::2"],

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from migrator.routing import dns_ttl
-from migrator.routing.dns_ttl import Lowered, Memory
+from migrator.routing.dns import ttl
+from migrator.routing.dns.ttl import Lowered, Memory
 from migrator.routing.errors import StateUnwritable
 
 UNTIL = datetime(2026, 12, 5, 13, 0, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_it_is_on_disk_before_it_counts(memory, monkeypatch):
 
 
 def test_the_newest_copies_are_kept(memory, monkeypatch):
-    monkeypatch.setattr(dns_ttl, "BACKUPS", 3)
+    monkeypatch.setattr(ttl, "BACKUPS", 3)
     paths = [memory.keep(f"copy {number}") for number in range(5)]
     assert [path.read_text() for path in sorted(paths[0].parent.iterdir())] == ["copy 2", "copy 3", "copy 4"]
 
@@ -85,7 +85,7 @@ import sys
 sys.modules["dns"] = None
 from migrator.model.errors import ConfigInvalid
 try:
-    import migrator.routing.dns_mx
+    import migrator.routing.dns.mx
 except ConfigInvalid as error:
     print(error.in_full)
 """

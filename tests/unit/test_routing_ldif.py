@@ -5,7 +5,7 @@ import base64
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from migrator.routing.ldif import line, replacing
+from migrator.routing.ldap.ldif import line, replacing
 
 
 @given(st.text())

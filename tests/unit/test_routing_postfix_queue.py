@@ -6,7 +6,7 @@ import pytest
 
 from migrator.model.names import Address
 from migrator.routing.errors import CommandFailed
-from migrator.routing.postfix_queue import parse
+from migrator.routing.postfix.mail_queue import parse
 
 A, B, Z = (Address(f"{name}@x.test") for name in "abz")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from migrator.model.names import Address, Nexthop
 from migrator.routing.errors import MapInvalid, ValueUnwritable
-from migrator.routing.postfix_text import diff, edit, parse, refuse_undecodable
+from migrator.routing.postfix.map_text import diff, edit, parse, refuse_undecodable
 from migrator.routing.text_lines import decode, encode
 
 TEXT = """\

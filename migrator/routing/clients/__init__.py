@@ -1,0 +1,1 @@
+"""Proxies that people's mail programs log in at: Dovecot, nginx."""

@@ -1,0 +1,1 @@
+"""MX records of sub-domains. Only here is dnspython known."""

@@ -1,0 +1,1 @@
+"""Look-up tables of Postfix in a database: SQLite, PostgreSQL."""
