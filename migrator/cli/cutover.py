@@ -12,6 +12,7 @@ from migrator.cli.context import actor, open_store, open_workspace, settings
 from migrator.cli.output import emit_one
 from migrator.model.errors import Locked
 from migrator.model.names import Address, WaveName, address
+from migrator.model.wave import OUTSIDE_CUTOVER, WaveState
 
 if TYPE_CHECKING:
     from migrator.waves.operation import Operation
@@ -28,32 +29,43 @@ def skips(gates: Sequence[str] | None, reason: str | None) -> Mapping[str, str]:
     return found
 
 
-def moment(ctx: typer.Context, text: str | None) -> datetime | None:
-    """The time that `text` means: the next 22:00 by the workspace's clock, or a date and time."""
-    if text is None:
-        return None
-    zone = open_workspace(ctx).config.windows.zone
-    now = datetime.now(zone)
+def moment(text: str, now: datetime) -> datetime:
+    """The time that `text` means: "now", the next 22:00 by the clock of `now`, or a date and time. BadParameter."""
     try:
-        if len(text) <= 5:
+        if text == "now":
+            return now
+        if len(text) <= len("22:00"):
             clock = datetime.strptime(text, "%H:%M").time()
-            today = datetime.combine(now.date(), clock, zone)
-            return today if today > now else datetime.combine(now.date() + timedelta(days=1), clock, zone)
+            today = datetime.combine(now.date(), clock, now.tzinfo)
+            return today if today > now else datetime.combine(now.date() + timedelta(days=1), clock, now.tzinfo)
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"not a time: {text!r}; write 22:00 or 2026-12-05T22:00", param_hint="--at") from None
-    found = found if found.tzinfo else found.replace(tzinfo=zone)
-    if found <= now:
-        raise typer.BadParameter(f"{found:%Y-%m-%d %H:%M %Z} is past", param_hint="--at")
-    return found
+        raise typer.BadParameter(
+            f"not a time: {text!r}; write 22:00, 2026-12-05T22:00 or now", param_hint="--at"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=now.tzinfo)
 
 
-def agree_on(op: "Operation", at: datetime | None, yes: bool) -> bool:
-    """Keep the time of the cutover, and ask now what would be asked then; whether that was asked, and agreed to."""
+def agree_on(op: "Operation", text: str | None, yes: bool) -> bool:
+    """Keep the time of the cutover, and ask now what would be asked then; whether that was asked, and agreed to.
+
+    A cutover that has begun goes on whatever the time: the same command resumes it. BadParameter for a time that is
+    past.
+    """
     from migrator.waves.holding import schedule
 
-    if at is None:
+    if text is None:
         return False
+    now = datetime.now(op.workspace.config.windows.zone)
+    at = moment(text, now)
+    if op.record().state not in OUTSIDE_CUTOVER:
+        op.progress.note(f"{op.wave.name}: its cutover has begun, and goes on now; --at {text} is not heeded")
+        return False
+    if at == now:
+        schedule(op.store, op.wave.name, None, op.actor)
+        return False
+    if at < now:
+        raise typer.BadParameter(f"{at:%Y-%m-%d %H:%M %Z} is past; `--at now` waits for nothing", param_hint="--at")
     confirm(f"Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) at {at:%Y-%m-%d %H:%M %Z}?", yes)
     schedule(op.store, op.wave.name, at.astimezone(UTC), op.actor)
     return True
@@ -71,8 +83,10 @@ def say_hold(ctx: typer.Context, wave: str, postpone: bool, go: bool) -> None:
         name = wave_or_part(workspace, store, WaveName(wave)).name
         hold = (holding.postpone if postpone else holding.release)(store, name, actor())
         holder = store.leases.holder(f"wave:{name}")
+        record = store.waves.get(name)
     told = f"pid {holder.holder.pid} on {holder.holder.host}" if holder else f"nobody; `migrator wave cutover {name}`"
-    row = {"wave": name, "postponed": hold.postponed, "not_before": hold.not_before, "run_by": told}
+    state = record.state if record else WaveState.PLANNED
+    row = {"wave": name, "state": state, "postponed": hold.postponed, "not_before": hold.not_before, "run_by": told}
     emit_one(row, settings(ctx).form)
 
 

@@ -1,6 +1,7 @@
 """How a wave's status is printed: a summary, a row a mailbox, and its gates."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from migrator.cli.output import size
@@ -93,9 +94,11 @@ def doing(activity: "Activity | None") -> str:
 
 
 def _held(hold: "Hold | None") -> str | None:
-    told = ["postponed until --go"] if hold and hold.postponed else []
-    told += [f"not before {hold.not_before.astimezone():%Y-%m-%d %H:%M %Z}"] if hold and hold.not_before else []
-    return ", ".join(told) or None
+    if hold is None or not hold.holds(datetime.now(UTC)):
+        return None
+    told = ["postponed until --go"] if hold.postponed else []
+    told += [f"not before {hold.not_before.astimezone():%Y-%m-%d %H:%M %Z}"] if hold.not_before else []
+    return ", ".join(told)
 
 
 def _left(forecast: "Forecast | None") -> str | None:

@@ -15,6 +15,12 @@ class WaveFixed(Refused):
     exit_code = ExitCode.GATE_REFUSED
 
 
+class WaveHeld(Refused):
+    """The wave's cutover was to begin, and somebody has held it just now: nothing was written."""
+
+    exit_code = ExitCode.GATE_REFUSED
+
+
 class LeaseLost(Refused):
     """Somebody else holds the lease now, or it was released: nothing was written."""
 

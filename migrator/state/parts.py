@@ -24,6 +24,11 @@ _TAKE_ALONG = tuple(
 _DROP = "DELETE FROM wave WHERE name = ?"
 
 
+def whole(name: WaveName) -> WaveName:
+    """The wave of which `name` is a part; the same name where it is none."""
+    return WaveName(name.partition(MARK)[0])
+
+
 class Parts:
     """Which mailboxes of a wave go a way of their own."""
 

@@ -53,6 +53,10 @@ class Hold:
     not_before: datetime | None = None
     postponed: bool = False
 
+    def holds(self, at: datetime) -> bool:
+        """Whether it does so at that moment (aware)."""
+        return self.postponed or (self.not_before is not None and self.not_before > at)
+
     def __bool__(self) -> bool:
         return self.postponed or self.not_before is not None
 

@@ -12,6 +12,7 @@ from migrator.model.wave import OUTSIDE_CUTOVER, WaveEvent, WaveState
 from migrator.state.audit import append
 from migrator.state.engine import Database
 from migrator.state.errors import WaveFixed, WaveMoved
+from migrator.state.holds import use_up
 from migrator.state.records import Actor, WaveRecord
 from migrator.state.text import now, read_time, run, run_many, written
 
@@ -74,12 +75,15 @@ class Waves:
     ) -> WaveRecord:
         """Compare-and-swap from `was` to `to`, with its audit row, in one durable transaction; clears the error.
 
-        A deadline that is not given stays; None clears it. Raises WaveMoved when the wave is not in `was`.
+        A deadline that is not given stays; None clears it. Raises WaveMoved when the wave is not in `was`, WaveHeld
+        when its cutover was to begin and something holds it; beginning uses the hold up.
         """
         with self._database.write_text(durable=True) as connection:
             at = now(connection)
             if not run(connection, _MOVE, to.value, written(connection, at), name, was.value).rowcount:
                 raise _moved(name, was, to, _find(connection, name))
+            if to is WaveState.FREEZING:
+                use_up(connection, name)
             if not isinstance(deadline, Deadline):
                 run(connection, _SET_DEADLINE, None if deadline is None else written(connection, deadline), name)
             detail = {"was": was.value, "to": to.value, "event": event.value, "why": why}

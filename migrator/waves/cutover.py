@@ -43,8 +43,9 @@ def freeze(op: Operation) -> WaveEvent:
 
 
 def drain(op: Operation) -> WaveEvent:
-    """Wait until nothing that was routed before the freeze is still being delivered to the source."""
-    wait_for_queues(op)
+    """Wait until nothing that was routed before the freeze is still being delivered to the source; not beyond the
+    freeze's deadline (I8)."""
+    before_deadline(op, wait_for_queues)
     return WaveEvent.DONE
 
 

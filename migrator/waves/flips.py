@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from migrator.model.errors import MigratorError
+from migrator.model.errors import ExitCode, MigratorError, Refused
 from migrator.model.names import Address, Nexthop
-from migrator.model.route import Flips
+from migrator.model.route import Flip, Flips
 from migrator.routing import Attended, Conflict, RouteConflict, shown
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place
@@ -31,9 +31,11 @@ def observe(op: Operation, place: Place) -> Routes:
 def set_routes(op: Operation, place: Place, step: str, wanted: Routes) -> None:
     """Make `place` say `wanted`. May be repeated after a crash: a value this wave wrote, or found first, is ours.
 
-    Raises RouteConflict, and writes nothing, where an entry holds anything else: a hand edit, another tool.
+    Raises RouteConflict, and writes nothing, where an entry holds anything else: a hand edit, another tool; NotObserved
+    where it would be overwritten without being known.
     """
     flips = place.routing.plan(wanted)
+    refuse_unobserved(op, place, flips)
     if foreign := _foreign(op, place, flips):
         raise RouteConflict(place.name, foreign)
     _write(op, place, step, wanted, flips)
@@ -46,9 +48,29 @@ def set_ours(op: Operation, place: Place, step: str, wanted: Routes) -> tuple[Co
     strangers = {conflict.address for conflict in foreign}
     ours = {address: value for address, value in wanted.items() if address not in strangers}
     _write(op, place, step, ours, Flips(tuple(flip for flip in flips.changes if flip.address in ours)))
+    known = originals(op, place) if foreign else {}
     for conflict in foreign:
-        op.progress.note(f"{place.name}: left alone, changed by somebody else: {conflict}")
+        why = "changed by somebody else" if conflict.address in known else "not looked at before the cutover"
+        op.progress.note(f"{place.name}: left alone, {why}: {conflict}")
     return foreign
+
+
+class NotObserved(Refused):
+    """A place was not looked at before the cutover: what is there now could never be put back (DESIGN, rule 6)."""
+
+    exit_code = ExitCode.GATE_REFUSED
+
+
+def refuse_unobserved(op: Operation, place: Place, flips: Flips) -> None:
+    """NotObserved where an entry is to be changed of which nobody has noted what it was."""
+    first = originals(op, place)
+    if unknown := sorted(flip.address for flip in flips.changes if flip.address not in first):
+        raise NotObserved(
+            f"{place.name}: {len(unknown)} entries, first {unknown[0]}, were not looked at before the cutover; "
+            "nothing was written there",
+            remedy="It was added, or could not be read, when the gate `routes` looked. Before the flip: run again, and "
+            "let that gate look. Later: take it out of `routing:` until the wave is completed or rolled back.",
+        )
 
 
 def restore(
@@ -75,18 +97,25 @@ def restore(
 
 
 def foreign_entries(op: Operation, place: Place, wanted: Routes) -> tuple[Conflict, ...]:
-    """Entries that hold what this wave neither found first nor wrote, nor wants."""
-    return _foreign(op, place, place.routing.plan(wanted))
+    """Entries that hold what this wave neither found first nor wrote, nor wants. NotObserved as for `set_routes`."""
+    flips = place.routing.plan(wanted)
+    refuse_unobserved(op, place, flips)
+    return _foreign(op, place, flips)
 
 
 def _foreign(op: Operation, place: Place, flips: Flips) -> tuple[Conflict, ...]:
     """The same for planned flips: what was judged is what the write expects, or it is a conflict there (I6)."""
     first = originals(op, place)
     written = op.store.flips.written(op.wave.name, place.name)
+
+    def is_ours(flip: Flip) -> bool:
+        found_first = flip.address in first and flip.expected == first[flip.address]
+        return found_first or flip.expected in written.get(flip.address, frozenset())
+
     return tuple(
         Conflict(flip.address, first.get(flip.address), flip.expected, flip.wanted)
         for flip in sorted(flips.changes, key=lambda flip: flip.address)
-        if flip.expected != first.get(flip.address) and flip.expected not in written.get(flip.address, frozenset())
+        if not is_ours(flip)
     )
 
 

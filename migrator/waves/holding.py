@@ -1,12 +1,13 @@
 """A cutover that waits: for its time, for the operator's word, for old answers to be gone. Passes go on meanwhile."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import sleep
 
 from migrator.model.errors import GateRefused, MigratorError, Stopped
 from migrator.model.names import Ingress, WaveName
-from migrator.model.wave import OUTSIDE_CUTOVER, PassKind
+from migrator.model.wave import PassKind
 from migrator.state import Store
 from migrator.state.records import Actor, Hold
 from migrator.waves.operation import Operation
@@ -19,44 +20,52 @@ TOLD_EVERY = timedelta(minutes=15)
 
 def postpone(store: Store, wave: WaveName, actor: Actor) -> Hold:
     """Hold the wave's cutover until `release`; GateRefused once it has begun."""
-    return _put(store, wave, Hold(store.holds.get(wave).not_before, postponed=True), actor)
+    return _hold(store, wave, lambda hold: replace(hold, postponed=True), actor)
 
 
 def release(store: Store, wave: WaveName, actor: Actor) -> Hold:
-    """Let the cutover go ahead, now or when its time comes; it can be postponed again until it begins."""
-    return _put(store, wave, Hold(store.holds.get(wave).not_before, postponed=False), actor)
+    """Let the cutover go ahead, now or when its time comes; it can be postponed again until it begins.
+
+    Of one that has begun nothing is changed: no hold is left.
+    """
+    return store.holds.change(wave, lambda hold: replace(hold, postponed=False), actor) or Hold()
 
 
 def schedule(store: Store, wave: WaveName, not_before: datetime | None, actor: Actor) -> Hold:
-    """Set the time before which the cutover does not begin; None: no such time."""
-    return _put(store, wave, Hold(not_before, store.holds.get(wave).postponed), actor)
+    """Set the time before which the cutover does not begin; None: no such time. GateRefused once it has begun."""
+    return _hold(store, wave, lambda hold: replace(hold, not_before=not_before), actor)
 
 
-def _put(store: Store, wave: WaveName, hold: Hold, actor: Actor) -> Hold:
-    record = store.waves.get(wave)
-    if record is not None and record.state not in OUTSIDE_CUTOVER:
+def _hold(store: Store, wave: WaveName, change: Callable[[Hold], Hold], actor: Actor) -> Hold:
+    held = store.holds.change(wave, change, actor)
+    if held is None:
         raise GateRefused(
-            f"wave {wave} is {record.state}: its cutover has begun and cannot be held any more",
-            remedy=f"`migrator wave rollback {wave}` takes it back.",
+            f"wave {wave}: its cutover has begun and cannot be held any more",
+            remedy=f"`migrator wave status {wave}` says how far it is, `migrator wave rollback {wave}` takes it back.",
         )
-    store.holds.put(wave, hold, actor)
-    return hold
+    return held
 
 
 def wait_until_released(op: Operation) -> None:
-    """Keep the wave in step until nothing holds its cutover. A pass that fails is told of, and tried again."""
-    told, told_at, passed, due = "", datetime.min.replace(tzinfo=UTC), datetime.now(UTC), prepare_places(op)
+    """Keep the wave in step until nothing holds its cutover.
+
+    What fails meanwhile is told of, and tried again; also once more at the end, when a pass that fails does raise.
+    """
+    told, told_at, passed, in_step = "", datetime.min.replace(tzinfo=UTC), datetime.now(UTC), True
+    due: Mapping[Ingress, datetime] = _due(op, {})
     while why := "; ".join((*_by_hand(op), *_by_caches(op, due))):
         now = datetime.now(UTC)
         if why != told or now - told_at > TOLD_EVERY:
             op.progress.note(f"{op.wave.name}: the cutover waits: {why}")
             told, told_at = why, now
         if now - passed >= op.workspace.config.cutover.waiting_pass:
-            _keep_in_step(op)
-            passed, due = datetime.now(UTC), prepare_places(op)
+            in_step = _keep_in_step(op)
+            passed, due = datetime.now(UTC), _due(op, due)
         if op.stop.draining():
             raise Stopped(f"stopped: the cutover of wave {op.wave.name} waited ({why})", remedy=_RESUME)
         sleep(POLL)
+    if not in_step:
+        one_round(op, PassKind.DELTA)
 
 
 _RESUME = "Run the same command again: it goes on waiting."
@@ -64,7 +73,7 @@ _RESUME = "Run the same command again: it goes on waiting."
 
 def is_held(op: Operation) -> bool:
     """Whether the operator's word, or a time, holds the cutover now."""
-    return any(_by_hand(op))
+    return op.store.holds.get(op.wave.name).holds(datetime.now(UTC))
 
 
 def _by_hand(op: Operation) -> Iterator[str]:
@@ -72,7 +81,7 @@ def _by_hand(op: Operation) -> Iterator[str]:
     if hold.postponed:
         yield f"postponed; `migrator wave cutover {op.wave.name} --go` releases it"
     if hold.not_before is not None and hold.not_before > now:
-        yield f"for {_local(op, hold.not_before)}"
+        yield f"for {_local(op, hold.not_before)} (another `--at` changes that)"
 
 
 def _by_caches(op: Operation, due: Mapping[Ingress, datetime]) -> Iterator[str]:
@@ -85,10 +94,22 @@ def _local(op: Operation, at: datetime) -> str:
     return f"{at.astimezone(op.workspace.config.windows.zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _keep_in_step(op: Operation) -> None:
+def _keep_in_step(op: Operation) -> bool:
+    """Whether the pass went well."""
     try:
         one_round(op, PassKind.DELTA)
     except Stopped:
         raise
     except MigratorError as error:
         op.progress.note(f"{op.wave.name}: a pass failed while the cutover waits: {error.in_full}")
+        return False
+    return True
+
+
+def _due(op: Operation, known: Mapping[Ingress, datetime]) -> Mapping[Ingress, datetime]:
+    """When old answers are gone; `known` where that cannot be asked just now: the gate "ttl" asks in the end."""
+    try:
+        return prepare_places(op)
+    except MigratorError as error:
+        op.progress.note(f"{op.wave.name}: times to live cannot be lowered: {error.in_full}")
+        return known

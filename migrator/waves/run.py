@@ -7,7 +7,7 @@ from migrator.delivery import Proof
 from migrator.model.errors import GateRefused, MigratorError, Refused, Stopped
 from migrator.model.notice import STOPPED
 from migrator.model.wave import PassKind, WaveEvent, WaveState
-from migrator.state.errors import LeaseLost, WaveMoved
+from migrator.state.errors import LeaseLost, WaveHeld, WaveMoved
 from migrator.waves import cutover, rollback
 from migrator.waves.decisions import refuse_taken
 from migrator.waves.flips import where_routes_stand
@@ -118,6 +118,8 @@ def _drive(op: Operation, steps: Mapping[WaveState, Step], until: WaveState) -> 
         try:
             _heed(op, state)
             state = op.advance(state, steps[state](op), "done")
+        except WaveHeld as held:  # between the last look and the beginning
+            state = op.advance(state, WaveEvent.LAG, str(held))
         except (LeaseLost, WaveMoved):
             raise  # another runner has the wave now: whatever is to be made safe is for that one to do
         except Exception as error:  # a fault of this program leaves no mail waiting either

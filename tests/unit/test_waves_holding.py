@@ -12,7 +12,8 @@ from migrator.waves import cutover, gates, holding, passes
 from migrator.waves.gates import GateResult
 from migrator.waves.holding import is_held, postpone, release, schedule, wait_until_released
 from migrator.waves.operation import Operation
-from migrator.waves.run import run
+from migrator.waves.run import FORWARD, run
+from migrator.waves.run import _drive as drive
 from tests.unit.wave_world import NEW, OLD, A, crew_of, op, put, routes
 
 __all__ = ["op"]  # a fixture
@@ -33,10 +34,12 @@ def during(op: Operation, work: Any) -> None:
 
 
 def test_a_cutover_waits_for_its_time_and_the_wave_is_kept_in_step_meanwhile(op):
-    schedule(op.store, SALES, datetime.now(UTC) + SOON, op.actor)
+    schedule(op.store, SALES, datetime.now(UTC) + timedelta(hours=5), op.actor)
+    its_time = datetime.now(UTC)
+    during(op, lambda count: schedule(op.store, SALES, its_time, op.actor) if count == 2 else None)
     wait_until_released(op)
     assert not is_held(op)
-    assert len(crew_of(op).done) >= 2
+    assert len(crew_of(op).done) == 2
     assert "the cutover waits: for 20" in op.progress.notes[0]
 
 
@@ -97,10 +100,59 @@ def test_releasing_can_be_taken_back_until_the_freeze_begins(op, monkeypatch):
     assert routes(op) == [{OLD}, {None}]
 
 
-def test_a_cutover_that_has_begun_cannot_be_postponed(op):
+def test_a_cutover_that_has_begun_cannot_be_postponed_and_released_once_more_it_goes_on(op):
     put(op, WaveState.FREEZING)
     with pytest.raises(GateRefused, match="cannot be held any more"):
         postpone(op.store, SALES, op.actor)
+    assert not release(op.store, SALES, op.actor)
+
+
+def test_postponed_between_the_last_look_and_the_beginning_the_cutover_waits(op, monkeypatch):
+    """Who was told that it is postponed never sees it begin."""
+    put(op, WaveState.CUTOVER_READY)
+    postpone(op.store, SALES, op.actor)
+    crew_of(op).finds = {"copied": 0}
+    crew_of(op).during = lambda kind, stop: setattr(op.stop, "pressed", 1)
+    monkeypatch.setattr("migrator.waves.run.is_held", lambda op: False)
+    with pytest.raises(Stopped):
+        drive(op, {WaveState.CUTOVER_READY: lambda op: WaveEvent.START, **FORWARD}, WaveState.FREEZING)
+    assert op.record().state is WaveState.SYNCING
+    assert is_held(op)
+
+
+def test_a_cutover_uses_its_hold_up_and_the_next_one_waits_for_nothing(op):
+    put(op, WaveState.CUTOVER_READY)
+    schedule(op.store, SALES, datetime.now(UTC) - timedelta(minutes=1), op.actor)
+    op.advance(WaveState.CUTOVER_READY, WaveEvent.START, "test")
+    assert not op.store.holds.get(SALES)
+
+
+def test_times_to_live_that_cannot_be_lowered_just_now_do_not_end_the_waiting(op, monkeypatch):
+    postpone(op.store, SALES, op.actor)
+    asked = []
+
+    def away(op: Any) -> dict[Any, datetime]:
+        asked.append(op)
+        raise Unreachable("ns1.example does not answer")
+
+    monkeypatch.setattr(holding, "prepare_places", away)
+    during(op, lambda count: release(op.store, SALES, op.actor) if count == 2 else None)
+    wait_until_released(op)
+    assert len(asked) == 3
+    assert any("ns1.example does not answer" in note for note in op.progress.notes)
+
+
+def test_the_last_pass_before_the_gates_is_one_that_went_well(op):
+    postpone(op.store, SALES, op.actor)
+
+    def fail_once(count: int) -> None:
+        if count == 1:
+            release(op.store, SALES, op.actor)
+            raise Unreachable("old.example does not answer")
+
+    during(op, fail_once)
+    wait_until_released(op)
+    assert len(crew_of(op).done) == 2
 
 
 def closed(op: Operation) -> GateResult:

@@ -16,7 +16,7 @@ from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.routing import RouteConflict
 from migrator.waves import cutover, rollback
 from migrator.waves.decisions import refuse_in_cutover
-from migrator.waves.flips import originals, set_routes, to_server
+from migrator.waves.flips import NotObserved, originals, set_routes, to_server
 from migrator.waves.gates import check_quietly
 from migrator.waves.operation import Operation
 from migrator.waves.passes import MAX_ROUNDS, MailboxesFailed, until_in_step
@@ -130,6 +130,34 @@ def test_an_entry_that_changes_between_look_and_write_is_a_conflict(op: Operatio
     with pytest.raises(RouteConflict, match=r"hand\.example"):
         set_routes(op, gateway, "flip", to_server(op, gateway))
     assert gateway.routing.read([A, B]) == {A: "smtp:[hand.example]", B: OLD}
+
+
+@pytest.mark.parametrize("step", [cutover.freeze, cutover.final_pass, cutover.flip])
+def test_nothing_is_written_where_nobody_noted_what_was_there(op: Operation, step: Any) -> None:
+    """The gate could not look at the second place, and was let pass: a rollback could put nothing back there."""
+    op.record()
+    put(replace(op, places=op.places[:1]), WaveState.FREEZING)
+    op.skips["accounted"] = "these passes leave no record"  # type: ignore[index]
+    with pytest.raises(NotObserved, match="old-mta: 2 entries, first a@example"):
+        step(op)
+    assert routes(op)[1] == {None}
+
+
+def test_a_place_that_was_added_after_the_cutover_holds_no_mail_back_for_ever(op: Operation) -> None:
+    put(replace(op, places=op.places[:1]), WaveState.FLIPPING)
+    cutover.flip(replace(op, places=op.places[:1]))
+    rollback.freeze_and_drain(op)
+    assert routes(op) == [{HELD}, {None}]
+    assert any("old-mta: left alone, not looked at before" in note for note in op.progress.notes)  # type: ignore[attr-defined]
+
+
+def test_draining_ends_at_the_freezes_deadline(op: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(op, WaveState.DRAINING, datetime.now(UTC) + timedelta(seconds=0.3))
+    monkeypatch.setattr(cutover, "_active", lambda op, place: 1)
+    op.workspace.config.cutover.__dict__["drain_timeout"] = timedelta(seconds=20)
+    with pytest.raises(cutover.FreezeExpired):
+        run(op, agree)
+    assert op.record().state is WaveState.SYNCED
 
 
 def test_no_mailbox_leaves_or_joins_a_wave_while_a_run_is_at_its_gates(op: Operation) -> None:

@@ -58,7 +58,7 @@ def cutover(
     ctx: typer.Context,
     wave: Name,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="Not before: 22:00, or a date with a time.")
+        str | None, typer.Option("--at", metavar="TIME", help="Not before: 22:00, a date with a time, or now.")
     ] = None,
     postpone: Annotated[
         bool, typer.Option("--postpone", help="Hold the cutover until --go, also that of a run.")
@@ -82,11 +82,12 @@ def cutover(
     from migrator.waves.run import cut_over
 
     if postpone or go:
+        if at or skip_gate:
+            raise typer.BadParameter("--postpone and --go start no cutover: give --at and --skip-gate to the run")
         return cutting.say_hold(ctx, wave, postpone, go)
-    not_before = cutting.moment(ctx, at)
     with operation(ctx, wave, skips=cutting.skips(skip_gate, reason)) as op:
         require_answer(f"cut over wave {wave}", yes)
-        agreed = cutting.agree_on(op, not_before, yes)
+        agreed = cutting.agree_on(op, at, yes)
         cut_over(op, lambda question: confirm(question, yes or agreed))
         shown = result(op)
     emit_one(shown, settings(ctx).form)

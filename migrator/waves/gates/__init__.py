@@ -7,8 +7,9 @@ routes     today's routes, loops, TTL, a canary         moment     the window, t
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from migrator.model.errors import ExitCode, GateRefused, Refused
+from migrator.model.errors import ExitCode, GateRefused, MigratorError, Refused, Stopped
 from migrator.model.wave import OUTSIDE_CUTOVER
+from migrator.state.errors import LeaseLost
 from migrator.waves.gates.mail import all_accounted, little_is_behind, no_open_intents, nothing_failed, sweep_is_clean
 from migrator.waves.gates.moment import lease_is_held, other_waves_are_quiet, window_is_open
 from migrator.waves.gates.result import Gate, GateResult
@@ -65,7 +66,8 @@ def refuse_odd_skips(skips: Mapping[str, str]) -> None:
 def check(op: Operation) -> tuple[GateResult, ...]:
     """All gates in order. Canaries go out only when all the others let it pass: they reach a person's mailbox."""
     results = check_quietly(op)
-    return (*results, _looked_at(op, canaries_arrive)) if all(result.passes for result in results) else results
+    passes = all(result.passes for result in results)
+    return (*results, _looked_at(op, "canaries", canaries_arrive)) if passes else results
 
 
 def check_quietly(op: Operation) -> tuple[GateResult, ...]:
@@ -79,7 +81,7 @@ def check_quietly(op: Operation) -> tuple[GateResult, ...]:
             f"wave {op.wave.name} is {state}: its gates are behind it",
             remedy=f"`migrator wave status {op.wave.name}` shows where it stands.",
         )
-    return tuple(_looked_at(op, gate) for gate in BEFORE_CANARIES.values())
+    return tuple(_looked_at(op, name, gate) for name, gate in BEFORE_CANARIES.items())
 
 
 def refuse_closed(op: Operation) -> None:
@@ -89,16 +91,23 @@ def refuse_closed(op: Operation) -> None:
 
 def refuse_unsound(op: Operation) -> None:
     """The same for what a pass may have changed since the gates: failures, sums, appends of unknown outcome."""
-    _refuse(op, tuple(_looked_at(op, gate) for gate in (no_open_intents, nothing_failed, all_accounted)))
+    again = {"open-intents": no_open_intents, "failures": nothing_failed, "accounted": all_accounted}
+    _refuse(op, tuple(_looked_at(op, name, gate) for name, gate in again.items()))
 
 
 def refuse_too_late(op: Operation) -> None:
     """The same when the answer was long in coming."""
-    _refuse(op, (_looked_at(op, window_is_open),))
+    _refuse(op, (_looked_at(op, "window", window_is_open),))
 
 
-def _looked_at(op: Operation, gate: Gate) -> GateResult:
-    result = gate(op)
+def _looked_at(op: Operation, name: str, gate: Gate) -> GateResult:
+    """What the gate finds; one that cannot look is closed, and the others are looked at all the same."""
+    try:
+        result = gate(op)
+    except (Stopped, LeaseLost, GateRefused):
+        raise  # no finding: the operator's wish, another runner, nothing there by which a gate could be judged
+    except MigratorError as error:
+        result = GateResult(name, False, str(error), error.remedy)
     return result if result.open else replace(result, skipped=op.skips.get(result.gate, ""))
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from migrator.model.errors import Locked
 from migrator.model.wave import OUTSIDE_CUTOVER, WaveState
 from migrator.state.errors import LeaseLost
+from migrator.state.parts import whole
 from migrator.waves.gates.result import GateResult, listed
 from migrator.waves.operation import Operation
 
@@ -18,7 +19,7 @@ def window_is_open(op: Operation) -> GateResult:
     inside = window.start <= now < window.end
     local = now.astimezone(window.start.tzinfo)
     text = f"{window.start.isoformat()} to {window.end.isoformat()}, now {local:%Y-%m-%d %H:%M}"
-    return GateResult("window", inside, text, f"Wait for the window, or change it in waves/{op.wave.name}.yaml.")
+    return GateResult("window", inside, text, f"Wait for the window, or change it in waves/{whole(op.wave.name)}.yaml.")
 
 
 def lease_is_held(op: Operation) -> GateResult:

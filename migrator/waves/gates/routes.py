@@ -17,19 +17,7 @@ from migrator.waves.readiness import prepare_places
 
 def routes_are_expected(op: Operation) -> GateResult:
     """Every place sends every address to its source today, can be written, and would take the flip."""
-    wrong: list[str] = []
-    for place in op.places:
-        found, expected = observe(op, place), expected_at_source(op, place)
-        wrong += [
-            f"{place.name}: {a} is {shown(found[a])}, expected {shown(expected[a])}"
-            for a in sorted(found)
-            if found[a] != expected[a]
-        ]
-        findings = place.routing.check()
-        wrong += [f"{place.name}: {f.text}" for f in findings if f.severity is Severity.ERROR]
-        wrong += _refusals(op, place)
-        for finding in (f for f in findings if f.severity is Severity.WARNING):
-            op.progress.note(f"{place.name}: warning: {finding.text.rstrip('.')}. {finding.remedy}")
+    wrong = [f"{place.name}: {text}" for place in op.places for text in _wrong(op, place)]
     return GateResult(
         "routes",
         not wrong and bool(op.places),
@@ -38,12 +26,21 @@ def routes_are_expected(op: Operation) -> GateResult:
     )
 
 
-def _refusals(op: Operation, place: Place) -> Iterator[str]:
-    """Why the flip could not be made, though all is as expected: an entry that is doubled, or that only people make."""
+def _wrong(op: Operation, place: Place) -> Iterator[str]:
+    """What is wrong at one place; where it does not answer, that, and the others are looked at all the same."""
     try:
+        found, expected = observe(op, place), expected_at_source(op, place)
+        for address in sorted(address for address in found if found[address] != expected[address]):
+            yield f"{address} is {shown(found[address])}, expected {shown(expected[address])}"
+        for finding in place.routing.check():
+            if finding.severity is Severity.ERROR:
+                yield finding.text
+            else:
+                op.progress.note(f"{place.name}: warning: {finding.text.rstrip('.')}. {finding.remedy}")
+        # The flip could be refused though all is as expected: an entry that is doubled, or that only people make.
         place.routing.plan(to_server(op, place))
     except MigratorError as error:
-        yield f"{place.name}: {error.in_full}"
+        yield error.in_full
 
 
 def nothing_loops(op: Operation) -> GateResult:
