@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 # what the commands load when they are called
-LOADED = ("cli.app", "cli.wave", "cli.operation", "cli.progress", "cli.standing", "waves.run", "reports", "state.store")
+COMMANDS = ("app", "wave", "operation", "progress", "standing")
+LOADED = (
+    *(f"cli.{each}" for each in COMMANDS),
+    "waves.run",
+    "reports",
+    "state.store",
+    "routing.ldap",
+    "routing.dns_mx",
+)
 PATIENCE = 180.0  # seconds; a run that takes longer hangs
 SAID = 3000  # characters of output that are kept
 
