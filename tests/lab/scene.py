@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 
@@ -59,7 +59,7 @@ class Scene:
 
     # life
 
-    def start(self) -> Scene:
+    def start(self) -> Self:
         """Start everything in parallel and write the workspace."""
         everything: list[Dovecot | Postfix] = [*self.servers.values(), *self.routers.values()]
         try:
@@ -79,7 +79,7 @@ class Scene:
             server.remove()
         processes.remove_directory(self.directory)
 
-    def __enter__(self) -> Scene:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:

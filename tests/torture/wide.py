@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import dns.exception
 
@@ -53,7 +53,7 @@ class WideScene(Scene):
         self._notifier = threading.Thread(target=self._notify, daemon=True)
         self._beside = contextlib.ExitStack()
 
-    def start(self) -> WideScene:
+    def start(self) -> Self:
         with contextlib.ExitStack() as stack:
             stack.callback(self.slapd.remove)
             self.slapd.start()
