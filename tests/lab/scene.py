@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 
@@ -36,18 +36,18 @@ class Scene:
 
     departments: name to number of mailboxes. map_types: of each gateway, and of the old MTA.
     tls, auth: how the program shall log in. postfix=False: no routers and no routing (works without root).
-    old, new: options for each `Dovecot`. config: merged over the workspace's migrator.yaml.
+    old, new: options for each `Dovecot`. config: merged over migrator.yaml. domains: of departments not in DOMAIN.
     """
 
     def __init__(
         self, departments: Mapping[str, int] = DEPARTMENTS, *, map_types: tuple[str, ...] = ("texthash", "hash"),
         tls: Tls = "none", auth: Literal["master-user", "password"] = "master-user", postfix: bool = True,
         old: Mapping[str, Any] | None = None, new: Mapping[str, Any] | None = None,
-        config: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None, domains: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.directory = processes.scratch_directory("scene")
         self.workspace = self.directory / "workspace"
-        self.departments = _number_mailboxes(departments)
+        self.departments = _number_mailboxes(departments, domains or {})
         self.addresses = [address for members in self.departments.values() for address in members]
         self.tls, self.auth, self._config = tls, auth, dict(config or {})
         self.authority = Authority(self.directory) if tls != "none" else None
@@ -59,7 +59,7 @@ class Scene:
 
     # life
 
-    def start(self) -> Scene:
+    def start(self) -> Self:
         """Start everything in parallel and write the workspace."""
         everything: list[Dovecot | Postfix] = [*self.servers.values(), *self.routers.values()]
         try:
@@ -79,7 +79,7 @@ class Scene:
             server.remove()
         processes.remove_directory(self.directory)
 
-    def __enter__(self) -> Scene:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
@@ -280,9 +280,10 @@ def _make_routers(map_types: tuple[str, ...], at_home: str) -> dict[str, Postfix
     return routers | {"old-mta": Postfix("old-mta", domain=DOMAIN, map_type=last, default_nexthop=at_home)}
 
 
-def _number_mailboxes(departments: Mapping[str, int]) -> dict[str, list[str]]:
+def _number_mailboxes(departments: Mapping[str, int], domains: Mapping[str, str]) -> dict[str, list[str]]:
     numbers = iter(range(1, sum(departments.values()) + 1))
-    return {name: [f"u{next(numbers):04d}@{DOMAIN}" for _ in range(count)] for name, count in departments.items()}
+    named = [(name, domains.get(name, DOMAIN), count) for name, count in departments.items()]
+    return {name: [f"u{next(numbers):04d}@{domain}" for _ in range(count)] for name, domain, count in named}
 
 
 def hash_of(address: str) -> int:

@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 
 from tests.lab import require
-from tests.lab.scene import Scene
+from tests.lab.scene import DOMAIN, Scene
 from tests.lab.traffic import Traffic
 from tests.torture.cycles import MAP_TYPES, Plan, cycles
 from tests.torture.pauses import Arrivals, pause
 from tests.torture.referee import Findings, Referee
+from tests.torture.wide import BRANCH, EXCHANGES, SERVERS, WideScene
 
 PEOPLE = 4
 
@@ -59,6 +60,31 @@ def test_the_referee_sees_what_is_lost_doubled_astray_split_bounced_and_left(mak
         "doubled": [doubled], "astray": [astray], "altered": [], "bounced": [split], "split": [astray, split],
         "left": [lost], "stuck": [],
     }  # fmt: skip
+
+
+def test_the_referee_sees_what_a_directory_and_each_name_server_say(stack: ExitStack) -> None:
+    require("dovecot", "postfix", "postfix-lmdb", *SERVERS)
+    scene = stack.enter_context(WideScene("sales", 2, map_types=MAP_TYPES))
+    home, branch = scene.addresses
+    assert branch.endswith(f"@{BRANCH}")
+    referee = Referee(scene, send(scene, scene.addresses, list(scene.routers)), patience=5)
+    referee.judge("old", "at first")
+    assert referee.findings.sentences() == []
+
+    scene.lagging.set()
+    scene.name_servers.administer(DOMAIN, BRANCH, "MX", EXCHANGES["new"], wait=False)
+    scene.slapd.set(home, "mailTransport", [scene.new.nexthop])
+    referee.judge("old", "later")
+    of_home, of_branch = referee.findings.split
+    assert home in of_home
+    assert "'old-mta': 'old', 'directory': 'new'" in of_home
+    assert branch in of_branch
+    assert "'mx on the primary': 'new', 'mx on the secondary': 'old'" in of_branch
+
+    scene.lagging.clear()
+    scene.name_servers.wait()
+    referee.judge("old", "at last")
+    assert "'mx on the primary': 'new', 'mx on the secondary': 'new'" in referee.findings.split[-1]
 
 
 def test_a_pause_is_the_longest_delay_of_a_mailbox(make_scene: Callable[..., Scene]) -> None:

@@ -26,6 +26,7 @@ from tests.torture.judge import Tally, Work
 from tests.torture.races import Track
 from tests.torture.referee import Findings
 from tests.torture.trial import Ground
+from tests.torture.wide import SERVERS
 
 WORKS: dict[str, tuple[Work, ...]] = {"copy": ("pass", "mirror"), "cutover": ("cutover", "rollback", "retreat")}
 SLOW_POINTS = ("imap APPEND", "imap literal")
@@ -55,7 +56,10 @@ def cycle(options: argparse.Namespace) -> dict[str, Any]:
     """Cutovers and rollbacks of one wave under traffic; the figures."""
     names = [field.name for field in dataclasses.fields(Plan)]
     asked = {name: getattr(options, name) for name in names}
-    counts, sentences = cycles(Plan(**asked))
+    plan = Plan(**asked)
+    if plan.is_wide:
+        require(*SERVERS)
+    counts, sentences = cycles(plan)
     for sentence in sentences:
         say(sentence)
     return {name: asked[name] for name in ("mailboxes", "rate", "mode", "faults")} | counts
@@ -79,6 +83,7 @@ def parse() -> argparse.Namespace:
     several.add_argument("--rate", type=float, default=20.0, help="mails a second, through all routers together")
     several.add_argument("--mode", choices=("freeze", "no-hold"), default="freeze")
     several.add_argument("--faults", choices=("none", "all", *KINDS, KILLED), default="none")
+    several.add_argument("--wide", action="store_true", help="with a directory and name servers; on with `all`")
     several.add_argument("--new-mails", type=int, default=0, help="sent between each cutover and its rollback")
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
     return parser.parse_args()

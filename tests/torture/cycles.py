@@ -17,12 +17,13 @@ from typing import Any, Literal
 
 from tests.lab.scene import Scene, Side
 from tests.lab.traffic import Traffic
-from tests.torture.faults import KILLED, KINDS, Fault, kinds, prepared, reload_command
+from tests.torture.faults import KILLED, KINDS, WIDE, Fault, kinds, prepared, reload_command
 from tests.torture.pauses import Pause, pause
 from tests.torture.points import chosen
 from tests.torture.referee import Referee
 from tests.torture.runner import Ended, Runner
 from tests.torture.watch import Watch
+from tests.torture.wide import WideScene
 
 Verb = Literal["run", "rollback"]
 WAVE = "cycles"
@@ -50,6 +51,19 @@ class Plan:
     seed: int = 1
     new_mails: int = 0
     """Sent after each cutover as fast as they are taken, before the rollback."""
+    wide: bool = False
+    """With a directory and name servers among the places that route; on where a fault needs them."""
+
+    @property
+    def is_wide(self) -> bool:
+        return self.wide or bool(set(WIDE) & set(kinds(self.faults)))
+
+    @property
+    def scene(self) -> Scene:
+        """Not yet started."""
+        if self.is_wide:
+            return WideScene(WAVE, self.mailboxes, map_types=MAP_TYPES, config=SETTINGS)
+        return Scene({WAVE: self.mailboxes}, map_types=MAP_TYPES, config=SETTINGS)
 
 
 class Journey:
@@ -192,7 +206,7 @@ class Journey:
 
 def cycles(plan: Plan) -> tuple[dict[str, Any], list[str]]:
     """Make the cycles; the figures, and sentences on what was wrong."""
-    scene = Scene({WAVE: plan.mailboxes}, map_types=MAP_TYPES, config=SETTINGS)
+    scene = plan.scene
     with prepared(scene), scene:
         set_up(scene, plan)
         runner = Runner(scene.workspace, scene.environment())
@@ -212,11 +226,15 @@ def cycles(plan: Plan) -> tuple[dict[str, Any], list[str]]:
 def set_up(scene: Scene, plan: Plan) -> None:
     """The wave, its mail, and a configuration for the mode."""
     scene.fill(per_folder=PER_FOLDER, folders=FOLDERS)
-    scene.write_wave(WAVE)
-    entries = [
-        entry | {"reload": reload_command(scene, entry["name"]), "mode": plan.mode} for entry in scene.routing_entries()
-    ]
-    scene.write_config({"routing": entries})
+    scene.write_wave(WAVE, scene.addresses)
+    scene.write_config({"routing": [_under_torture(scene, entry, plan) for entry in scene.routing_entries()]})
+
+
+def _under_torture(scene: Scene, entry: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """An entry of a router with a reload that can be told to fail, and the mode; the DNS has neither."""
+    if entry["name"] not in scene.routers:
+        return entry
+    return entry | {"reload": reload_command(scene, entry["name"]), "mode": plan.mode}
 
 
 def progress(journey: Journey, number: int) -> None:

@@ -1,7 +1,7 @@
 """Faults for cycles: each strikes at a moment of a cutover or rollback, and is mended some time later.
 
-A kind is a class with `strike` and `mend`, and a line in KINDS. (One that needs a server which the scene may not have
-belongs here too, left out of `kinds` where that server is missing.) `program-killed` is none of them: the runner does
+A kind is a class with `strike` and `mend`, and a line in KINDS; those that need a `WideScene` are in WIDE, too.
+`program-killed` is none of them: the runner does
 it, at the points of tests.torture.points.
 """
 
@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from tests.lab.directory_gateway import DirectoryGateway
 from tests.lab.postfix import INDEX_SUFFIX, Postfix
 from tests.lab.requirements import find_program
 from tests.lab.scene import Scene
+from tests.torture.wide import WideScene
 
 KILLED = "program-killed"
 DISK_OCTETS = 16 << 20
@@ -33,6 +35,12 @@ BEFORE_WRITES = {
     "run": ("cutover-ready", "freezing", "draining", "final-pass", "flipping"),
     "rollback": ("rolling-back", "reverse-pass", "flipping-back"),
 }
+# where a name server is asked: also when times to live are lowered, and put back
+AROUND_WRITES = {
+    "run": ("syncing", *BEFORE_WRITES["run"], "catching-up"),
+    "rollback": (*BEFORE_WRITES["rollback"], "verifying-back"),
+}
+AWAY = 10.0  # seconds without a directory
 BY_HAND = "retry:4.2.1 held by an operator"
 
 
@@ -90,7 +98,7 @@ class DiskFull:
     moments = BEFORE_WRITES
 
     def __init__(self, scene: Scene, chance: random.Random) -> None:
-        self._disk = chance.choice(list(scene.routers.values())).map_path.parent
+        self._disk = chance.choice(with_files(scene)).map_path.parent
         self._free_pages = chance.choice([0, 0, 1, 2, 4, 8, 16])
         self._healing = threading.Timer(chance.uniform(0.3, 3), self._free)
 
@@ -128,8 +136,56 @@ class HandEdit:
         return kept | ({self._address: routes[self._other]} if self._other in routes else {})
 
 
+class LdapStopped:
+    """The directory is stopped, or dies, and is back after AWAY."""
+
+    moments = ANYWHERE
+
+    def __init__(self, scene: Scene, chance: random.Random) -> None:
+        assert isinstance(scene, WideScene)
+        self._slapd = scene.slapd
+        self._end = chance.choice([self._slapd.stop, self._slapd.kill])
+        self._healing = threading.Timer(AWAY, self._slapd.start)
+
+    def strike(self) -> None:
+        self._end()
+        self._healing.start()
+
+    def mend(self) -> None:
+        if self._healing.ident:
+            self._healing.join()
+
+
+class SecondaryLagging:
+    """The secondary name server learns of changes late: within `agree_within`, or after it."""
+
+    moments = AROUND_WRITES
+
+    def __init__(self, scene: Scene, chance: random.Random) -> None:
+        assert isinstance(scene, WideScene)
+        self._scene = scene
+        self._healing = threading.Timer(chance.uniform(0.5, 12), scene.lagging.clear)
+
+    def strike(self) -> None:
+        self._scene.lagging.set()
+        self._healing.start()
+
+    def mend(self) -> None:
+        if self._healing.ident:
+            self._healing.join()
+        self._scene.name_servers.wait()
+
+
+def with_files(scene: Scene) -> list[Postfix]:
+    """The routers that look into a file."""
+    return [router for router in scene.routers.values() if not isinstance(router, DirectoryGateway)]
+
+
 def edit(router: Postfix, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
     """Change a map like a careful operator: beside it, then renamed, and not while somebody else is changing it."""
+    if isinstance(router, DirectoryGateway):
+        router.write_map(change(router.read_map()))
+        return
     suffix = INDEX_SUFFIX[router.map_type]
     aside = router.map_path.with_name("by-hand")
     while True:
@@ -152,7 +208,10 @@ KINDS: dict[str, Callable[[Scene, random.Random], Fault]] = {
     "reload-fails": ReloadFails,
     "disk-full": DiskFull,
     "hand-edit": HandEdit,
+    "ldap-stopped": LdapStopped,
+    "secondary-lagging": SecondaryLagging,
 }
+WIDE = ("ldap-stopped", "secondary-lagging")
 
 
 def kinds(asked: str) -> tuple[str, ...]:
@@ -165,7 +224,7 @@ def kinds(asked: str) -> tuple[str, ...]:
 @contextmanager
 def prepared(scene: Scene) -> Iterator[None]:
     """A scene, not yet started, in which every kind can happen: small disks for maps, reloads told to fail."""
-    disks = [router.map_path.parent for router in scene.routers.values()]
+    disks = [router.map_path.parent for router in with_files(scene)]
     for disk in disks:
         _put_on_disk_of_its_own(disk)
     for name in scene.routers:

@@ -1,9 +1,9 @@
 """The steps at which the program can die, each with a label: wrapped around it from outside, then counted.
 
-Every commit, every write to a server, every SMTP dialogue, command and rename passes through one of the functions
+Every commit, write to a server (IMAP, LDAP, DNS), SMTP dialogue, command and rename passes through one of the functions
 wrapped here. Two moments between which nothing outside the process changes are one point: so reading answers is none,
 nor is asking (LIST, FETCH, `postmap -q`), and what comes after a commit is the same as what comes before the next
-effect. After an IMAP command is sent, though, the server works on by itself: before it and after it are two points.
+effect. After a command is sent to a server, though, that works on by itself: before it and after it are two points.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ VERB = re.compile(rb"^\S+ (?:UID )?([A-Z]+)")
 FURTHER = re.compile(rb"\r\nM\d+ (?:UID )?([A-Z]+)")  # commands that go out together
 ASKING = {"CAPABILITY", "AUTHENTICATE", "LOGIN", "ID", "NAMESPACE", "LIST", "LSUB", "STATUS", "FETCH", "SEARCH"}
 ASKING |= {"EXAMINE", "SELECT", "UNSELECT", "NOOP", "LOGOUT", "ENABLE"}
+UPDATE = 5  # opcode of RFC 2136
 ASKING_COMMANDS = {"postconf", "postqueue -c", "postqueue -j", "postmap -q", "postmap -s"}
 
 
@@ -65,6 +66,8 @@ class Points:
 
 def install(points: Points) -> None:
     """Wrap the functions through which all effects pass."""
+    import dns.query
+    import ldap3
     from sqlalchemy.engine.default import DefaultDialect
 
     from migrator.imap.wire import Wire
@@ -73,6 +76,8 @@ def install(points: Points) -> None:
     wrap(points, Wire, "send", _sent, after=True)
     wrap(points, smtplib.SMTP, "data", lambda *_: "smtp")
     wrap(points, subprocess, "run", _command)
+    wrap(points, dns.query, "tcp", _dns, after=True)
+    wrap(points, ldap3.Connection, "modify", lambda *_, **__: "ldap modify", after=True)
     wrap(points, os, "replace", lambda _, target, **__: "rename to " + str(target).rpartition("/")[2])
 
 
@@ -100,6 +105,10 @@ def _sent(_: Any, data: Any, *__: Any) -> str | None:
     if verbs[0] in ASKING:
         verbs += [verb.decode() for verb in FURTHER.findall(bytes(data))]
     return next((f"imap {verb}" for verb in verbs if verb not in ASKING), None)
+
+
+def _dns(message: Any, *_: Any, **__: Any) -> str | None:
+    return "dns update" if message.opcode() == UPDATE else None
 
 
 def _command(arguments: Any, *_: Any, **__: Any) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 # what the commands load when they are called
 LOADED = ("cli.app", "cli.wave", "cli.operation", "cli.progress", "cli.standing", "waves.run", "reports", "state.store")
+PLACES = ("routing.ldap", "routing.dns_mx")
 PATIENCE = 180.0  # seconds; a run that takes longer hangs
 SAID = 3000  # characters of output that are kept
 
@@ -82,7 +83,7 @@ class Runner:
 
 def serve() -> None:
     """Read orders, fork the program for each, answer with how it ended."""
-    for module in LOADED:
+    for module in (*LOADED, *PLACES):
         import_module(f"migrator.{module}")
     for line in sys.stdin:
         order = json.loads(line)
