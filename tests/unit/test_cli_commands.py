@@ -198,8 +198,14 @@ def test_a_decision_on_a_mailbox_is_said_and_shown_until_it_is_taken_back(ws):
     assert "left out" not in run("-C", ws, "mailbox", "show", "a@example.co.jp").stdout
 
 
-@pytest.mark.parametrize("options", [("--at", "25:00"), ("--at", "2020-01-01T00:00"), ("--skip-gate", "quota")])
+@pytest.mark.parametrize("options", [("--at", "25:00"), ("--skip-gate", "quota")])
 def test_odd_options_of_a_cutover_are_refused_before_anything_is_done(ws, options):
     refused = run("-C", ws, "wave", "cutover", "sales", "--yes", *options, code=2)
     assert options[0] in refused.output
     assert not (ws / "state" / "migrator.db").exists()
+
+
+def test_a_time_of_a_cutover_that_is_past_is_refused_and_not_kept(ws):
+    refused = run("-C", ws, "wave", "cutover", "sales", "--yes", "--at", "2020-01-01T00:00", code=2)
+    assert "2020-01-01 00:00 UTC is past" in refused.output
+    assert json.loads(run("-C", ws, "wave", "status", "sales", "-o", "json").stdout)["cutover_held"] is None

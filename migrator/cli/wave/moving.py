@@ -1,5 +1,6 @@
 """`migrator wave run|cutover|check|verify|rollback|guard`: what moves a wave, and takes it back."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -85,6 +86,8 @@ def cutover(
         if at or skip_gate:
             raise typer.BadParameter("--postpone and --go start no cutover: give --at and --skip-gate to the run")
         return cutting.say_hold(ctx, wave, postpone, go)
+    if at is not None:
+        cutting.moment(at, datetime.now(UTC))  # what is no time is told before anything is opened
     with operation(ctx, wave, skips=cutting.skips(skip_gate, reason)) as op:
         require_answer(f"cut over wave {wave}", yes)
         agreed = cutting.agree_on(op, at, yes)
