@@ -1,10 +1,14 @@
 """What an operator may decide about a single mailbox, and when it is too late."""
 
+from collections.abc import Iterable
+
 from migrator.model.errors import GateRefused, Locked
 from migrator.model.names import Address
 from migrator.model.wave import OUTSIDE_CUTOVER, Wave, WaveState
 from migrator.state import Store
+from migrator.state.records import WaveRecord
 
+_FIRST = WaveState.PLANNED
 AT_THE_GATES = frozenset({WaveState.SYNCED, WaveState.CUTOVER_READY})
 
 
@@ -37,3 +41,10 @@ def refuse_taken(store: Store, wave: Wave) -> None:
                 remedy=f"Take it out of waves/{wave.name}.yaml and put it back into waves/{record.name}.yaml; "
                 f"or first roll {record.name} back.",
             )
+
+
+def standing(records: Iterable[WaveRecord]) -> dict[Address, WaveState]:
+    """The state of each mailbox's wave; of several, that of the one which has it in its cutover or on the target, then
+    of one that was rolled back or copies. A part of a wave and a wave that is planned may both have it."""
+    ranked = sorted(records, key=lambda record: (record.state not in OUTSIDE_CUTOVER, record.state is not _FIRST))
+    return {address: record.state for record in ranked for address in record.mailboxes}

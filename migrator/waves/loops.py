@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, Nexthop, ServerName
 from migrator.model.wave import OUTSIDE_CUTOVER, WaveState
+from migrator.waves.decisions import standing
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place
 from migrator.waves.ways import Endpoint, Stop, astray, follow
@@ -30,7 +31,7 @@ def _home(op: Operation) -> dict[Address, ServerName]:
     Mailboxes of a wave that is between the two are left out.
     """
     moving = {mailbox.address for mailbox in op.mailboxes}
-    states = {a: record.state for record in op.store.waves.all() for a in record.mailboxes if a not in moving}
+    states = standing(op.store.waves.all())
     others = [mailbox for mailbox in op.workspace.mailboxes.values() if mailbox.address not in moving]
     step = -(-len(others) // OTHERS) or 1
     home = {mailbox.address: mailbox.target for mailbox in op.mailboxes}

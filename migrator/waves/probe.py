@@ -7,6 +7,7 @@ from migrator.model.mailbox import Mailbox
 from migrator.model.names import Ingress, WaveName
 from migrator.model.wave import Wave, WaveState
 from migrator.state import Store
+from migrator.waves.decisions import standing
 from migrator.waves.lifecycle import FROZEN, SHORT
 from migrator.waves.operation import Operation
 from migrator.waves.proof import Side, prove_by_hand
@@ -23,8 +24,7 @@ def probe_wave(mailbox: Mailbox) -> Wave:
 
 def expected_side(store: Store, mailbox: Mailbox) -> tuple[Side, WaveState]:
     """Where mail for `mailbox` must arrive now, and the state of its wave, which says so."""
-    states = [record.state for record in store.waves.all() if mailbox.address in record.mailboxes]
-    state = next((state for state in states if state is not WaveState.PLANNED), WaveState.PLANNED)
+    state = standing(store.waves.all()).get(mailbox.address, WaveState.PLANNED)
     return ("target" if state in ON_TARGET else "source"), state
 
 
