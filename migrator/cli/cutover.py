@@ -1,8 +1,10 @@
 """What `wave cutover` and `wave rollback` understand: times, held cutovers, gates let pass, single mailboxes."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from time import sleep
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,12 +12,15 @@ import typer
 from migrator.cli.confirm import confirm
 from migrator.cli.context import actor, open_store, open_workspace, settings
 from migrator.cli.output import emit_one
-from migrator.model.errors import Locked
+from migrator.model.errors import ExitCode, MigratorError
 from migrator.model.names import Address, WaveName, address
 from migrator.model.wave import OUTSIDE_CUTOVER, WaveState
 
 if TYPE_CHECKING:
     from migrator.waves.operation import Operation
+    from migrator.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 
 def skips(gates: Sequence[str] | None, reason: str | None) -> Mapping[str, str]:
@@ -32,18 +37,37 @@ def skips(gates: Sequence[str] | None, reason: str | None) -> Mapping[str, str]:
 def moment(text: str, now: datetime) -> datetime:
     """The time that `text` means: "now", the next 22:00 by the clock of `now`, or a date and time. BadParameter."""
     try:
-        if text == "now":
-            return now
-        if len(text) <= len("22:00"):
-            clock = datetime.strptime(text, "%H:%M").time()
-            today = datetime.combine(now.date(), clock, now.tzinfo)
-            return today if today > now else datetime.combine(now.date() + timedelta(days=1), clock, now.tzinfo)
-        found = datetime.fromisoformat(text)
+        return now if text == "now" else time_meant(text, now)
     except ValueError:
         raise typer.BadParameter(
             f"not a time: {text!r}; write 22:00, 2026-12-05T22:00 or now", param_hint="--at"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=now.tzinfo)
+
+
+def time_meant(text: str, now: datetime) -> datetime:
+    """`22:00`: the next one by the clock of `now`'s zone; else a date and time, of that zone unless it says another.
+
+    ValueError for anything else. Of a time that comes twice (the clock is set back) the first that is not past; one
+    that does not come (it is set forward) is as much later as the clock jumps.
+    """
+    zone = now.tzinfo
+    assert zone is not None, "a time is by a clock that is somewhere"
+    if len(text) <= len("22:00"):
+        clock, today = datetime.strptime(text, "%H:%M").time(), now.date()
+        return _next(now, [each for day in range(2) for each in _twice(today + timedelta(day), clock, zone)])
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else _next(now, _twice(found.date(), found.time(), zone))
+
+
+def _twice(day: date, clock: time, zone: tzinfo) -> list[datetime]:
+    """Both moments at which clocks in `zone` say so; nearly always the same. (PEP 495; compared in UTC, since two
+    times of one zone compare by what their clocks say.)"""
+    moments = [datetime.combine(day, clock.replace(fold=fold), zone).astimezone(UTC) for fold in (0, 1)]
+    return [moment.astimezone(zone) for moment in moments]
+
+
+def _next(now: datetime, moments: Sequence[datetime]) -> datetime:
+    return next((moment for moment in moments if moment.astimezone(UTC) > now.astimezone(UTC)), moments[-1])
 
 
 def agree_on(op: "Operation", text: str | None, yes: bool) -> bool:
@@ -53,6 +77,7 @@ def agree_on(op: "Operation", text: str | None, yes: bool) -> bool:
     past.
     """
     from migrator.waves.holding import schedule
+    from migrator.waves.run import refuse_unready
 
     if text is None:
         return False
@@ -64,8 +89,9 @@ def agree_on(op: "Operation", text: str | None, yes: bool) -> bool:
     if at == now:
         schedule(op.store, op.wave.name, None, op.actor)
         return False
-    if at < now:
+    if at.astimezone(UTC) < now.astimezone(UTC):
         raise typer.BadParameter(f"{at:%Y-%m-%d %H:%M %Z} is past; `--at now` waits for nothing", param_hint="--at")
+    refuse_unready(op)
     confirm(f"Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) at {at:%Y-%m-%d %H:%M %Z}?", yes)
     schedule(op.store, op.wave.name, at.astimezone(UTC), op.actor)
     return True
@@ -91,27 +117,45 @@ def say_hold(ctx: typer.Context, wave: str, postpone: bool, go: bool) -> None:
 
 
 def stand_guard(ctx: typer.Context, wave: str) -> None:
-    """Wait until no mail of the wave is held back, or it must be let go, and let it go then."""
+    """Wait until no mail of the wave is held back, or it must be let go, and let it go then.
+
+    Tries again after what may pass: a place that does not answer, a full disk. A hand edit waits for the operator.
+    """
+    from migrator.state.errors import StateMissing
+    from migrator.waves.guard import PAUSES
+
+    workspace, pauses = open_workspace(ctx), iter(PAUSES)
+    latest = datetime.now(UTC) + workspace.config.cutover.freeze_deadline
+    while True:
+        try:
+            return _let_go_when_due(ctx, workspace, WaveName(wave), latest)
+        except StateMissing:
+            raise
+        except MigratorError as error:
+            if error.exit_code is ExitCode.GATE_REFUSED:
+                raise
+            log.warning("mail of wave %s may still be held back: %s", wave, error)
+        sleep(next(pauses, PAUSES[-1]))
+        latest = datetime.now(UTC)
+
+
+def _let_go_when_due(ctx: typer.Context, workspace: "Workspace", wave: WaveName, latest: datetime) -> None:
     from migrator.cli.operation import operation
     from migrator.waves.guard import wait_for_death
     from migrator.waves.run import let_no_mail_wait
 
-    workspace, name = open_workspace(ctx), WaveName(wave)
-    while True:
-        with open_store(workspace, create=False) as store:
-            if not wait_for_death(store, name, workspace.config.cutover.freeze_deadline):
-                return
-        try:
-            with operation(ctx, wave) as op:
-                return let_no_mail_wait(op.unattended())
-        except Locked:
-            continue  # somebody has come to its help just now
+    with open_store(workspace, create=False) as store:
+        if not wait_for_death(store, wave, latest):
+            return
+    with operation(ctx, wave) as op:  # Locked: somebody has come to its help just now, and is waited for in turn
+        let_no_mail_wait(op.unattended())
 
 
 def back(ctx: typer.Context, wave: str, mailboxes: Sequence[str], yes: bool, dry_run: bool) -> None:
     """Roll a wave back, or the part of it that consists of `mailboxes`."""
     from migrator.cli.operation import operation, result, say_plan_back
     from migrator.waves.parts import split_off
+    from migrator.waves.rollback import refuse_apart
     from migrator.waves.run import roll_back
 
     chosen = _addresses(mailboxes)
@@ -123,6 +167,7 @@ def back(ctx: typer.Context, wave: str, mailboxes: Sequence[str], yes: bool, dry
         if not chosen:
             roll_back(op)
             return emit_one(result(op), settings(ctx).form)
+        refuse_apart(op, chosen)
         part = split_off(op.store, op.wave, chosen, op.actor)
     with operation(ctx, part) as op:
         roll_back(op)

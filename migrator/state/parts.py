@@ -22,6 +22,7 @@ _TAKE_ALONG = tuple(
     f"UPDATE {table} SET wave = ? WHERE wave = ? AND address = ?" for table in ("observed", "flip", "canary")
 )
 _DROP = "DELETE FROM wave WHERE name = ?"
+_FREE = "DELETE FROM hold WHERE wave = ?"  # the next part of that name is another one
 
 
 def whole(name: WaveName) -> WaveName:
@@ -40,9 +41,13 @@ class Parts:
         return tuple(record for record in self._waves.all() if record.name.rpartition(MARK)[0] == wave)
 
     def split(self, wave: WaveName, addresses: Sequence[Address], actor: Actor) -> WaveName:
-        """Make a part of `wave`, in the same state, of those of its mailboxes (audited); its name."""
+        """Make a part of `wave`, in the same state, of those of its mailboxes (audited); its name.
+
+        What is split off a part is one more part of the same wave.
+        """
         taken = {record.name for record in self._waves.all()}
-        part = next(name for n in range(1, len(taken) + 2) if (name := WaveName(f"{wave}{MARK}{n}")) not in taken)
+        whole = wave.partition(MARK)[0]
+        part = next(name for n in range(1, len(taken) + 2) if (name := WaveName(f"{whole}{MARK}{n}")) not in taken)
         with self._database.write_text(durable=True) as connection:
             run(connection, _COPY, part, wave)
             _hand_over(connection, wave, part, addresses)
@@ -55,6 +60,7 @@ class Parts:
         with self._database.write_text(durable=True) as connection:
             _hand_over(connection, part.name, wave, part.mailboxes)
             run(connection, _DROP, part.name)
+            run(connection, _FREE, part.name)
             detail = {"part": part.name, "mailboxes": list(part.mailboxes)}
             append(connection, actor, "mailboxes rejoined", now(connection), wave=wave, detail=detail)
 

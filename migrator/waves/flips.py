@@ -1,11 +1,13 @@
 """Setting routes: journal the intent, write by compare-and-swap, read back, journal the evidence (I6, I7)."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from migrator.model.errors import ExitCode, MigratorError, Refused
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
 from migrator.routing import Attended, Conflict, RouteConflict, shown
+from migrator.state.errors import LeaseLost
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place
 
@@ -123,8 +125,10 @@ def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips)
     op.refuse_stale()
     op.store.flips.intend(op.wave.name, place.name, step, flips)
     # Also with nothing left to write: a run that died between the write and the reload left Postfix on the old map.
-    for note in place.routing.apply(flips).notes:
+    made = place.routing.apply(flips)
+    for note in made.notes:
         op.progress.note(f"{place.name}: {note}")
+    _take_back_if_stale(op, place, step, Flips(tuple(f for f in flips.changes if f.address in set(made.changed))))
     found = place.routing.read(tuple(wanted))
     unlike = tuple(Conflict(a, wanted[a], found[a], wanted[a]) for a in sorted(wanted) if found[a] != wanted[a])
     if unlike:
@@ -132,6 +136,18 @@ def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips)
     op.store.flips.confirm(op.wave.name, place.name, step)
     detail = {"ingress": place.name, "changed": len(flips.changes), "entries": len(wanted), **_said(place, flips)}
     op.store.audit.record(op.actor, f"routes: {step}", wave=op.wave.name, detail=detail)
+
+
+def _take_back_if_stale(op: Operation, place: Place, step: str, made: Flips) -> None:
+    """A run that slept through its own write, and was replaced meanwhile, may have written over what the other one
+    did: it takes back what is still as it wrote it, and raises LeaseLost."""
+    try:
+        op.refuse_stale()
+    except LeaseLost:
+        op.progress.note(f"{place.name}: {step} came too late, and is taken back: another runner has the wave")
+        with suppress(RouteConflict):
+            place.routing.revert(made)
+        raise
 
 
 def where_routes_stand(op: Operation, most: int = 100) -> str:

@@ -14,6 +14,7 @@ from migrator.waves.lifecycle import FROZEN, SHORT
 
 POLL = 1.0  # seconds between two looks at the wave
 MAY_HOLD = FROZEN | SHORT | {WaveState.ROLLING_BACK, WaveState.REVERSE_PASS}  # some place may hold mail back
+PAUSES = (5.0, 15.0, 60.0)  # seconds before each further attempt to let mail go; the last one again and again
 GRACE = timedelta(seconds=5)  # for a run that is just about to see its deadline itself
 
 
@@ -24,10 +25,9 @@ def post(root: Path, state: str, wave: WaveName) -> None:
     subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
-def wait_for_death(store: Store, wave: WaveName, patience: timedelta) -> bool:
+def wait_for_death(store: Store, wave: WaveName, latest: datetime) -> bool:
     """Whether mail of `wave` is held back by a run that has died, and the freeze's deadline (where the state has none,
-    `patience` from now) has come. Returns False as soon as no mail is held."""
-    latest = datetime.now(UTC) + patience
+    `latest`) has come. Returns False as soon as no mail is held."""
     while True:
         record = store.waves.get(wave)
         if record is None or record.state not in MAY_HOLD:

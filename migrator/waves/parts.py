@@ -27,8 +27,10 @@ def wave_or_part(workspace: Workspace, store: Store, name: WaveName) -> Wave:
 def without_parts(store: Store, keeper: LeaseKeeper, wave: Wave, actor: Actor) -> Wave:
     """`wave` without the mailboxes of its parts. A part that has come to where the wave is rejoins it first.
 
-    The wave's lease must be held; a part that another runner is at work on stays apart.
+    The wave's lease must be held; a part that another runner is at work on stays apart. GateRefused when `wave` is a
+    part itself that has rejoined since it was read: it must not come to life again.
     """
+    _refuse_rejoined(store, wave)
     apart: set[Address] = set()
     record = store.waves.get(wave.name)
     for part in store.parts.of(wave.name):
@@ -46,12 +48,15 @@ def without_parts(store: Store, keeper: LeaseKeeper, wave: Wave, actor: Actor) -
 def split_off(store: Store, wave: Wave, addresses: Sequence[Address], actor: Actor) -> WaveName:
     """The part of `wave` that consists of `addresses`: the one that there is, or a new one, in the wave's state.
 
-    GateRefused when they are not the wave's, are in different parts, or the wave has not been cut over.
+    `wave` itself, which may be a part, when it has no others. GateRefused when they are not the wave's, are in
+    different parts, or the wave has not been cut over.
     """
-    parts = {part.name for part in store.parts.of(wave.name) if set(part.mailboxes) & set(addresses)}
-    if parts:
-        return _the_one(store, wave, addresses, parts)
     record = store.waves.get(wave.name)
+    if record is not None and set(record.mailboxes) == set(addresses):
+        return wave.name
+    others = [part for part in store.parts.of(_whole(wave.name)) if part.name != wave.name]
+    if parts := {part.name for part in others if set(part.mailboxes) & set(addresses)}:
+        return _the_one(store, wave, addresses, parts)
     if unknown := [address for address in addresses if record is None or address not in record.mailboxes]:
         raise GateRefused(
             f"{', '.join(unknown)}: not in wave {wave.name}", remedy=f"`migrator wave show {wave.name}` lists who is."
@@ -70,12 +75,27 @@ def _the_one(store: Store, wave: Wave, addresses: Sequence[Address], parts: set[
     name = min(parts)
     part = store.waves.get(name)
     if len(parts) > 1 or part is None or set(part.mailboxes) != set(addresses):
-        listed = "; ".join(f"{one.name}: {', '.join(one.mailboxes)}" for one in store.parts.of(wave.name))
+        listed = "; ".join(f"{one.name}: {', '.join(one.mailboxes)}" for one in store.parts.of(_whole(wave.name)))
         raise GateRefused(
             f"some of these mailboxes of wave {wave.name} have been taken back in other company: {listed}",
             remedy="Name exactly those of one part, or the part itself: `migrator wave rollback WAVE~NUMBER`.",
         )
     return name
+
+
+def _whole(name: WaveName) -> WaveName:
+    """The wave of which a part of that name is; the name itself where it is no part's."""
+    whole, _, number = name.rpartition(MARK)
+    return WaveName(whole) if whole and number.isdigit() else name
+
+
+def _refuse_rejoined(store: Store, wave: Wave) -> None:
+    whole, record = _whole(wave.name), store.waves.get(wave.name)
+    if whole != wave.name and (record is None or set(record.mailboxes) != set(wave.mailboxes)):
+        raise GateRefused(
+            f"the mailboxes of {wave.name} have rejoined wave {whole} just now, by another command",
+            remedy=f"`migrator wave status {whole}` says where they are; then run the command that you mean.",
+        )
 
 
 def _together(part: WaveRecord, wave: WaveRecord) -> bool:

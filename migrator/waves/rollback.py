@@ -3,12 +3,22 @@
 Nothing is deleted on the target. Each step may be entered again.
 """
 
+from collections.abc import Collection
+
+from migrator.model.names import Address
 from migrator.model.wave import PassKind, WaveEvent
 from migrator.waves.cutover import before_deadline, flush, wait_for_queues
 from migrator.waves.flips import frozen, originals, restore, to_server
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up_until_quiet, most_of_it, one_round
 from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_return
+
+
+def refuse_apart(op: Operation, chosen: Collection[Address]) -> None:
+    """Raise what a place raises that cannot take back the routes of `chosen` alone (an MX record, say), or not now."""
+    for place in op.places:
+        found = originals(op, place)
+        place.routing.plan({address: value for address, value in found.items() if address in chosen})
 
 
 def freeze_and_drain(op: Operation) -> WaveEvent:
@@ -26,6 +36,11 @@ def let_go(op: Operation) -> None:
         restore(op, "let go", to_server, op.places)
     finally:
         flush(op)
+
+
+def is_let_go(op: Operation) -> bool:
+    """Whether every place sends all mail to the target: nothing of this way back waits anywhere."""
+    return not any(place.routing.plan(to_server(op, place)).changes for place in op.places)
 
 
 def reverse_pass(op: Operation) -> WaveEvent:

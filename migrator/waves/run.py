@@ -12,6 +12,7 @@ from migrator.waves import cutover, rollback
 from migrator.waves.decisions import refuse_taken
 from migrator.waves.flips import where_routes_stand
 from migrator.waves.gates import refuse_closed, refuse_too_late, refuse_unsound
+from migrator.waves.guard import MAY_HOLD
 from migrator.waves.holding import is_held, wait_until_released
 from migrator.waves.lifecycle import FROZEN, GOING_BACK, ON_TARGET, SHORT, TERMINAL, TRANSITIONS
 from migrator.waves.operation import Operation
@@ -61,13 +62,18 @@ def _refuse_misuse(op: Operation, state: WaveState, until: WaveState) -> None:
 
 def cut_over(op: Operation, approve: Approve) -> None:
     """The same as `run`, for a wave that has been in step before; GateRefused for one that has not."""
+    refuse_unready(op)
+    run(op, approve)
+
+
+def refuse_unready(op: Operation) -> None:
+    """GateRefused for a wave that has not been in step yet."""
     state = op.record().state
     if state in (WaveState.PLANNED, WaveState.SYNCING, WaveState.ROLLED_BACK):
         raise GateRefused(
             f"wave {op.wave.name} is {state}: it is not in step yet",
             remedy=f"First `migrator wave run {op.wave.name} --until synced`.",
         )
-    run(op, approve)
 
 
 def prove_again(op: Operation) -> Proof:
@@ -189,8 +195,14 @@ def let_no_mail_wait(op: Operation) -> None:
     What raises is kept for `wave status`. Needs no IMAP before a flip has begun.
     """
     safe, state = op.heeding(Unstoppable()), op.record().state
+    if state not in MAY_HOLD or (state is WaveState.ROLLING_BACK and rollback.is_let_go(safe)):
+        return  # another run has come to its help, or this one ended in order
     if state in ENDS:
-        return _drive(safe, {**FORWARD, **BACK}, ENDS[state])
+        _drive(safe, {**FORWARD, **BACK}, ENDS[state])
+    if state in (WaveState.FLIPPING_BACK, WaveState.RELEASING_BACK):
+        return cutover.flush(safe)  # the routes are back; the rest of the way needs IMAP, and no mail waits for it
+    if state in ENDS:
+        return
     died = RunDied(f"the run that held the mail of wave {op.wave.name} back has died", remedy="Run it again.")
     _give_up(safe, state, died)
 
