@@ -1,35 +1,41 @@
-"""Copies of what a place said before it was changed, kept on this machine when the place itself is elsewhere."""
+"""Copies of what a place said before it was changed, kept on this machine where the place has no room for them."""
 
-import os
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrator.routing.errors import MapUnwritable
+from migrator.model.names import Address, Ingress, Nexthop
+from migrator.routing.durable import remove, write_whole
+from migrator.routing.errors import StateUnwritable
 
-KEPT = 100  # copies; a wave makes about three
+BACKUPS = 100  # copies kept of each place; a wave makes about three
 
 
-def keep(directory: Path, name: str, text: str) -> Path:
-    """Write `text` to a new file in `directory`, named by `name` and the present time (UTC), for its owner alone.
+def keep(directory: Path, name: str, kind: str, text: str) -> Path:
+    """Write `text` to a new file in `directory`, NAME.TIME.KIND (the present time, UTC), for its owner alone.
 
-    On the disk when this returns; the oldest beyond KEPT go. MapUnwritable when it cannot be written.
+    On the disk when this returns; the oldest beyond BACKUPS go. StateUnwritable when it cannot be written.
     """
-    path = directory / f"{name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    path = directory / f"{name}.{stamp()}.{kind}"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(path, "x", encoding="utf-8", errors="surrogateescape", opener=_private) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        for old in sorted(directory.glob(f"{name}.*"))[:-KEPT]:
-            old.unlink(missing_ok=True)
-    except OSError as error:
-        raise MapUnwritable(
-            f"no copy of the present routes could be kept in {directory}: {error.strerror}; nothing was changed",
-            remedy="Make that directory writable for this user, and free some space there.",
+        write_whole(path, text)
+    except StateUnwritable as error:
+        raise StateUnwritable(
+            f"no copy of the present routes could be kept, and nothing was changed: {error}", remedy=error.remedy
         ) from error
+    alike = [each for each in directory.glob(f"{name}.*") if len(each.name) == len(path.name)]  # none of NAME.X
+    for old in sorted(alike)[:-BACKUPS]:
+        remove(old)
     return path
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def keep_routes(directory: Path, name: Ingress, routes: Mapping[Address, Nexthop | None]) -> Path:
+    """The same of a place that can be read by address only: as JSON."""
+    form = {"version": 1, "place": name, "routes": dict(routes)}
+    return keep(directory, name, "json", json.dumps(form, indent=1, ensure_ascii=False))
+
+
+def stamp() -> str:
+    """The present time (UTC) as part of a file name; names sort by it."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"

@@ -11,25 +11,19 @@ still to be renamed. (An orphaned postmap writes into its own build-* only.)
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from migrator.model.errors import Locked
-from migrator.model.names import neutral
+from migrator.routing.backups import BACKUPS, stamp
+from migrator.routing.durable import exclusive, sync
 from migrator.routing.errors import MapUnwritable
 
-BACKUPS = 100  # texts kept; a wave makes about three
-LOCK_PATIENCE = 60.0  # seconds; another writer needs about one
 SETTLED = 3.0  # seconds
-_LOCK_PAUSE = 0.02
 
 
 class MapFiles:
@@ -61,10 +55,11 @@ class MapFiles:
 
     def half_done(self) -> bytes | None:
         """The new text of a change that died between index and text, when the old text is still as it was then."""
-        if not self._between():
-            return None
-        replaces = (self._pending / "replaces").read_text("ascii")
-        return (self._pending / "map").read_bytes() if replaces == _digest(self.text.read_bytes()) else None
+        with self._explained():
+            if not self._between():
+                return None
+            replaces = (self._pending / "replaces").read_text("ascii")
+            return (self._pending / "map").read_bytes() if replaces == _digest(self.text.read_bytes()) else None
 
     def recover(self) -> None:
         """Finish a change that died between index and text; clear away what else a dead writer left. Needs the lock."""
@@ -75,7 +70,7 @@ class MapFiles:
         if self._pending.exists():  # renamed first: half removed, it would look like a change half done
             abandoned = self.directory / "build-abandoned"
             os.replace(self._pending, abandoned)
-            sync_directory(self.directory)
+            sync(self.directory)
             shutil.rmtree(abandoned, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -98,11 +93,11 @@ class MapFiles:
             return
         if self.index.exists():
             _resemble(place / self._index_name(), self.index)
-        sync_directory(place)
+        sync(place)
         os.replace(place, self._pending)
-        sync_directory(self.directory)
+        sync(self.directory)
         os.replace(self._pending / self._index_name(), self.index)
-        sync_directory(self.index.parent)
+        sync(self.index.parent)
         self._put_text(self._pending)
         shutil.rmtree(self._pending, ignore_errors=True)
 
@@ -110,16 +105,16 @@ class MapFiles:
         """Keep a copy of the text, named by the present time (UTC); the oldest beyond BACKUPS go. Needs the lock."""
         place = self.directory / "backup"
         place.mkdir(mode=0o700, exist_ok=True)
-        kept = place / f"{self.text.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        kept = place / f"{self.text.name}.{stamp()}"
         _write(kept, self.text.read_bytes(), self.text)
-        sync_directory(place)
+        sync(place)
         for old in sorted(place.iterdir())[:-BACKUPS]:
             old.unlink()
         return kept
 
     def _put_text(self, place: Path) -> None:
         os.replace(place / "map", self.text)
-        sync_directory(self.text.parent)
+        sync(self.text.parent)
 
     def _between(self) -> bool:
         """Whether a change died with its index in place and its text not."""
@@ -128,6 +123,13 @@ class MapFiles:
             and (self._pending / "map").exists()
             and not (self._pending / self._index_name()).exists()
         )
+
+    def _seems_between(self) -> bool:
+        """The same; False where that cannot be seen, since nothing can have been changed there either."""
+        try:
+            return self._between()
+        except OSError:
+            return False
 
     def _index_name(self) -> str:
         assert self.index is not None
@@ -149,29 +151,8 @@ class MapFiles:
     def _locked(self) -> Iterator[None]:
         self._refuse_link()
         self.directory.mkdir(mode=0o711, exist_ok=True)  # 0711: postmap, as another user, must reach build-*
-        handle = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            self._wait(handle)
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        with exclusive(self.directory / "lock", str(self.text)):
             yield
-        finally:
-            os.close(handle)
-
-    def _wait(self, handle: int) -> None:
-        deadline = time.monotonic() + LOCK_PATIENCE
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    holder = neutral(os.pread(handle, 200, 0).decode("utf-8", "replace").strip())
-                    raise Locked(
-                        f"{self.text} is being changed by {holder} for longer than {LOCK_PATIENCE:.0f} s",
-                        remedy="See what that process does; when it has ended, run again.",
-                    ) from error
-                time.sleep(_LOCK_PAUSE)
 
     def _refuse_link(self) -> None:
         if self.text.is_symlink():
@@ -185,7 +166,7 @@ class MapFiles:
         try:
             yield
         except OSError as error:
-            state = "the change is half done" if self._between() else "the map in use was not changed"
+            state = "the change is half done" if self._seems_between() else "the map in use was not changed"
             raise MapUnwritable(
                 f"{self.text}: {error.strerror or error} ({error.filename or 'while writing'}); {state}",
                 remedy=f"Give this user the right to write {self.text.parent}, free some space there, and run the same "
@@ -213,15 +194,6 @@ def _resemble(path: Path, like: Path) -> None:
         os.chown(path, wanted.st_uid, wanted.st_gid)
     shutil.copystat(like, path)
     os.utime(path, ns=(own.st_atime_ns, own.st_mtime_ns))
-
-
-def sync_directory(path: Path) -> None:
-    """Have what was renamed in a directory outlive a power cut."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _digest(data: bytes) -> str:

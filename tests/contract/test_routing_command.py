@@ -8,7 +8,7 @@ import time
 import pytest
 
 from migrator.model.errors import Locked, Transient
-from migrator.routing import Reader, retries, state_files
+from migrator.routing import Reader, durable, retries
 from migrator.routing.contract import RouteConflict
 from migrator.routing.errors import CommandFailed, RouteNotInForce
 from migrator.routing.operator.program_call import Program
@@ -219,7 +219,7 @@ def test_a_program_that_outlives_its_killed_parent_is_waited_for(here):
 
 def test_a_program_that_goes_on_for_too_long_is_named(here, monkeypatch):
     orphan(here, 4)
-    monkeypatch.setattr(state_files, "LOCK_PATIENCE", 0.3)
+    monkeypatch.setattr(durable, "LOCK_PATIENCE", 0.3)
     with pytest.raises(Locked, match="or by what that started"):
         here.backend().apply(here.backend().plan({C: here.new}))
     time.sleep(4.5)

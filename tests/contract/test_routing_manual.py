@@ -12,6 +12,7 @@ import pytest
 
 from migrator.model.errors import Stopped
 from migrator.routing.contract import RouteConflict
+from migrator.routing.errors import StateUnwritable
 from migrator.routing.operator.change_sets import ChangeSets, TokenRefused, confirm
 from migrator.routing.operator.manual import Unconfirmed
 from tests.contract.places_manual import NAME, TOKEN, Console, Stop, manual_ground
@@ -229,7 +230,7 @@ def test_a_file_that_was_being_written_is_never_seen_by_half(here, monkeypatch, 
     routing.apply(routing.plan({A: here.new}))
     before = (here.state_directory / f"{NAME}.json").read_text()
     monkeypatch.setattr(os, step, full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StateUnwritable, match="No space"):
         here.sets().ask(routing.plan({A: here.old}))
     assert (here.state_directory / f"{NAME}.json").read_text() == before
     assert [each for each in here.state_directory.iterdir() if each.name.startswith(".")] == []

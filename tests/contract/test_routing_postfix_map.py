@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from migrator.model.errors import Locked
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip, Flips
-from migrator.routing import map_files
+from migrator.routing import durable, map_files
 from migrator.routing.contract import RouteConflict
 from migrator.routing.errors import (
     CommandFailed,
@@ -253,7 +253,7 @@ def test_commands_are_not_run_by_a_shell(here):
 
 
 def test_a_writer_that_waits_too_long_is_told_who_holds_the_map(here, monkeypatch):
-    monkeypatch.setattr(map_files, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(durable, "LOCK_PATIENCE", 0.1)
     here.routing().backup()
     with (here.directory / "transport.migrator" / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -261,7 +261,7 @@ def test_an_error_there_is_the_same_error_here_with_the_host_in_it(here, once, m
 def test_a_lock_that_is_held_there_is_waited_for_and_then_named(here, once, monkeypatch):
     patched(
         monkeypatch,
-        changed_agent(lambda s: s + "\nfrom migrator.routing import map_files\nmap_files.LOCK_PATIENCE = 0.2\n"),
+        changed_agent(lambda s: s + "\nfrom migrator.routing import durable\ndurable.LOCK_PATIENCE = 0.2\n"),
     )
     flips = here.backend().plan({A: NEW})
     with map_files.MapFiles(here.text, ".db").exclusive(), pytest.raises(Locked, match=f"process {os.getpid()}"):

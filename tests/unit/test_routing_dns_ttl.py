@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from migrator.routing.dns import ttl
+from migrator.routing import backups
 from migrator.routing.dns.ttl import Lowered, Memory
 from migrator.routing.errors import StateUnwritable
 
@@ -52,7 +52,7 @@ def test_a_file_that_says_something_else_is_told_and_not_taken_for_nothing(memor
 
 def test_a_directory_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "state").write_text("")
-    with pytest.raises(StateUnwritable, match="nothing was changed in the DNS"):
+    with pytest.raises(StateUnwritable, match=r"dns/a\.example\.jp\.json cannot be read or written: "):
         Memory(tmp_path / "state" / "dns").remember("a.example.jp.", Lowered(3600, 60, 3600))
 
 
@@ -74,7 +74,7 @@ def test_it_is_on_disk_before_it_counts(memory, monkeypatch):
 
 
 def test_the_newest_copies_are_kept(memory, monkeypatch):
-    monkeypatch.setattr(ttl, "BACKUPS", 3)
+    monkeypatch.setattr(backups, "BACKUPS", 3)
     paths = [memory.keep(f"copy {number}") for number in range(5)]
     assert [path.read_text() for path in sorted(paths[0].parent.iterdir())] == ["copy 2", "copy 3", "copy 4"]
 

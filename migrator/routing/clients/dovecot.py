@@ -7,7 +7,8 @@ from migrator.model.names import Address, Ingress
 from migrator.routing import command
 from migrator.routing.clients.passwd_file import PasswdFile
 from migrator.routing.clients.proxy import ClientProxy, Notice
-from migrator.routing.contract import Finding, Severity
+from migrator.routing.contract import Finding
+from migrator.routing.findings import warning
 
 
 class DovecotProxy(ClientProxy):
@@ -32,8 +33,7 @@ def _unread(file: Path, kick: str | None) -> Iterator[Finding]:
     if instance is None or not command.found("doveconf"):
         return
     if str(file) not in command.run(["doveconf", *instance, "passdb"]).stdout:
-        yield Finding(
-            Severity.WARNING,
+        yield warning(
             f"no passdb of this Dovecot names {file}",
             "Write the passdb of docs/routing-client-proxies.md, or name the file that is used in migrator.yaml.",
         )

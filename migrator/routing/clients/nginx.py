@@ -7,7 +7,8 @@ from migrator.model.names import Address, Ingress
 from migrator.routing import command
 from migrator.routing.clients.nginx_map import NginxMap
 from migrator.routing.clients.proxy import ClientProxy, Notice
-from migrator.routing.contract import Finding, Severity
+from migrator.routing.contract import Finding
+from migrator.routing.findings import error
 
 IN_FORCE = 1.0  # seconds: a large map is built first, and old workers answer beside new ones for a tenth
 
@@ -32,8 +33,7 @@ def _included(file: Path, test: str | None) -> Iterator[Finding]:
         return
     dump = command.run(["-T" if word == "-t" else word for word in words]).stdout
     if f"# configuration file {file}:" not in dump:
-        yield Finding(
-            Severity.ERROR,
+        yield error(
             f"this nginx does not read {file}",
             f"Write `include {file};` into `map $http_auth_user ...`, or name the file that is there in migrator.yaml.",
         )

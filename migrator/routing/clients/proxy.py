@@ -13,11 +13,10 @@ from migrator.routing.clients.proxy_text import ClientText, Grammar
 from migrator.routing.clients.sessions import Sessions
 from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, shown
 from migrator.routing.errors import CommandFailed, ProxyRefuses, RouteNotInForce, ValueUnwritable, listing
+from migrator.routing.findings import Question, asked, unrunnable, unwritable
 from migrator.routing.map_files import MapFiles
-from migrator.routing.postfix.check import answered, unrunnable, unwritable
 from migrator.routing.reader import Reader
 
-Question = Callable[[], Iterator[Finding]]
 _INTO_THE_SECOND = 0.05
 
 
@@ -112,7 +111,7 @@ class ClientProxy:
             self._tested,
             self._peculiar,
         ]
-        return [finding for question in questions for finding in answered(question)]
+        return asked(questions)
 
     def queue(self, addresses: Collection[Address]) -> Queue | None:
         """None: no mail waits here."""

@@ -3,13 +3,12 @@
 Who they are is on disk before the change is. So a run that died between the two does not leave them where they were.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from migrator.routing import command
+from migrator.routing.durable import write_whole
 from migrator.routing.errors import CommandFailed, listing
-from migrator.routing.map_files import sync_directory
 
 AT_ONCE = 200  # users named in one command: far below what a command line may hold
 
@@ -65,10 +64,4 @@ class Sessions:
         return [], ()
 
     def _keep(self, users: Iterable[str]) -> None:
-        fresh = self._list.with_name(f"{self._list.name}.new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.writelines(f"{user}\n" for user in dict.fromkeys(users))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self._list)
-        sync_directory(self._list.parent)
+        write_whole(self._list, "".join(f"{user}\n" for user in dict.fromkeys(users)))

@@ -1,6 +1,6 @@
 """What stands in the way of a flip of MX records, or will surprise: found without writing."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from migrator.routing.dns.spf import permits
 from migrator.routing.dns.ttl import Memory
 from migrator.routing.dns.zone import Records, Zone
 from migrator.routing.errors import listing
+from migrator.routing.findings import Question, asked, error, warning
 
 LAG = 3.0  # seconds that name servers have to agree during a check: a transfer may be under way
 
@@ -30,11 +31,11 @@ class Site:
 
 def findings(site: Site) -> list[Finding]:
     """All that is found; empty when a flip may go ahead. Without the primary there is nothing more to ask."""
-    primary = list(_answered(partial(_primary, site)))
+    primary = asked([partial(_primary, site)])
     if any(finding.severity is Severity.ERROR for finding in primary):
         return [*_alone(site), *primary]
     found, names = _Present(site), Names(site.zone)
-    questions: list[Callable[[], Iterator[Finding]]] = [
+    questions: list[Question] = [
         partial(_alone, site),
         partial(_rights, site),
         partial(_servers, site, found),
@@ -42,7 +43,7 @@ def findings(site: Site) -> list[Finding]:
         *(partial(_target, host, names) for host in _hosts(site, found)),
         *(partial(_spf, site, domain, found, names) for domain in site.domains),
     ]
-    return primary + [finding for question in questions for finding in _answered(question)]
+    return primary + asked(questions)
 
 
 class _Present:
@@ -77,24 +78,15 @@ class _Present:
         return {each.host for each in found.exchanges} if found else set()
 
 
-def _answered(question: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """What a question finds; an error met on the way is a finding too."""
-    try:
-        yield from question()
-    except MigratorError as error:
-        yield Finding(Severity.ERROR, str(error), error.remedy)
-
-
 def _alone(site: Site) -> Iterator[Finding]:
     if not site.domains:
-        yield Finding(
-            Severity.ERROR,
+        yield error(
             f"{site.zone}: no mailbox is in a sub-domain there, and an MX record cannot route a single address of the "
             f"main domain: nothing would be moved",
             "Route the main domain's mailboxes by a gateway's map, or correct `zone:`.",
         )
     elif site.alone:
-        yield _warning(
+        yield warning(
             f"{site.zone}: {len(site.alone)} mailboxes are in the main domain: an MX record cannot route a single "
             f"address, so this place leaves them alone",
             "See that another entry of `routing:` routes them.",
@@ -127,20 +119,20 @@ def _domain(site: Site, domain: str, found: _Present) -> Iterator[Finding]:
     """How long old answers live on after a flip."""
     records, memory, now = found.records(domain), site.memory.recall(domain), datetime.now(UTC)
     if records is None and (negative := site.zone.negative_ttl()) > site.ttl:
-        yield _warning(
+        yield warning(
             f"{domain} has no MX records, and caches may remember that for {negative} s (the zone's SOA)",
             "Late mail is carried over; lower the last number of the SOA record ahead of the window to have less.",
         )
     elif records is not None and records.ttl > site.ttl:
-        yield _warning(
+        yield warning(
             f"{domain}: the TTL of its MX records is still {records.ttl} s: that long after a flip, mail may come to "
             f"the old server",
             f"It is lowered to {site.ttl} s ahead of the window, and that takes the old TTL to be of use.",
         )
     elif memory is not None and memory.until is None:
-        yield _warning(f"{domain}: lowering its TTL was interrupted", "Run the interrupted command again.")
+        yield warning(f"{domain}: lowering its TTL was interrupted", "Run the interrupted command again.")
     elif memory is not None and memory.until is not None and memory.until > now:
-        yield _warning(
+        yield warning(
             f"{domain}: caches may hold records with the old TTL ({memory.old} s) until {memory.until:%H:%M:%S} UTC",
             "Wait until then, or have more late mail carried over.",
         )
@@ -154,20 +146,18 @@ def _target(host: str, names: Names) -> Iterator[Finding]:
     try:
         if alias := names.alias(host):
             own = names.in_zone(host)
-            yield Finding(
-                Severity.ERROR if own else Severity.WARNING,
+            yield (error if own else warning)(
                 f"{host} is to receive mail, but is an alias (CNAME) of {alias}: "
                 + ("name servers refuse such a record" if own else "some mail systems refuse that"),
                 f"Have the MX record, and `nexthop:`, name {alias} instead.",
             )
         elif not names.addresses(host):
-            yield Finding(
-                Severity.ERROR,
+            yield error(
                 f"{host} is to receive mail, but has no address (A or AAAA record)",
                 "Give it one, or correct `nexthop:`; an MX record names a host, with its full name.",
             )
-    except Unreachable as error:
-        yield _warning(str(error), "Look it up by hand: it must have an address, and be no alias.")
+    except Unreachable as met:
+        yield warning(str(met), "Look it up by hand: it must have an address, and be no alias.")
 
 
 def _spf(site: Site, domain: str, found: _Present, names: Names) -> Iterator[Finding]:
@@ -181,10 +171,10 @@ def _spf(site: Site, domain: str, found: _Present, names: Names) -> Iterator[Fin
             if permits(address, domain, _After(names, domain, new)) is False
         ]
     except Unreachable as error:
-        yield _warning(f"the SPF record of {domain} was not checked: {error}", "Look it up by hand.")
+        yield warning(f"the SPF record of {domain} was not checked: {error}", "Look it up by hand.")
         return
     if foreign:
-        yield _warning(
+        yield warning(
             f"the SPF record of {domain} does not let the new server send:{listing(foreign)}",
             "Add its addresses to that TXT record ahead of the cutover, or mail that people send from there is refused "
             "elsewhere.",
@@ -206,7 +196,3 @@ def _hosts(site: Site, found: _Present) -> list[str]:
     """All that may have to receive mail, today or after a flip; not the root of a null MX (RFC 7505)."""
     every = {host for domain, hosts in site.domains.items() for host in {*hosts, *found.hosts(domain)}}
     return sorted(every - {"."})
-
-
-def _warning(text: str, remedy: str) -> Finding:
-    return Finding(Severity.WARNING, text, remedy)

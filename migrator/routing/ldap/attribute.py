@@ -67,7 +67,7 @@ class Ldap:
             refuse_conflicts(self._place, flips, before)
             changes = by_entry(self._place, unlike(flips, before), people)
             if changes:
-                keep(self._backups, self.name, self._copy(people))
+                keep(self._backups, self.name, "ldif", self._copy(people))
                 make(session, self._site, self._place, changes, self._patience)
             # Always: an earlier run may have died between the last change and this
             self._reader.tell(self.name, str(self._site))
@@ -108,7 +108,7 @@ class Ldap:
     def backup(self) -> Path:
         """Keep a copy of the attribute of all known addresses, as LDIF by which `ldapmodify` puts it back."""
         with self._session() as session:
-            return keep(self._backups, self.name, self._copy(self._people(session, self._known)))
+            return keep(self._backups, self.name, "ldif", self._copy(self._people(session, self._known)))
 
     def _session(self) -> Session:
         return Session(self._site.directory)

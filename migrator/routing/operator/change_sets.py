@@ -20,7 +20,8 @@ from typing import Any
 from migrator.model.errors import ExitCode, Refused
 from migrator.model.names import Address, Ingress, Nexthop, neutral
 from migrator.model.route import Flip, Flips
-from migrator.routing.state_files import exclusive, write_whole
+from migrator.routing.durable import exclusive, read, write_whole
+from migrator.routing.errors import StateUnwritable
 
 CLOSED = 500
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none that is taken for another when it is read aloud
@@ -127,11 +128,16 @@ class ChangeSets:
         self._lock = directory / f"{name}.lock"
 
     def book(self) -> Book:
-        """What it says now."""
+        """What it says now; StateUnwritable when that cannot be understood."""
+        text = read(self._file)
         try:
-            return _book(json.loads(self._file.read_text("utf-8")))
-        except FileNotFoundError:
-            return Book()
+            return Book() if text is None else _book(json.loads(text))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise StateUnwritable(
+                f"{self._file} does not say what was asked and confirmed, as it should: {error!r}",
+                remedy="Put back a copy of it. Without one, move it away: each mailbox is then believed to be as the workspace "
+                "says of its source, so see first that the console says the same.",
+            ) from error
 
     def ask(self, flips: Flips) -> ChangeSet:
         """The change set of these flips, which waits from now on; asked for again, it keeps its token."""

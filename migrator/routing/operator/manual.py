@@ -15,10 +15,10 @@ from migrator.model.names import Address, Ingress, Nexthop, neutral
 from migrator.model.progress import StopSignal
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing import comparison
+from migrator.routing.backups import keep_routes
 from migrator.routing.comparison import Routes
 from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, applied, shown
 from migrator.routing.operator.change_sets import Book, ChangeSet, ChangeSets
-from migrator.routing.state_files import keep
 
 LOOK = 0.2  # seconds between two looks at whether somebody confirmed, or wishes to stop
 
@@ -125,7 +125,9 @@ class Manual:
     def backup(self) -> Path:
         """Keep what is believed of all addresses."""
         book = self._sets.book()
-        return keep(self._directory, self.name, self._believed(book, {**self._assumed, **book.confirmed}))
+        return keep_routes(
+            self._directory / "backup", self.name, self._believed(book, {**self._assumed, **book.confirmed})
+        )
 
     def _believed(self, book: Book, addresses: Iterable[Address]) -> dict[Address, Nexthop | None]:
         return {a: book.confirmed[a].value if a in book.confirmed else self._assumed.get(a) for a in addresses}

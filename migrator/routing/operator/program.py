@@ -7,15 +7,16 @@ from migrator.model.errors import MigratorError, Transient
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flips, Queue
 from migrator.routing import comparison
+from migrator.routing.backups import keep_routes
 from migrator.routing.comparison import Routes
 from migrator.routing.contract import Finding, applied, shown
+from migrator.routing.durable import exclusive
 from migrator.routing.errors import CommandFailed, listing
+from migrator.routing.findings import asked, unrunnable
 from migrator.routing.operator.program_call import CONFLICT, DONE, TRY_AGAIN, Ended, Program, answered
-from migrator.routing.postfix.check import answered as findings_of
-from migrator.routing.postfix.check import unqueueable, unrunnable
+from migrator.routing.postfix.check import unqueueable
 from migrator.routing.reader import Reader
 from migrator.routing.retries import patiently
-from migrator.routing.state_files import exclusive, keep
 
 _AGAIN = "Run the same command again: it looks first, and changes only what is still to be changed."
 
@@ -77,12 +78,13 @@ class ProgramPlace:
 
     def check(self) -> list[Finding]:
         """Whether the program answers, and whether the commands of its reader are there."""
-        questions = (
-            lambda: self._silent(),
-            lambda: unrunnable(self._reader.commands),
-            lambda: unqueueable(self.freeze_value, self._reader.reload),
+        return asked(
+            [
+                self._silent,
+                lambda: unrunnable(self._reader.commands),
+                lambda: unqueueable(self.freeze_value, self._reader.reload),
+            ]
         )
-        return [finding for question in questions for finding in findings_of(question)]
 
     def queue(self, addresses: Collection[Address]) -> Queue | None:
         """The queued mail for `addresses`; None without a queue command."""
@@ -94,7 +96,7 @@ class ProgramPlace:
 
     def backup(self) -> Path:
         """Keep what the program says of all addresses that are known."""
-        return keep(self._directory, self.name, self.read(self._known))
+        return keep_routes(self._directory / "backup", self.name, self.read(self._known))
 
     def _silent(self) -> Iterator[Finding]:
         self.read(())

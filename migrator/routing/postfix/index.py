@@ -4,7 +4,6 @@ postmap's exit status is not believed (on a full disk lmdb said 0 and served the
 entries): what counts is what is read back.
 """
 
-import os
 import struct
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from migrator.routing import command
+from migrator.routing.durable import sync
 from migrator.routing.errors import CommandFailed, IndexIncomplete, listing
 from migrator.routing.postfix.map_text import fold
 
@@ -86,7 +86,7 @@ class Postmap:
                 remedy=_SEE_DISK,
             )
         index = file.with_name(file.name + self.type.suffix)
-        _make_durable(index)
+        sync(index)
         return index
 
 
@@ -129,11 +129,3 @@ def cdb_keys(data: bytes) -> list[str]:
 def _pairs(output: str) -> dict[str, str]:
     split = (line.partition("\t") for line in output.split("\n") if line)
     return {fold(key): value for key, _, value in split}
-
-
-def _make_durable(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

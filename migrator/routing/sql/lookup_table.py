@@ -1,15 +1,16 @@
 """Routes in a look-up table that a Postfix map of type sqlite or pgsql asks: one transaction a change set."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing.backups import keep
-from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, applied, shown
+from migrator.routing.contract import Conflict, Finding, RouteConflict, applied, shown
 from migrator.routing.errors import CommandFailed, MapInvalid, RouteNotInForce, listing
+from migrator.routing.findings import Question, asked, error, unrunnable, warning
 from migrator.routing.postfix import check, postconf
 from migrator.routing.postfix.index import look_up
 from migrator.routing.postfix.map_text import fold, refuse_unwritable
@@ -54,7 +55,7 @@ class PostfixSql:
         with self._table.changing() as rows:
             changes = self._differing(rows, flips)
             if changes:
-                keep(self._backups, self.name, rows.copy())
+                keep(self._backups, self.name, "csv", rows.copy())
                 rows.change(changes)
                 self._refuse_unlike(self._values(rows.find(_addresses(flips)), _addresses(flips)), flips)
         # Always: an earlier run may have died between the commit and this
@@ -82,14 +83,14 @@ class PostfixSql:
     def check(self) -> list[Finding]:
         """What stands in the way of a flip, or will surprise."""
         reload = self._reader.reload
-        questions: list[Callable[[], Iterator[Finding]]] = [
+        questions: list[Question] = [
             lambda: self._table.findings(postconf.setting(reload, "mail_owner")),
             self._odd_rows,
             self._map_disagrees,
-            lambda: check.unrunnable(self._reader.commands),
+            lambda: unrunnable(self._reader.commands),
             lambda: check.unqueueable(self.freeze_value, reload),
         ]
-        return [finding for question in questions for finding in check.answered(question)]
+        return asked(questions)
 
     def queue(self, addresses: Collection[Address]) -> Queue | None:
         """The queued mail for `addresses`; None without a queue command."""
@@ -102,7 +103,7 @@ class PostfixSql:
     def backup(self) -> Path:
         """Keep a copy of the whole table, every column of it, as CSV."""
         with self._table.reading() as rows:
-            return keep(self._backups, self.name, rows.copy())
+            return keep(self._backups, self.name, "csv", rows.copy())
 
     def _values(self, found: Found, addresses: Collection[Address]) -> dict[Address, Nexthop | None]:
         if odd := [f"{address} {found.odd[address]}" for address in addresses if address in found.odd]:
@@ -164,16 +165,14 @@ class PostfixSql:
             odd = rows.all().odd
         if odd:
             lines = [f"{key} {why}" for key, why in odd.items()]
-            yield Finding(
-                Severity.WARNING,
+            yield warning(
                 f"{self._table.where} has rows that cannot be flipped:{listing(lines)}",
                 "Leave one row for each address, in lower case and with a value.",
             )
 
     def _map_disagrees(self) -> Iterator[Finding]:
         if self._map is None:
-            yield Finding(
-                Severity.WARNING,
+            yield warning(
                 f"whether Postfix looks into {self._table.where} is not known, so a flip is read back from it alone",
                 "Write `map:` with the map as main.cf names it, such as `map: pgsql:/etc/postfix/routes.cf`.",
             )
@@ -189,8 +188,7 @@ class PostfixSql:
             if found.get(key) != value
         ]
         if wrong:
-            yield Finding(
-                Severity.ERROR,
+            yield error(
                 f"the map {self._map} does not answer what {self._table.where} says:{listing(wrong)}",
                 "Let the map ask for just this column of this table by the whole address, without `result_format`.",
             )

@@ -8,8 +8,9 @@ from typing import Any
 from migrator.model.errors import ConfigInvalid, Locked, Unreachable
 from migrator.model.mailbox import Secret
 from migrator.model.names import neutral
-from migrator.routing.contract import Finding, Severity
+from migrator.routing.contract import Finding
 from migrator.routing.errors import DatabaseRefused
+from migrator.routing.findings import error, warning
 from migrator.routing.sql.rows import Columns, Dialect, Rows
 
 LOCK_PATIENCE = 60  # seconds; a change of thousands of rows takes less than one
@@ -58,22 +59,19 @@ class PostgresTable:
         """Rights on the table, whether its server takes writes, and whether the key is unique."""
         with self._connected() as connection:
             if connection.execute("SHOW transaction_read_only").fetchone()[0] == "on":
-                yield Finding(
-                    Severity.ERROR,
+                yield error(
                     f"{self.where}: this server takes no writes; it is a replica, or the role is read-only",
                     "Let `database` in migrator.yaml name the primary.",
                 )
             may = [f"has_table_privilege(%s, '{right}')" for right in RIGHTS]
             granted = connection.execute(f"SELECT {', '.join(may)}", [self._name] * len(RIGHTS)).fetchone()
             if missing := [right for right, has in zip(RIGHTS, granted, strict=True) if not has]:
-                yield Finding(
-                    Severity.ERROR,
+                yield error(
                     f"{self.where}: this role lacks {', '.join(missing)}",
                     f"GRANT {', '.join(RIGHTS)} ON {self._name} TO that role.",
                 )
             if not connection.execute(_UNIQUE, [self._name, self._columns.key]).fetchone()[0]:
-                yield Finding(
-                    Severity.WARNING,
+                yield warning(
                     f"nothing keeps {self.where} from having two rows for one `{self._columns.key}`",
                     f"Make a unique index on `{self._columns.key}`; it makes flips and look-ups quick, too.",
                 )

@@ -15,8 +15,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from migrator.model.errors import Locked
-from migrator.routing.contract import Finding, Severity
+from migrator.routing.contract import Finding
 from migrator.routing.errors import DatabaseRefused
+from migrator.routing.findings import error, warning
 from migrator.routing.sql.rows import Columns, Dialect, Rows
 
 LOCK_PATIENCE = 60.0  # seconds; a change of thousands of rows takes less than one
@@ -45,19 +46,17 @@ class SqliteTable:
         """Rights: of this user to change the table, and of Postfix's to tidy up after a writer that died."""
         places = (self._path, self._path.parent)
         if not all(os.access(place, os.W_OK) for place in places):
-            yield Finding(
-                Severity.ERROR,
+            yield error(
                 f"{self._path} and its directory cannot be written by this user",
                 "Run as a user that may, such as root.",
             )
         if not self._is_unique():
-            yield Finding(
-                Severity.WARNING,
+            yield warning(
                 f"nothing keeps {self.where} from having two rows for one `{self._columns.key}`",
                 f"Make a unique index on `{self._columns.key}`; it makes flips and look-ups quick, too.",
             )
         if mail_owner and not all(_writable_by(mail_owner, place) for place in places):
-            yield Finding(Severity.WARNING, *self._untidy(mail_owner))
+            yield warning(*self._untidy(mail_owner))
 
     def _untidy(self, mail_owner: str) -> tuple[str, str]:
         remedy = f"Let {mail_owner} write both: chgrp {mail_owner}, chmod g+rw the file and g+rwx the directory."
