@@ -20,6 +20,11 @@ class Flips:
 
     changes: tuple[Flip, ...] = ()
 
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Those that are to change."""
+        return tuple(flip.address for flip in self.changes)
+
     def reversed(self) -> "Flips":
         """The same changes with sides exchanged."""
         return Flips(tuple(Flip(f.address, f.wanted, f.expected) for f in self.changes))

@@ -1,4 +1,4 @@
-"""What places have in common whose entries are read and written by themselves, not as one file: no I/O."""
+"""What is there now against what is expected and what is wanted, the same for all places: no I/O."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,7 @@ from migrator.routing.contract import Conflict, RouteConflict, shown
 from migrator.routing.errors import RouteNotInForce, listing
 
 Routes = Mapping[Address, Nexthop | None]
-
-
-def addresses(flips: Flips) -> tuple[Address, ...]:
-    """Those that are to change."""
-    return tuple(flip.address for flip in flips.changes)
+OTHERS = "Somebody else writes there too, or it did not do what it said; see which, then run again."
 
 
 def planned(now: Routes, wanted: Routes) -> Flips:
@@ -37,14 +33,11 @@ def unlike(flips: Flips, now: Routes) -> tuple[Flip, ...]:
     return tuple(flip for flip in flips.changes if now[flip.address] != flip.wanted)
 
 
-def refuse_unlike(place: str, flips: Flips, now: Routes) -> None:
-    """RouteNotInForce when `now`, read after the change, is not what was wanted."""
+def refuse_unlike(place: str, flips: Flips, now: Routes, remedy: str = OTHERS) -> None:
+    """RouteNotInForce, with `remedy`, when `now`, read after the change, is not what was wanted."""
     if wrong := unlike(flips, now):
         lines = [f"{f.address}: written {shown(f.wanted)}, answered {shown(now[f.address])}" for f in wrong]
-        raise RouteNotInForce(
-            f"{place}: after the change, it answers otherwise:{listing(lines)}",
-            remedy="Somebody else writes there too, or it did not do what it said; see which, then run again.",
-        )
+        raise RouteNotInForce(f"{place}: after the change, it answers otherwise:{listing(lines)}", remedy=remedy)
 
 
 def diff(place: str, flips: Flips, now: Routes) -> str:

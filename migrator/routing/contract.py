@@ -11,6 +11,7 @@ from migrator.model.errors import ExitCode, Refused
 from migrator.model.names import Address, Ingress, Nexthop, neutral
 from migrator.model.progress import StopSignal
 from migrator.model.route import Applied, Flips, Queue
+from migrator.routing.errors import listing
 
 LISTED = 20  # how many entries an error text names before it counts the rest
 
@@ -56,13 +57,12 @@ class RouteConflict(Refused):
     runbook = "route-conflict"
 
     def __init__(self, place: str, conflicts: tuple[Conflict, ...], so_far: str = "nothing was written") -> None:
-        lines = "".join(f"\n  {conflict}" for conflict in conflicts[:LISTED])
-        rest = f"\n  and {len(conflicts) - LISTED} more" if len(conflicts) > LISTED else ""
+        lines = listing([str(conflict) for conflict in conflicts], LISTED)
         super().__init__(
-            f"{place}: {len(conflicts)} entries were changed by somebody else; {so_far}:{lines}{rest}",
+            f"{place}: {len(conflicts)} entries were changed by somebody else; {so_far}:{lines}",
             remedy="Find out who changed them and why, put the expected or the wanted values there, then run again.",
         )
-        self.conflicts = conflicts
+        self.conflicts, self.so_far = conflicts, so_far
 
 
 class Routing(Protocol):

@@ -89,7 +89,7 @@ def restore(
         routes = wanted(op, place)
         try:
             if routes and (foreign := set_ours(op, place, step, routes)):
-                conflicts.append(RouteConflict(place.name, foreign))
+                conflicts.append(RouteConflict(place.name, foreign, "these were left alone, all others are as wanted"))
         except MigratorError as error:
             op.progress.note(f"{place.name}: {step} failed: {error}")
             errors.append(error)
@@ -128,11 +128,12 @@ def _write(op: Operation, place: Place, step: str, wanted: Routes, flips: Flips)
     made = place.routing.apply(flips)
     for note in made.notes:
         op.progress.note(f"{place.name}: {note}")
-    _take_back_if_stale(op, place, step, Flips(tuple(f for f in flips.changes if f.address in set(made.changed))))
+    changed = set(made.changed)
+    _take_back_if_stale(op, place, step, Flips(tuple(flip for flip in flips.changes if flip.address in changed)))
     found = place.routing.read(tuple(wanted))
     unlike = tuple(Conflict(a, wanted[a], found[a], wanted[a]) for a in sorted(wanted) if found[a] != wanted[a])
     if unlike:
-        raise RouteConflict(place.name, unlike)
+        raise RouteConflict(place.name, unlike, "they were as wanted when they had been written")
     op.store.flips.confirm(op.wave.name, place.name, step)
     detail = {"ingress": place.name, "changed": len(flips.changes), "entries": len(wanted), **_said(place, flips)}
     op.store.audit.record(op.actor, f"routes: {step}", wave=op.wave.name, detail=detail)
@@ -175,7 +176,7 @@ def _said(place: Place, flips: Flips) -> dict[str, str]:
     """Where only people can look: who says that these entries are so."""
     if not isinstance(place.routing, Attended):
         return {}
-    evidence = place.routing.evidence([flip.address for flip in flips.changes])
+    evidence = place.routing.evidence(flips.addresses)
     return {"evidence": "; ".join(dict.fromkeys(evidence.values()))}
 
 

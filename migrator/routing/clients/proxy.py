@@ -1,18 +1,19 @@
 """Routes of people's mail programs, in a file that a proxy reads: which server each user's session is led to."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.model.route import Applied, Flip, Flips, Queue
+from migrator.model.route import Applied, Flips, Queue
 from migrator.routing import command, text_lines
 from migrator.routing.clients import proxy_text
 from migrator.routing.clients.proxy_text import ClientText, Grammar
 from migrator.routing.clients.sessions import Sessions
-from migrator.routing.contract import Conflict, Finding, RouteConflict, Severity, shown
-from migrator.routing.errors import CommandFailed, ProxyRefuses, RouteNotInForce, ValueUnwritable, listing
+from migrator.routing.comparison import planned, refuse_conflicts, refuse_unlike, unlike
+from migrator.routing.contract import Finding, Severity, applied
+from migrator.routing.errors import CommandFailed, ProxyRefuses, ValueUnwritable, listing
 from migrator.routing.findings import Question, asked, unrunnable, unwritable
 from migrator.routing.map_files import MapFiles
 from migrator.routing.reader import Reader
@@ -49,6 +50,7 @@ class ClientProxy:
         kick: str | None, peculiar: Question,
     ) -> None:  # fmt: skip
         self.name = name
+        self._place = f"{name} ({file})"
         self._files = MapFiles(file, seen_by_time=notice.by_the_second)
         self._grammar, self._user, self._notice, self._peculiar = grammar, user, notice, peculiar
         self._reader = Reader(notice.reload)
@@ -58,7 +60,7 @@ class ClientProxy:
         """What the file says; None for a user without a line too. MapInvalid when it is not understood."""
         text = self._text()
         proxy_text.refuse_unread(text)
-        return {address: text.route(self._user(address)) for address in addresses}
+        return self._routes(text, addresses)
 
     def plan(self, wanted: Mapping[Address, Nexthop | None]) -> Flips:
         """The changes to `wanted`; MapInvalid when a user's line is doubled, faulty or (Dovecot) not there.
@@ -67,8 +69,7 @@ class ClientProxy:
         """
         text = self._text()
         proxy_text.edit(text, self._by_user(wanted))
-        now = {address: text.route(self._user(address)) for address in wanted}
-        return Flips(tuple(Flip(each, now[each], value) for each, value in wanted.items() if now[each] != value))
+        return planned(self._routes(text, wanted), wanted)
 
     def apply(self, flips: Flips) -> Applied:
         """Change the file, have the proxy take notice, end the sessions of those who moved, read back.
@@ -86,10 +87,8 @@ class ClientProxy:
             self._reader.tell(self.name, str(self._files.text))
             time.sleep(self._notice.after)
             notes = self._sessions.end()
-            self._read_back(flips)
-        changed = self._differing(text, flips)
-        moved = set(changed)
-        return Applied(changed, tuple(f.address for f in flips.changes if f.address not in moved), notes)
+            refuse_unlike(self._place, flips, self.read(flips.addresses))
+        return replace(applied(flips, set(self._differing(text, flips))), notes=notes)
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""
@@ -146,19 +145,15 @@ class ClientProxy:
     def _must_write(self, text: ClientText, flips: Flips) -> bool:
         """Whether anything differs from what is wanted; refuses conflicts, and lines that cannot be told or changed."""
         proxy_text.refuse_unread(text)
-        found = {flip.address: text.route(self._user(flip.address)) for flip in flips.changes}
-        conflicts = tuple(
-            Conflict(flip.address, flip.expected, found[flip.address], flip.wanted)
-            for flip in flips.changes
-            if found[flip.address] not in (flip.expected, flip.wanted)
-        )
-        if conflicts:
-            raise RouteConflict(f"{self.name} ({self._files.text})", conflicts)
+        refuse_conflicts(self._place, flips, self._routes(text, flips.addresses))
         proxy_text.refuse_unchangeable(text, self._changes(flips))
         return bool(self._differing(text, flips))
 
+    def _routes(self, text: ClientText, addresses: Iterable[Address]) -> dict[Address, Nexthop | None]:
+        return {address: text.route(self._user(address)) for address in addresses}
+
     def _differing(self, text: ClientText, flips: Flips) -> tuple[Address, ...]:
-        return tuple(f.address for f in flips.changes if text.route(self._user(f.address)) != f.wanted)
+        return tuple(flip.address for flip in unlike(flips, self._routes(text, flips.addresses)))
 
     def _write(self, text: ClientText, flips: Flips) -> None:
         new = proxy_text.edit(text, self._changes(flips))
@@ -183,19 +178,6 @@ class ClientProxy:
     def _run_test(self) -> None:
         if self._notice.test is not None:
             command.run(command.words(self._notice.test))
-
-    def _read_back(self, flips: Flips) -> None:
-        now = self.read([flip.address for flip in flips.changes])
-        wrong = [
-            f"{flip.address}: written {shown(flip.wanted)}, found {shown(now[flip.address])}"
-            for flip in flips.changes
-            if now[flip.address] != flip.wanted
-        ]
-        if wrong:
-            raise RouteNotInForce(
-                f"{self.name}: after the change, {self._files.text} says otherwise:{listing(wrong)}",
-                remedy="Somebody else writes this file too, or its disk is damaged; see who, then run again.",
-            )
 
     def _entries(self) -> Iterator[Finding]:
         text = self._text()

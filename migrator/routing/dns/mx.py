@@ -8,7 +8,7 @@ from pathlib import Path
 from migrator.model.mx import Exchange, canonical, parse, spell
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
-from migrator.routing.contract import Conflict, Finding, RouteConflict, shown
+from migrator.routing.contract import Conflict, Finding, RouteConflict, applied, shown
 from migrator.routing.dns import wire  # first: it says so when its package is missing
 from migrator.routing.dns.check import Site, findings
 from migrator.routing.dns.timing import lower, restore
@@ -108,11 +108,7 @@ class DnsMx:
         self._read_back(wanted)
         self._zone.settle(lambda domain, found: _exchanges(found) == wanted[domain], tuple(wanted))
         moved = {domain for domain, value in wanted.items() if _exchanges(before[domain]) != value}
-        addresses = [(flip.address, _domain(flip.address) in moved) for flip in flips.changes]
-        return Applied(
-            tuple(address for address, changed in addresses if changed),
-            tuple(address for address, changed in addresses if not changed),
-        )
+        return applied(flips, {address for address in flips.addresses if _domain(address) in moved})
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""
@@ -160,7 +156,7 @@ class DnsMx:
 
     def _found_for(self, flips: Flips) -> dict[str, Records | None]:
         """What is there now. RouteConflict where that is neither what is expected nor what is wanted."""
-        found = self._found([flip.address for flip in flips.changes])
+        found = self._found(flips.addresses)
         conflicts = tuple(
             Conflict(flip.address, flip.expected, _spelled(now), flip.wanted)
             for flip in flips.changes
@@ -191,8 +187,9 @@ class DnsMx:
         return wanted
 
     def _refuse_divided(self, addresses: Collection[Address]) -> None:
+        together = set(addresses)
         for domain in dict.fromkeys(_domain(address) for address in addresses):
-            if left := sorted(self._mailboxes[domain] - set(addresses)):
+            if left := sorted(self._mailboxes[domain] - together):
                 raise DomainDivided(
                     f"{self.name}: {len(left)} mailboxes of {domain} would not move, but their mail would: an MX "
                     f"record cannot route a single address:{listing(left)}",

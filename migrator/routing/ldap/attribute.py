@@ -8,7 +8,7 @@ from migrator.model.ldap_filter import template
 from migrator.model.names import Address, Ingress, Nexthop, has_control
 from migrator.model.route import Applied, Flips, Queue
 from migrator.routing.backups import keep
-from migrator.routing.comparison import addresses, planned, refuse_conflicts, refuse_unlike, unlike
+from migrator.routing.comparison import planned, refuse_conflicts, refuse_unlike, unlike
 from migrator.routing.contract import Finding, applied
 from migrator.routing.errors import ValueUnwritable
 from migrator.routing.ldap import ldif
@@ -62,7 +62,7 @@ class Ldap:
         RouteConflict also when an entry changes in the middle; the text then says which entries are flipped by now.
         """
         with self._session() as session:
-            people = self._people(session, addresses(flips))
+            people = self._people(session, flips.addresses)
             before = people.nexthops(self._place)
             refuse_conflicts(self._place, flips, before)
             changes = by_entry(self._place, unlike(flips, before), people)
@@ -71,7 +71,7 @@ class Ldap:
                 make(session, self._site, self._place, changes, self._patience)
             # Always: an earlier run may have died between the last change and this
             self._reader.tell(self.name, str(self._site))
-            after = self._people(session, addresses(flips)).nexthops(self._place, "the change is made")
+            after = self._people(session, flips.addresses).nexthops(self._place, "the change is made")
             refuse_unlike(self._place, flips, after)
         return applied(flips, {flip.address for flip in unlike(flips, before)})
 
@@ -82,7 +82,7 @@ class Ldap:
     def diff(self, flips: Flips) -> str:
         """The entries that would change, in the manner of a unified diff; writes nothing."""
         with self._session() as session:
-            people = self._people(session, addresses(flips))
+            people = self._people(session, flips.addresses)
         now = people.nexthops(self._place)
         refuse_conflicts(self._place, flips, now)
         name, hunks = self._site.attribute, ""

@@ -84,8 +84,8 @@ class Book:
         if same := next((each for each in self.open if each.flips == flips), None):
             return self, same
         new = ChangeSet(_token(name, self.asked, flips), flips, now)
-        ours = {flip.address for flip in flips.changes}
-        over = [each for each in self.open if ours & {flip.address for flip in each.flips.changes}]
+        ours = set(flips.addresses)
+        over = [each for each in self.open if ours.intersection(each.flips.addresses)]
         possible = dict(self.possible)
         for flip in flips.changes:
             possible[flip.address] = tuple(dict.fromkeys((*possible.get(flip.address, ()), flip.wanted)))
@@ -135,8 +135,8 @@ class ChangeSets:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StateUnwritable(
                 f"{self._file} does not say what was asked and confirmed, as it should: {error!r}",
-                remedy="Put back a copy of it. Without one, move it away: each mailbox is then believed to be as the workspace "
-                "says of its source, so see first that the console says the same.",
+                remedy="Put back a copy of it. Without one, move it away, and see that the console says of each "
+                "mailbox what the workspace says of its source: that is what is believed then.",
             ) from error
 
     def ask(self, flips: Flips) -> ChangeSet:

@@ -92,7 +92,7 @@ class Manual:
         todo = self._todo(flips)
         if todo.changes:
             self._await(self._sets.ask(todo))
-        return applied(flips, set(comparison.addresses(todo)))
+        return applied(flips, set(todo.addresses))
 
     def revert(self, flips: Flips) -> Applied:
         """The same, sides exchanged."""

@@ -61,12 +61,12 @@ class ProgramPlace:
         It is called also when all is as wanted: what it may have left half done, such as telling somebody, is its own.
         """
         with exclusive(self._directory / f"{self.name}.lock", self._place) as lock:
-            before = self.read(comparison.addresses(flips))
+            before = self.read(flips.addresses)
             comparison.refuse_conflicts(self._place, flips, before)
             self._change(flips, before, lock)
             self._reader.tell(self.name, "its program's place")
-            comparison.refuse_unlike(self._place, flips, self.read(comparison.addresses(flips)))
-        return applied(flips, set(comparison.addresses(Flips(comparison.unlike(flips, before)))))
+            comparison.refuse_unlike(self._place, flips, self.read(flips.addresses))
+        return applied(flips, {flip.address for flip in comparison.unlike(flips, before)})
 
     def revert(self, flips: Flips) -> Applied:
         """Put back what `apply` changed, where it is still as `apply` left it."""
@@ -74,7 +74,7 @@ class ProgramPlace:
 
     def diff(self, flips: Flips) -> str:
         """The changes as a unified diff, a line an entry."""
-        return comparison.diff(self.name, flips, self.read(comparison.addresses(flips)))
+        return comparison.diff(self.name, flips, self.read(flips.addresses))
 
     def check(self) -> list[Finding]:
         """Whether the program answers, and whether the commands of its reader are there."""
@@ -128,7 +128,7 @@ class ProgramPlace:
     def _how_far(self, flips: Flips, before: Routes) -> tuple[bool, str]:
         """Whether anything was changed by a call that did not end well (or may have been), and what, in words."""
         try:
-            now = self.read(comparison.addresses(flips))
+            now = self.read(flips.addresses)
         except MigratorError as error:
             return True, f"What it changed is not known: {error}"
         changed = [f for f in flips.changes if before[f.address] != now[f.address] == f.wanted]

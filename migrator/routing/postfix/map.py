@@ -6,8 +6,9 @@ from pathlib import Path
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing import text_lines
-from migrator.routing.contract import Conflict, Finding, RouteConflict, applied, shown
-from migrator.routing.errors import MapOutOfStep, RouteNotInForce, listing
+from migrator.routing.comparison import planned, refuse_unlike
+from migrator.routing.contract import Conflict, Finding, RouteConflict, applied
+from migrator.routing.errors import MapOutOfStep, listing
 from migrator.routing.map_files import MapFiles
 from migrator.routing.postfix import map_text
 from migrator.routing.postfix.check import findings
@@ -37,6 +38,7 @@ class PostfixMap:
         self._type = MapType(type)
         self._reader = reader
         self._agree = agree
+        self._place = f"{name} ({file})"
         self._files = MapFiles(file, self._type.suffix)
         self._postmap = Postmap(self._type, instance_words(reader.reload))
 
@@ -48,8 +50,7 @@ class PostfixMap:
     def plan(self, wanted: Mapping[Address, Nexthop | None]) -> Flips:
         """The changes to `wanted`; MapInvalid when an address has two entries, ValueUnwritable for an odd value."""
         map_text.edit(self._text(), wanted)
-        now = self.read(tuple(wanted))
-        return Flips(tuple(Flip(each, now[each], value) for each, value in wanted.items() if now[each] != value))
+        return planned(self.read(tuple(wanted)), wanted)
 
     def apply(self, flips: Flips) -> Applied:
         """Change the map, tell Postfix, read back. Always reloads: an earlier run may have died just before it."""
@@ -60,7 +61,7 @@ class PostfixMap:
             if self._must_write(text, before, flips):
                 self._write(text, flips)
             self._reader.tell(self.name, str(self._files.text))
-            self._read_back(flips)
+            refuse_unlike(self._place, flips, self.read(flips.addresses))
         changed = {flip.address for flip in flips.changes if _value(before, flip.address) != flip.wanted}
         return applied(flips, changed)
 
@@ -115,7 +116,7 @@ class PostfixMap:
         found = text.values()
         conflicts = tuple(conflict for flip in flips.changes if (conflict := _conflict(flip, found, index)))
         if conflicts:
-            raise RouteConflict(f"{self.name} ({self._files.text})", conflicts)
+            raise RouteConflict(self._place, conflicts)
         map_text.refuse_doubled(text, tuple(_wanted(flips)))
         ours = {fold(flip.address) for flip in flips.changes}
         differences = compare(found, index)
@@ -139,19 +140,6 @@ class PostfixMap:
             self._agree()
             self._files.backup()
             self._files.commit(place)
-
-    def _read_back(self, flips: Flips) -> None:
-        now = self.read(tuple(_wanted(flips)))
-        wrong = [
-            f"{flip.address}: written {shown(flip.wanted)}, answered {shown(now[flip.address])}"
-            for flip in flips.changes
-            if now[flip.address] != flip.wanted
-        ]
-        if wrong:
-            raise RouteNotInForce(
-                f"{self.name}: after the change, the map {self._files.text} answers otherwise:{listing(wrong)}",
-                remedy="Somebody else writes this map too, or its disk is damaged; see who, then run again.",
-            )
 
 
 def _conflict(flip: Flip, *states: Mapping[str, str]) -> Conflict | None:

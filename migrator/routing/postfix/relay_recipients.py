@@ -4,7 +4,7 @@ An address that lacks there is refused at RCPT whatever its route says. So it is
 never taken away: whether mail for an address is wanted at all is not ours to decide.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
@@ -51,18 +51,14 @@ class PostfixRelayMap(PostfixMap):
     def apply(self, flips: Flips) -> Applied:
         """First the list, then the map. Conflicts of either are looked for before anything is written."""
         self.diff(flips)
-        self._recipients.apply(self._recipients.additions(_addresses(flips)))
+        self._recipients.apply(self._recipients.additions(flips.addresses))
         return super().apply(flips)
 
     def diff(self, flips: Flips) -> str:
         """The change of the list, then that of the map."""
-        additions = self._recipients.additions(_addresses(flips))
+        additions = self._recipients.additions(flips.addresses)
         return self._recipients.diff(additions) + super().diff(flips)
 
     def check(self) -> list[Finding]:
         """What stands in the way of either."""
         return list(dict.fromkeys([*super().check(), *self._recipients.check()]))
-
-
-def _addresses(flips: Flips) -> Sequence[Address]:
-    return [flip.address for flip in flips.changes]

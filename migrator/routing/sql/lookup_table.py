@@ -8,7 +8,8 @@ from pathlib import Path
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing.backups import keep
-from migrator.routing.contract import Conflict, Finding, RouteConflict, applied, shown
+from migrator.routing.comparison import Routes, planned, refuse_conflicts, refuse_unlike, unlike
+from migrator.routing.contract import Finding, applied, shown
 from migrator.routing.errors import CommandFailed, MapInvalid, RouteNotInForce, listing
 from migrator.routing.findings import Question, asked, error, unrunnable, warning
 from migrator.routing.postfix import check, postconf
@@ -20,6 +21,7 @@ from migrator.routing.sql.rows import Found, Rows, Table
 LAG = 10.0  # seconds in which Postfix must come to see new rows
 _PAUSE = 0.2
 _SAMPLE = 100  # keys that `check` compares between table and map
+_WHO_WRITES = "See who else writes that table, and what the query of the map asks; then run again."
 
 
 class PostfixSql:
@@ -47,8 +49,7 @@ class PostfixSql:
         """The changes to `wanted`; ValueUnwritable for what Postfix could not use."""
         for address, value in wanted.items():
             refuse_unwritable(address, value)
-        now = self.read(tuple(wanted))
-        return Flips(tuple(Flip(each, now[each], value) for each, value in wanted.items() if now[each] != value))
+        return planned(self.read(tuple(wanted)), wanted)
 
     def apply(self, flips: Flips) -> Applied:
         """Change the rows in one transaction, tell Postfix, read back from the table, then by Postfix's own map."""
@@ -57,10 +58,10 @@ class PostfixSql:
             if changes:
                 keep(self._backups, self.name, "csv", rows.copy())
                 rows.change(changes)
-                self._refuse_unlike(self._values(rows.find(_addresses(flips)), _addresses(flips)), flips)
+                self._refuse_unlike(self._values(rows.find(flips.addresses), flips.addresses), flips, self._table.where)
         # Always: an earlier run may have died between the commit and this
         self._reader.tell(self.name, self._table.where)
-        self._refuse_unlike(self.read(_addresses(flips)), flips)
+        self._refuse_unlike(self.read(flips.addresses), flips, self._table.where)
         self._refuse_unseen(flips)
         return applied(flips, {flip.address for flip in changes})
 
@@ -115,29 +116,14 @@ class PostfixSql:
             address: None if (value := found.values.get(address)) is None else Nexthop(value) for address in addresses
         }
 
-    def _differing(self, rows: Rows, flips: Flips) -> list[Flip]:
+    def _differing(self, rows: Rows, flips: Flips) -> tuple[Flip, ...]:
         """The flips that are still to be made; RouteConflict when a row is neither as expected nor as wanted."""
-        now = self._values(rows.find(_addresses(flips)), _addresses(flips))
-        conflicts = tuple(
-            Conflict(flip.address, flip.expected, now[flip.address], flip.wanted)
-            for flip in flips.changes
-            if now[flip.address] not in (flip.expected, flip.wanted)
-        )
-        if conflicts:
-            raise RouteConflict(f"{self.name} ({self._table.where})", conflicts)
-        return [flip for flip in flips.changes if now[flip.address] != flip.wanted]
+        now = self._values(rows.find(flips.addresses), flips.addresses)
+        refuse_conflicts(f"{self.name} ({self._table.where})", flips, now)
+        return unlike(flips, now)
 
-    def _refuse_unlike(self, now: Mapping[Address, str | None], flips: Flips, what: str = "the table") -> None:
-        wrong = [
-            f"{flip.address}: written {shown(flip.wanted)}, answered {shown(now.get(flip.address))}"
-            for flip in flips.changes
-            if now.get(flip.address) != flip.wanted
-        ]
-        if wrong:
-            raise RouteNotInForce(
-                f"{self.name}: after the change of {self._table.where}, {what} answers otherwise:{listing(wrong)}",
-                remedy="See who else writes that table, and what the query of the map asks; then run again.",
-            )
+    def _refuse_unlike(self, now: Routes, flips: Flips, where: str) -> None:
+        refuse_unlike(f"{self.name} ({where})", flips, now, _WHO_WRITES)
 
     def _refuse_unseen(self, flips: Flips) -> None:
         """RouteNotInForce when Postfix's own map does not answer as the table does, within LAG."""
@@ -145,20 +131,20 @@ class PostfixSql:
         while self._map is not None and flips.changes:
             late = time.monotonic() > deadline
             try:
-                self._refuse_unlike(self._asked(_addresses(flips)), flips, f"the map {self._map}")
+                self._refuse_unlike(self._asked(flips.addresses), flips, f"the map {self._map}")
                 return
             except (RouteNotInForce, CommandFailed):  # a replica that lags, an SQLite file that is locked just now
                 if late:
                     raise
             time.sleep(_PAUSE)
 
-    def _asked(self, addresses: Collection[Address]) -> dict[Address, str]:
+    def _asked(self, addresses: Collection[Address]) -> dict[Address, Nexthop | None]:
         """What Postfix finds by its map."""
         assert self._map is not None
         remedy = f"See what `postmap -q ADDRESS {self._map}` says, and mend its configuration file."
         keys = {fold(address): address for address in addresses}
         found = look_up(self._map, keys, postconf.instance_words(self._reader.reload), remedy)
-        return {keys[key]: value for key, value in found.items()}
+        return {address: None if (value := found.get(key)) is None else Nexthop(value) for key, address in keys.items()}
 
     def _odd_rows(self) -> Iterator[Finding]:
         with self._table.reading() as rows:
@@ -192,7 +178,3 @@ class PostfixSql:
                 f"the map {self._map} does not answer what {self._table.where} says:{listing(wrong)}",
                 "Let the map ask for just this column of this table by the whole address, without `result_format`.",
             )
-
-
-def _addresses(flips: Flips) -> tuple[Address, ...]:
-    return tuple(flip.address for flip in flips.changes)
