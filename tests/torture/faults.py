@@ -157,14 +157,14 @@ class LdapStopped:
 
 
 class SecondaryLagging:
-    """The secondary name server learns of changes late: within `agree_within`, or after it."""
+    """The secondary name server learns of changes late: within `agree_within`, or so late that going back fails too."""
 
     moments = AROUND_WRITES
 
     def __init__(self, scene: Scene, chance: random.Random) -> None:
         assert isinstance(scene, WideScene)
         self._scene = scene
-        self._healing = threading.Timer(chance.uniform(0.5, 12), scene.lagging.clear)
+        self._healing = threading.Timer(chance.uniform(*chance.choice([(0.5, 4), (4, 30)])), scene.lagging.clear)
 
     def strike(self) -> None:
         self._scene.lagging.set()
