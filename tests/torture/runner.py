@@ -16,7 +16,7 @@ from typing import Any
 
 # what the commands load when they are called
 LOADED = ("cli.app", "cli.wave", "cli.operation", "cli.progress", "cli.standing", "waves.run", "reports", "state.store")
-PLACES = ("routing.ldap", "routing.dns_mx")
+PLACES = ("routing.ldap.attribute", "routing.dns.mx")
 PATIENCE = 180.0  # seconds; a run that takes longer hangs
 SAID = 3000  # characters of output that are kept
 KillAt = int | str | tuple[str, int]  # a point's number, or its label, or its label and which of these
