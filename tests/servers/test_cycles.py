@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.lab import require
-from tests.lab.scene import DOMAIN, Scene
+from tests.lab.scene import Scene
 from tests.lab.traffic import Traffic
 from tests.torture.cycles import MAP_TYPES, Plan, cycles
 from tests.torture.pauses import Arrivals, pause
@@ -72,7 +72,7 @@ def test_the_referee_sees_what_a_directory_and_each_name_server_say(stack: ExitS
     assert referee.findings.sentences() == []
 
     scene.lagging.set()
-    scene.name_servers.administer(DOMAIN, BRANCH, "MX", EXCHANGES["new"], wait=False)
+    scene.set_exchanges(EXCHANGES["new"])
     scene.slapd.set(home, "mailTransport", [scene.new.nexthop])
     referee.judge("old", "later")
     of_home, of_branch = referee.findings.split

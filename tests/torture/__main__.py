@@ -3,7 +3,8 @@
 `--every` kills once at each point instead; `--every 4 --seed 0` to `--seed 3` are the same in four parts.
 `./dev torture races`: two runners at once, on one database and on two workspaces.
 `./dev torture cutover --cycles N --mailboxes M --rate R --mode freeze|no-hold --faults none|all`: a wave goes there
-and back under traffic; counts mail that was lost, doubled or bounced, and tells how long it was held up.
+and back under traffic; counts mail that was lost, doubled or bounced, and tells how long it was held up. `--wide`: with
+a gateway on a directory and two name servers among the places that route, as for those faults that need them.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from tests.torture.faults import KILLED, KINDS, WIDE, Fault, kinds, prepared, re
 from tests.torture.pauses import Pause, pause
 from tests.torture.points import chosen
 from tests.torture.referee import Referee
-from tests.torture.runner import Ended, Runner
+from tests.torture.runner import Ended, KillAt, Runner
 from tests.torture.watch import Watch
 from tests.torture.wide import WideScene
 
@@ -156,14 +156,16 @@ class Journey:
         say(f"{where}: at {moment}: ended with {ended.code}: {ended.output[-600:] if ended.code else ''}")
         return ended, fault
 
-    def _next_point(self, verb: Verb) -> int:
+    def _next_point(self, verb: Verb) -> tuple[str, int]:
         """Of the steps of a run without a fault the next, in order; evenly picked where there are more than cycles."""
         kills = max(1, self.plan.cycles // len(kinds(self.plan.faults)))
-        points = chosen(self._points[verb], kills)
+        labels = self._points[verb]
+        points = chosen(labels, kills)
         self._killed[verb] += 1
-        return points[(self._killed[verb] - 1) % len(points)]
+        point = points[(self._killed[verb] - 1) % len(points)]
+        return labels[point - 1], labels[:point].count(labels[point - 1])
 
-    def _run(self, verb: Verb, kill_at: int = 0, text: str = "", then: Callable[[], None] | None = None) -> Ended:
+    def _run(self, verb: Verb, kill_at: KillAt = 0, text: str = "", then: Callable[[], None] | None = None) -> Ended:
         watch = Watch(self.runner.output_path, text, then)
         try:
             ended = self.runner.run("wave", verb, WAVE, "--yes", kill_at=kill_at)

@@ -21,7 +21,7 @@ from tests.lab.directory_gateway import DirectoryGateway
 from tests.lab.postfix import INDEX_SUFFIX, Postfix
 from tests.lab.requirements import find_program
 from tests.lab.scene import Scene
-from tests.torture.wide import WideScene
+from tests.torture.wide import ELSEWHERE, EXCHANGES, WideScene
 
 KILLED = "program-killed"
 DISK_OCTETS = 16 << 20
@@ -157,14 +157,14 @@ class LdapStopped:
 
 
 class SecondaryLagging:
-    """The secondary name server learns of changes late: within `agree_within`, or after it."""
+    """The secondary name server learns of changes late: within `agree_within`, or so late that going back fails too."""
 
     moments = AROUND_WRITES
 
     def __init__(self, scene: Scene, chance: random.Random) -> None:
         assert isinstance(scene, WideScene)
         self._scene = scene
-        self._healing = threading.Timer(chance.uniform(0.5, 12), scene.lagging.clear)
+        self._healing = threading.Timer(chance.uniform(*chance.choice([(0.5, 4), (4, 30)])), scene.lagging.clear)
 
     def strike(self) -> None:
         self._scene.lagging.set()
@@ -173,6 +173,26 @@ class SecondaryLagging:
     def mend(self) -> None:
         if self._healing.ident:
             self._healing.join()
+        self._scene.name_servers.wait()
+
+
+class ZoneEdit:
+    """Somebody changes the MX records in the middle; later they are put to where the others of the wave go."""
+
+    moments = BEFORE_WRITES
+
+    def __init__(self, scene: Scene, chance: random.Random) -> None:
+        assert isinstance(scene, WideScene)
+        self._scene = scene
+
+    def strike(self) -> None:
+        self._scene.set_exchanges(ELSEWHERE)
+
+    def mend(self) -> None:
+        address = self._scene.departments["branch"][0]
+        found = self._scene.destinations([address])[address]
+        if ELSEWHERE in found.values():
+            self._scene.set_exchanges(EXCHANGES["new" if found["gateway"] == "new" else "old"])
         self._scene.name_servers.wait()
 
 
@@ -210,8 +230,9 @@ KINDS: dict[str, Callable[[Scene, random.Random], Fault]] = {
     "hand-edit": HandEdit,
     "ldap-stopped": LdapStopped,
     "secondary-lagging": SecondaryLagging,
+    "zone-edit": ZoneEdit,
 }
-WIDE = ("ldap-stopped", "secondary-lagging")
+WIDE = ("ldap-stopped", "secondary-lagging", "zone-edit")
 
 
 def kinds(asked: str) -> tuple[str, ...]:

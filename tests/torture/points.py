@@ -15,6 +15,7 @@ import signal
 import smtplib
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,20 +30,23 @@ ASKING_COMMANDS = {"postconf", "postqueue -c", "postqueue -j", "postmap -q", "po
 class Points:
     """Counts the points and writes their labels to the file `log`.
 
-    At point number `kill_at` (from 1), or at the first that has this label, the process kills itself.
+    At point number `kill_at` (from 1), or at the first that has this label, or (`[label, 3]`) at the third, the process
+    kills itself. Threads take turns as they like, so that numbers of two runs are not quite the same points.
     """
 
-    def __init__(self, log: str, kill_at: int | str) -> None:
+    def __init__(self, log: str, kill_at: int | str | Sequence[int | str]) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._kill_at, self._count = kill_at, 0
+        self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def reach(self, label: str) -> None:
         """One point; the lock keeps the count and the log in step, whichever thread is here."""
         with self._lock:
             self._count += 1
+            self._seen[label] += 1
             os.write(self._log, f"{label}\n".encode())
-            if self._kill_at in (self._count, label):
+            if self._kill_at in (self._count, label, [label, self._seen[label]]):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def around(

@@ -16,9 +16,10 @@ from typing import Any
 
 # what the commands load when they are called
 LOADED = ("cli.app", "cli.wave", "cli.operation", "cli.progress", "cli.standing", "waves.run", "reports", "state.store")
-PLACES = ("routing.ldap", "routing.dns_mx")
+PLACES = ("routing.ldap.attribute", "routing.dns.mx")
 PATIENCE = 180.0  # seconds; a run that takes longer hangs
 SAID = 3000  # characters of output that are kept
+KillAt = int | str | tuple[str, int]  # a point's number, or its label, or its label and which of these
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ class Runner:
         self.output_path = directory / f"output-{self._process.pid}.log"
         self._began = 0.0
 
-    def run(self, *arguments: str, kill_at: int | str = 0, kill_after: float = 0.0) -> Ended:
+    def run(self, *arguments: str, kill_at: KillAt = 0, kill_after: float = 0.0) -> Ended:
         """`migrator ARGUMENTS`, killed at a point (see Points), or `kill_after` seconds after its start."""
         self.begin(*arguments, kill_at=kill_at, kill_after=kill_after)
         return self.end()
 
-    def begin(self, *arguments: str, kill_at: int | str = 0, kill_after: float = 0.0) -> None:
+    def begin(self, *arguments: str, kill_at: KillAt = 0, kill_after: float = 0.0) -> None:
         """Start it, and do not wait."""
         assert self._process.stdin is not None
         order = {"argv": arguments, "kill_at": kill_at, "kill_after": kill_after or PATIENCE}

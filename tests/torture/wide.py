@@ -18,6 +18,7 @@ SERVERS = ("slapd", "postfix-ldap", "bind")
 BRANCH = f"branch.{DOMAIN}"
 DIRECTORY = "directory"
 EXCHANGES: dict[Side, str] = {"old": f"10 oldmx.{DOMAIN}.", "new": f"10 newmx.{DOMAIN}."}
+ELSEWHERE = f"10 elsewhere.{DOMAIN}."
 FREEZE = "retry:4.7.0 mailbox is being moved, try again"
 TTL, LOWERED = 2, 1  # seconds: waited out before each cutover
 AGREE_WITHIN = 4  # seconds
@@ -31,6 +32,7 @@ ns1 IN A 127.0.0.1
 ns2 IN A 127.0.0.1
 oldmx IN A 127.10.2.1
 newmx IN A 127.10.2.2
+elsewhere IN A 127.10.2.3
 {BRANCH}. IN MX {EXCHANGES["old"]}
 """
 
@@ -74,6 +76,10 @@ class WideScene(Scene):
         said = {f"mx on the {name}": _side_of(server) for name, server in servers.items()}
         found = super().destinations(addresses)
         return {each: places | (said if each.endswith(f"@{BRANCH}") else {}) for each, places in found.items()}
+
+    def set_exchanges(self, value: str) -> None:
+        """Give BRANCH these MX records, as an administrator does; returns before the secondary has them."""
+        self.name_servers.administer(DOMAIN, BRANCH, "MX", value, ttl=TTL, wait=False)
 
     def routing_entries(self) -> list[dict[str, Any]]:
         *routers, directory = super().routing_entries()
