@@ -35,6 +35,8 @@ def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED)
     """
     state = op.record().state
     _refuse_misuse(op, state, until)
+    if state in MAY_HOLD:
+        op.post_guard()  # that of the run which died may have died with it
     if state is WaveState.COMPLETED:
         carried = catch_up(op, PassKind.CATCH_UP)
         op.progress.note(f"{op.wave.name} is completed: {carried} late messages carried, {tidy_late(op)} late canaries")
@@ -103,6 +105,8 @@ def roll_back(op: Operation) -> None:
     state = op.record().state
     if state is WaveState.ROLLED_BACK:
         return finish_places(op)
+    if state in MAY_HOLD:
+        op.post_guard()
     if state in FROZEN:
         op.advance(state, WaveEvent.ABORT, "rollback asked for, and no route points to the target yet")
     if state in FROZEN or state is WaveState.THAWING:
