@@ -154,12 +154,15 @@ def _let_go_when_due(ctx: typer.Context, workspace: "Workspace", wave: WaveName,
 def back(ctx: typer.Context, wave: str, mailboxes: Sequence[str], yes: bool, dry_run: bool) -> None:
     """Roll a wave back, or the part of it that consists of `mailboxes`."""
     from migrator.cli.operation import operation, result, say_plan_back
-    from migrator.waves.parts import split_off
+    from migrator.waves.parts import part_of, split_off
     from migrator.waves.rollback import refuse_apart
     from migrator.waves.run import roll_back
 
     chosen = _addresses(mailboxes)
     with operation(ctx, wave) as op:
+        if chosen:
+            part_of(op.store, op.wave, chosen)
+            refuse_apart(op, chosen)
         if dry_run:
             return say_plan_back(ctx, replace(op, wave=replace(op.wave, mailboxes=chosen)) if chosen else op)
         of = f" of wave {wave}" if chosen else ""
@@ -167,7 +170,6 @@ def back(ctx: typer.Context, wave: str, mailboxes: Sequence[str], yes: bool, dry
         if not chosen:
             roll_back(op)
             return emit_one(result(op), settings(ctx).form)
-        refuse_apart(op, chosen)
         part = split_off(op.store, op.wave, chosen, op.actor)
     with operation(ctx, part) as op:
         roll_back(op)

@@ -30,6 +30,7 @@ def probe(
     from migrator.cli.progress import watching
     from migrator.cli.stop import stopping
     from migrator.model.canary import CanaryState
+    from migrator.model.errors import ExitCode
     from migrator.model.names import Ingress, address
     from migrator.waves.operation import operate
     from migrator.waves.probe import probe as look
@@ -52,4 +53,4 @@ def probe(
     rows = [{"through": c.ingress, "to": c.expected, "state": c.state, "where": c.detail} for c in proof.canaries]
     emit(rows, settings(ctx).form)
     if any(canary.state is not CanaryState.PROVEN for canary in proof.canaries):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)

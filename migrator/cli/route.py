@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrator.cli.context import actor, open_workspace, settings
+from migrator.cli.context import actor, open_store, open_workspace, settings
 from migrator.cli.noun import noun
 from migrator.cli.output import emit, emit_one
 
 if TYPE_CHECKING:
+    from migrator.model.mailbox import Mailbox
     from migrator.model.names import Address, Nexthop
+    from migrator.workspace import Workspace
 
 app = noun("route", "Show where mail goes now, and where it should go.")
 
@@ -26,7 +28,7 @@ def show(
 
     Example: migrator route show u0042@example.co.jp
     """
-    from migrator.model.names import WaveName, address
+    from migrator.model.names import address
     from migrator.waves.preview import routes
 
     workspace = open_workspace(ctx)
@@ -35,7 +37,7 @@ def show(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     if not chosen:
-        chosen = list(workspace.wave_mailboxes(WaveName(wave)) if wave else workspace.mailboxes.values())
+        chosen = list(_of_wave(workspace, wave) if wave else workspace.mailboxes.values())
     emit(routes(workspace, chosen), settings(ctx).form)
 
 
@@ -47,11 +49,10 @@ def diff(ctx: typer.Context, wave: Annotated[str, typer.Argument(metavar="WAVE")
 
     Example: migrator route diff sales
     """
-    from migrator.model.names import WaveName
     from migrator.waves.preview import diffs
 
     workspace = open_workspace(ctx)
-    for name, text in diffs(workspace, workspace.wave_mailboxes(WaveName(wave)), "target"):
+    for name, text in diffs(workspace, _of_wave(workspace, wave), "target"):
         print(f"# {name}\n{text}" if text else f"# {name}: nothing to change")
 
 
@@ -98,6 +99,19 @@ def backup(ctx: typer.Context) -> None:
     emit(rows, settings(ctx).form)
     if errors:
         raise errors[0]
+
+
+def _of_wave(workspace: "Workspace", name: str) -> "tuple[Mailbox, ...]":
+    """The mailboxes of a wave file, or of a part, which only the state knows."""
+    from migrator.model.names import WaveName
+    from migrator.state.parts import MARK
+    from migrator.waves.parts import wave_or_part
+
+    wave = WaveName(name)
+    if MARK not in name:
+        return workspace.wave_mailboxes(wave)
+    with open_store(workspace, create=False) as store:
+        return tuple(map(workspace.mailbox, wave_or_part(workspace, store, wave).mailboxes))
 
 
 def _entry(text: str) -> "tuple[Address, Nexthop | None]":

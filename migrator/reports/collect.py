@@ -23,6 +23,7 @@ from migrator.reports.report import (
     RouteStep,
 )
 from migrator.state import Store
+from migrator.state.parts import whole
 from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
 from migrator.workspace import Workspace
 
@@ -30,7 +31,7 @@ from migrator.workspace import Workspace
 def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime | None = None) -> Report:
     """What is known of `wave` now (or: that is what `at` says, aware). UnknownName when neither side knows the wave."""
     record = store.waves.get(wave)
-    planned = workspace.waves.get(wave) if record else workspace.wave(wave)
+    planned = workspace.waves.get(whole(wave)) if record else workspace.wave(wave)
     addresses = planned.mailboxes if record is None and planned else record.mailboxes if record else ()
     passes = store.mailboxes.passes(wave)
     messages, audit = store.ledger.failures(addresses), _audit(store, wave, addresses)
@@ -53,6 +54,7 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
         rollback=_rollback(passes, audit),
         audit=audit,
         forecast=forecast(store, workspace, wave) if record and record.state is WaveState.SYNCING else None,
+        parts=store.parts.of(wave),
     )
 
 

@@ -45,6 +45,7 @@ def report_json(report: Report) -> dict[str, object]:
         "canaries": [_phase(phase) for phase in report.canaries],
         "routes": [_route(row) for row in report.routes],
         "rollback": asdict(report.rollback) if report.rollback else None,
+        "parts": [{"wave": part.name, "state": part.state, "mailboxes": part.mailboxes} for part in report.parts],
         "time_left": _time_left(report.forecast),
         "audit": [_audit(row) for row in report.audit],
     }

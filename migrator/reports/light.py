@@ -38,7 +38,7 @@ def findings(report: Report) -> tuple[Finding, ...]:
     misrouted, refused or unproven; outcomes that do not add up in a wave at rest after its cutover; grade F after it.
     Amber: work under way; stopped before the cutover; failed, altered or skipped messages that nobody has accepted;
     a mailbox in error or left out; an audit's grade below B; a route change without evidence; a cutover without
-    canaries; gates let pass; alarms.
+    canaries; gates let pass; alarms; mailboxes that go their own way.
     Green: none of these.
     """
     found = [
@@ -53,6 +53,7 @@ def findings(report: Report) -> tuple[Finding, ...]:
         *_way_back(report),
         *_let_pass(report),
         *_alarms(report),
+        *_parts(report),
     ]
     if report.state in _UNDER_WAY:
         found.append(Finding(Light.AMBER, f"Under way: {_UNDER_WAY[report.state]}."))
@@ -156,10 +157,14 @@ def _way_back(report: Report) -> Iterator[Finding]:
 
 
 def _let_pass(report: Report) -> Iterator[Finding]:
-    """Gates that the operator let pass although they were closed, the last time they were looked at."""
-    looked = [row.detail for row in report.audit if row.what == "gates" and "skipped" in row.detail]
-    skipped = looked[-1]["skipped"] if looked else {}
-    if isinstance(skipped, Mapping) and skipped:
+    """Gates that the operator let pass although they were closed, on the way to the last cutover."""
+    skipped: dict[str, object] = {}
+    for row in report.audit:
+        if row.what == "wave advanced" and row.detail.get("to") == S.SYNCED:
+            skipped = {}  # from there on they are looked at anew
+        if row.what == "gates" and isinstance(found := row.detail.get("skipped"), Mapping):
+            skipped |= found
+    if skipped:
         listed = ", ".join(f"{gate} ({reason})" for gate, reason in skipped.items())
         yield Finding(Light.AMBER, f"Gates were closed and let pass by the operator: {listed}.")
 
@@ -170,6 +175,13 @@ def _alarms(report: Report) -> Iterator[Finding]:
         last = alarms[-1]
         more = f" ({len(alarms) - 1} alarms before it)" if len(alarms) > 1 else ""
         yield Finding(Light.AMBER, f"Alarm at {last.at:%Y-%m-%d %H:%M:%S %Z}: {last.detail.get('text', '')}{more}.")
+
+
+def _parts(report: Report) -> Iterator[Finding]:
+    for part in report.parts:
+        boxes = _many(len(part.mailboxes), "mailbox")
+        text = f"{boxes} apart from the wave, as {part.name}, which is {part.state}; not counted here."
+        yield Finding(Light.AMBER, text)
 
 
 def _all_well(report: Report) -> str:

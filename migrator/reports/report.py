@@ -12,7 +12,7 @@ from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.tally import IngressTally
 from migrator.model.wave import PassKind, WaveState, Window
 from migrator.reports.forecast import Forecast
-from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord
+from migrator.state.records import AuditRow, Counts, NotCarried, PassRecord, WaveRecord
 
 
 def stopped(error: str) -> bool:
@@ -219,6 +219,7 @@ class Report:
     rollback: Rollback | None
     audit: tuple[AuditRow, ...]
     forecast: Forecast | None = None
+    parts: tuple[WaveRecord, ...] = ()  # mailboxes of the wave that go their own way
 
     @property
     def totals(self) -> Totals:

@@ -1,7 +1,8 @@
 """Parts of a wave: single mailboxes that are taken back, and perhaps forward again, while the others stay.
 
 A part is a wave in itself, with the same lifecycle; its name is that of its wave with `~` and a number, which no wave
-file can have. It takes its mailboxes' journal of flips and canaries along, and brings them back when it rejoins.
+file can have. It takes its mailboxes' passes and their journal of flips and canaries along, and brings them back when
+it rejoins.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from migrator.model.names import Address, WaveName
 from migrator.state.audit import append
 from migrator.state.engine import Database
+from migrator.state.holds import forget
 from migrator.state.records import Actor, WaveRecord
 from migrator.state.text import now, run, run_many
 from migrator.state.waves import Waves
@@ -19,10 +21,10 @@ MARK = "~"
 _COPY = "INSERT INTO wave (name, state, since, error) SELECT ?, state, since, '' FROM wave WHERE name = ?"
 _TAKE = "UPDATE wave_mailbox SET wave = ? WHERE wave = ? AND address = ?"
 _TAKE_ALONG = tuple(
-    f"UPDATE {table} SET wave = ? WHERE wave = ? AND address = ?" for table in ("observed", "flip", "canary")
+    f"UPDATE {table} SET wave = ? WHERE wave = ? AND {mailbox} = ?"
+    for table, mailbox in (("observed", "address"), ("flip", "address"), ("canary", "address"), ("pass", "mailbox"))
 )
 _DROP = "DELETE FROM wave WHERE name = ?"
-_FREE = "DELETE FROM hold WHERE wave = ?"  # the next part of that name is another one
 
 
 def whole(name: WaveName) -> WaveName:
@@ -46,8 +48,8 @@ class Parts:
         What is split off a part is one more part of the same wave.
         """
         taken = {record.name for record in self._waves.all()}
-        whole = wave.partition(MARK)[0]
-        part = next(name for n in range(1, len(taken) + 2) if (name := WaveName(f"{whole}{MARK}{n}")) not in taken)
+        names = (WaveName(f"{whole(wave)}{MARK}{n}") for n in range(1, len(taken) + 2))
+        part = next(name for name in names if name not in taken)
         with self._database.write_text(durable=True) as connection:
             run(connection, _COPY, part, wave)
             _hand_over(connection, wave, part, addresses)
@@ -56,11 +58,14 @@ class Parts:
         return part
 
     def rejoin(self, part: WaveRecord, wave: WaveName, actor: Actor) -> None:
-        """The mailboxes of `part` belong to `wave` again, and it is gone (audited). Both must be in the same state."""
+        """The mailboxes of `part` belong to `wave` again, and it is gone (audited).
+
+        Both must be outside of their cutover, or in the same state; the leases of both be held.
+        """
         with self._database.write_text(durable=True) as connection:
             _hand_over(connection, part.name, wave, part.mailboxes)
             run(connection, _DROP, part.name)
-            run(connection, _FREE, part.name)
+            forget(connection, part.name)  # the next part of that name is another one
             detail = {"part": part.name, "mailboxes": list(part.mailboxes)}
             append(connection, actor, "mailboxes rejoined", now(connection), wave=wave, detail=detail)
 

@@ -122,6 +122,8 @@ def operate(
         keeper.hold(f"wave:{wave.name}") as lease,
     ):
         whole = without_parts(store, keeper, wave, actor)
+        if apart := len(wave.mailboxes) - len(whole.mailboxes):
+            progress.note(f"{wave.name}: {apart} of its mailboxes go their own way: `migrator wave status {wave.name}`")
         with Crew(workspace, store, keeper, progress, stop, whole, order) as crew:
             found = places(workspace, progress.note, stop)
             guard = partial(post, workspace.root, workspace.state_url, wave.name)

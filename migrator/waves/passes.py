@@ -192,7 +192,7 @@ def catch_up_until_quiet(
 
 
 def _pause(op: Operation, seconds: float) -> None:
+    """Wait; a wish to stop ends it, and the next round heeds it."""
     until = monotonic() + seconds
-    while (left := until - monotonic()) > 0:
-        op.checkpoint()
+    while (left := until - monotonic()) > 0 and not op.stop.draining():
         sleep(min(POLL, left))

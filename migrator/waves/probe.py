@@ -9,7 +9,7 @@ from migrator.model.wave import Wave, WaveState
 from migrator.state import Store
 from migrator.waves.lifecycle import FROZEN, SHORT
 from migrator.waves.operation import Operation
-from migrator.waves.proof import Side, prove_by_hand
+from migrator.waves.proof import Side, prove_by_hand, tidy_probes
 from migrator.waves.whereabouts import states
 
 ON_TARGET = frozenset({WaveState.VERIFYING, WaveState.CATCHING_UP, WaveState.COMPLETED})
@@ -31,14 +31,16 @@ def expected_side(store: Store, mailbox: Mailbox) -> tuple[Side, WaveState]:
 def probe(op: Operation, through: Collection[Ingress] = ()) -> Proof:
     """Send a canary through each ingress, and look where it arrives. `op` is that of a `probe_wave`.
 
-    It is removed afterwards where that may be: on the target once mail goes there, on the source after a rollback. On a
-    source whose mailbox has not moved yet it stays, as the gate's does (I1).
+    It is removed afterwards where that may be, with what killed probes have left there: on the target once mail goes
+    there, on the source after a rollback. On a source whose mailbox has not moved yet it stays, as the gate's does (I1).
     """
     (mailbox,) = op.mailboxes
     side, state = expected_side(op.store, mailbox)
     if state in IN_MOTION:
         op.progress.note(f"its wave is {state}: mail may wait, or arrive on either server")
     remove = side == "target" or state in WRITABLE_SOURCE
-    if not remove:
+    if remove:
+        tidy_probes(op, mailbox.target if side == "target" else mailbox.source)
+    else:
         op.progress.note(f"{mailbox.address} has not moved: the test messages stay in its old mailbox")
     return prove_by_hand(op, side, through, remove=remove)

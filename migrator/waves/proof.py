@@ -70,6 +70,12 @@ def tidy_after_return(op: Operation) -> int:
     return tidy([*sent, *elsewhere], partial(_session, op), op.crew.at_once).removed if sent else 0
 
 
+def tidy_probes(op: Operation, server: ServerName) -> int:
+    """Remove what earlier proofs by hand left on `server`, where they were expected: killed, or too impatient."""
+    sent = [c for c in op.store.canaries.all(op.wave.name, ProofPhase.PROBE) if c.expected == server]
+    return tidy(sent, partial(_session, op), op.crew.at_once).removed if sent else 0
+
+
 def refuse_unproven(op: Operation, proof: Proof) -> None:
     """Raise DeliveryUnproven, saying what to do, unless every canary is proven."""
     counts = {"sent": proof.sent, "proven": proof.found, "misrouted": proof.misrouted, "unproven": proof.unproven}

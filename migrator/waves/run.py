@@ -35,6 +35,8 @@ def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED)
     """
     state = op.record().state
     _refuse_misuse(op, state, until)
+    if state in MAY_HOLD:
+        op.post_guard()  # that of the run which died may have died with it
     if state is WaveState.COMPLETED:
         carried = catch_up(op, PassKind.CATCH_UP)
         op.progress.note(f"{op.wave.name} is completed: {carried} late messages carried, {tidy_late(op)} late canaries")
@@ -98,17 +100,21 @@ def prove_again(op: Operation) -> Proof:
 def roll_back(op: Operation) -> None:
     """Take the wave back to its source; running it again resumes. Before the first flip, only the freeze is taken back.
 
-    GateRefused for a wave that has not come so far.
+    GateRefused for a wave that has not come so far; what was made ready for its flip is put back as it was.
     """
     state = op.record().state
     if state is WaveState.ROLLED_BACK:
         return finish_places(op)
+    if state in MAY_HOLD:
+        op.post_guard()
     if state in FROZEN:
         op.advance(state, WaveEvent.ABORT, "rollback asked for, and no route points to the target yet")
     if state in FROZEN or state is WaveState.THAWING:
-        return _drive(op, {WaveState.THAWING: cutover.thaw}, WaveState.SYNCED)
+        _drive(op, {WaveState.THAWING: cutover.thaw}, WaveState.SYNCED)
+        return finish_places(op)
     if state not in GOING_BACK:
         if (state, WaveEvent.ROLLBACK) not in TRANSITIONS:
+            finish_places(op)  # all that a wave which is given up may have changed
             raise GateRefused(
                 f"wave {op.wave.name} is {state}: nothing of it was cut over, so there is nothing to roll back",
                 remedy="Nothing to do. Its mailboxes are still served by the source.",
@@ -183,6 +189,7 @@ def _make_safe(op: Operation, state: WaveState, error: Exception) -> None:
     elif state is WaveState.FLIPPING:
         op.advance(state, WaveEvent.ROLLBACK, str(error))
         _drive(op, BACK, WaveState.ROLLED_BACK)
+        finish_places(op)
     elif state in (WaveState.ROLLING_BACK, WaveState.REVERSE_PASS):
         rollback.let_go(op)
         if state is WaveState.REVERSE_PASS:

@@ -369,7 +369,7 @@ def test_the_json_form_has_the_same_figures_under_stable_keys(completed, workspa
     assert list(document) == [
         "schema_version", "wave", "state", "since", "generated_at", "freeze_deadline", "light", "sentence", "findings",
         "departments", "target", "window", "error", "totals", "mailboxes", "not_carried", "altered", "notes",
-        "canaries", "routes", "rollback", "time_left", "audit",
+        "canaries", "routes", "rollback", "parts", "time_left", "audit",
     ]  # fmt: skip
     assert document["schema_version"] == 1
     assert document["generated_at"] == "2026-12-05T13:00:00+00:00"
@@ -415,3 +415,22 @@ def test_gates_that_were_let_pass_and_alarms_are_in_the_report(completed, worksp
     said = [finding.text for finding in findings(report) if finding.light is Light.AMBER]
     assert "Gates were closed and let pass by the operator: quota (raised at midnight)." in said
     assert any("the source still receives: 3 messages" in text for text in said)
+
+
+def test_a_gate_that_was_let_pass_on_an_earlier_attempt_does_not_colour_the_light(completed, workspace):
+    completed.audit.record(ACTOR, "gates", wave=SALES, detail={"skipped": {"quota": "raised at midnight"}})
+    completed.audit.record(ACTOR, "wave advanced", wave=SALES, detail={"was": "syncing", "to": "synced"})
+    completed.audit.record(ACTOR, "gates", wave=SALES, detail={"quota": "0 full"})
+    assert not any("let pass" in finding.text for finding in findings(wave_report(completed, workspace, SALES)))
+
+
+def test_a_report_tells_of_mailboxes_that_went_their_own_way_and_theirs_knows_its_wave(completed, workspace):
+    part = completed.parts.split(SALES, [U2], ACTOR)
+    report = wave_report(completed, workspace, SALES)
+    assert [row.address for row in report.mailboxes] == [U1]
+    told = [finding.text for finding in findings(report) if finding.light is Light.AMBER]
+    assert told == ["1 mailbox apart from the wave, as sales~1, which is completed; not counted here."]
+    assert report_json(report)["parts"] == [{"wave": "sales~1", "state": "completed", "mailboxes": (U2,)}]
+    own = wave_report(completed, workspace, part)
+    assert (own.departments, own.target) == (("sales",), "new")
+    assert own.mailboxes[0].last is not None, "its passes went with it"

@@ -1,22 +1,24 @@
 """Gates over places that do not answer, or that know nothing of somebody: each is a finding, and never an accident."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from migrator.delivery import Proof
+from migrator.model.canary import Canary, CanaryState, ProofPhase
 from migrator.model.errors import GateRefused, MigratorError, Unreachable
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName, WaveName
 from migrator.model.wave import WaveEvent, WaveState, Window
 from migrator.routing.errors import EntryInvalid
-from migrator.waves import gates, loops
+from migrator.waves import gates, loops, proof
 from migrator.waves.gates import BEFORE_CANARIES, GateResult, check_quietly
 from migrator.waves.loops import wrong_ways
 from migrator.waves.operation import Operation
-from migrator.waves.probe import expected_side
+from migrator.waves.probe import expected_side, probe, probe_wave
 from migrator.waves.whereabouts import states
 from tests.unit.wave_world import A, op, put
 
@@ -111,6 +113,30 @@ def test_a_mailbox_of_several_waves_is_where_the_one_is_that_has_moved_it(op: Op
     wave(op, "d-later", WaveState.SYNCED)
     assert states(op.store)[A] is WaveState.COMPLETED
     assert expected_side(op.store, op.workspace.mailbox(A)) == ("target", WaveState.COMPLETED)
+
+
+def test_a_probe_takes_away_what_killed_ones_left_on_the_side_that_may_be_written(
+    op: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, taken = probe_wave(op.workspace.mailbox(A)), list[list[str]]()
+
+    def tidy(some: Sequence[Canary], *more: Any) -> Proof:
+        taken.append([canary.token for canary in some])
+        return Proof((), len(some), ())
+
+    for token, expected, absent in (("early", "old", "new"), ("killed", "new", "old")):
+        canary = Canary(token, A, op.places[0].name, ServerName(expected), ServerName(absent), CanaryState.SENT)
+        op.store.canaries.put(own.name, ProofPhase.PROBE, canary)
+    monkeypatch.setattr(proof, "tidy", tidy)
+    monkeypatch.setattr("migrator.waves.probe.prove_by_hand", lambda *some, **more: Proof((), 0, ()))
+    op.crew.at_once = 1  # type: ignore[misc]
+    by_hand = replace(op, wave=own)
+    put(op, WaveState.SYNCED)
+    probe(by_hand)
+    assert taken == [], "nothing on a source that has not moved"
+    op.store.waves.advance(op.wave.name, WaveState.SYNCED, WaveState.COMPLETED, WaveEvent.DONE, op.actor, "test")
+    probe(by_hand)
+    assert taken == [["killed"]]
 
 
 def test_a_closed_window_names_the_file_that_a_part_has(op: Operation) -> None:

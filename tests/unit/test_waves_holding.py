@@ -199,6 +199,19 @@ def test_the_hypercare_lasts_its_time_and_until_the_source_is_quiet(op, monkeypa
     assert late == [2]
 
 
+def test_a_wish_to_stop_is_heeded_in_the_middle_of_the_hypercare(op, monkeypatch):
+    pauses: list[float] = []
+
+    def stop_at_the_second(seconds: float) -> None:
+        pauses.append(seconds)
+        op.stop.pressed = len(pauses) // 2
+
+    monkeypatch.setattr(passes, "sleep", stop_at_the_second)
+    with pytest.raises(Stopped):
+        passes.catch_up_until_quiet(op, PassKind.CATCH_UP, datetime.now(UTC) + timedelta(hours=1))
+    assert len(pauses) == 2
+
+
 def test_a_source_that_still_receives_long_after_the_flip_is_an_alarm(op, monkeypatch):
     monkeypatch.setattr(cutover, "SETTLED", timedelta(0))
     object.__setattr__(op.workspace.config.cutover, "drain_timeout", timedelta(0))

@@ -136,3 +136,71 @@ def test_a_mailbox_that_a_place_cannot_take_back_alone_is_not_split_off(
     assert "old.example" not in (tmp_path / "gateway").read_text()
     with state.open(world.url) as store:
         assert store.parts.of(SALES) == ()
+
+
+def test_who_was_left_out_or_is_a_stranger_does_not_go_back(world: World) -> None:
+    with state.open(world.url) as store:
+        world.complete(store)
+        store.mailboxes.skip(C, "on leave", world.me)
+        with pytest.raises(GateRefused, match="left out of wave sales"):
+            split_off(store, whole(world, store, SALES), [A, C], world.me)
+        with pytest.raises(GateRefused, match="not in wave sales"):
+            split_off(store, whole(world, store, SALES), [Address("d@example.co.jp")], world.me)
+        assert split_off(store, whole(world, store, SALES), [A, B], world.me) == SALES, "the third was never moved"
+
+
+def test_a_dry_run_refuses_what_the_rollback_would(world: World) -> None:
+    with state.open(world.url) as store:
+        world.complete(store)
+        store.mailboxes.skip(C, "on leave", world.me)
+    command = ["-C", str(world.root), "wave", "rollback", "sales", "-m", C, "--dry-run"]
+    result = CliRunner().invoke(app, command, prog_name="migrator")
+    assert (result.exit_code, "left out of wave sales" in result.output) == (6, True), result.output
+
+
+@pytest.mark.parametrize(
+    ("part", "wave", "one"),
+    [
+        (WaveState.COMPLETED, WaveState.COMPLETED, True),
+        (WaveState.ROLLED_BACK, WaveState.ROLLED_BACK, True),
+        (WaveState.ROLLED_BACK, WaveState.COMPLETED, False),
+        (WaveState.FLIPPING_BACK, WaveState.ROLLED_BACK, False),
+        (WaveState.CATCHING_UP, WaveState.COMPLETED, False),
+    ],
+)
+def test_a_part_rejoins_its_wave_only_where_both_are_at_rest_on_one_side(
+    world: World, part: WaveState, wave: WaveState, one: bool
+) -> None:
+    with state.open(world.url) as store, LeaseKeeper(store, world.me, timedelta(minutes=1)) as keeper:
+        world.complete(store)
+        name = split_off(store, whole(world, store, SALES), [A], world.me)
+        advance(store, name, part, world.me)
+        advance(store, SALES, wave, world.me)
+        again = without_parts(store, keeper, whole(world, store, SALES), world.me)
+        assert (A in again.mailboxes) is one
+        assert (store.waves.get(name) is None) is one
+
+
+def test_a_part_that_has_gone_on_since_it_was_looked_at_does_not_rejoin(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another terminal begins its way back between the look and the lease."""
+    with state.open(world.url) as store, LeaseKeeper(store, world.me, timedelta(minutes=1)) as keeper:
+        world.complete(store)
+        name = split_off(store, whole(world, store, SALES), [A], world.me)
+        seen = store.parts.of(SALES)
+        advance(store, name, WaveState.ROLLING_BACK, world.me)
+        monkeypatch.setattr(store.parts, "of", lambda wave: seen)
+        assert without_parts(store, keeper, whole(world, store, SALES), world.me).mailboxes == (B, C)
+        assert store.waves.get(name) is not None
+
+
+def test_a_command_says_of_whom_it_does_not_speak_and_their_routes_can_be_shown(world: World) -> None:
+    with state.open(world.url) as store:
+        world.complete(store)
+        name = split_off(store, whole(world, store, SALES), [A], world.me)
+        advance(store, name, WaveState.FLIPPING_BACK, world.me)
+    refused = CliRunner().invoke(app, ["-C", str(world.root), "wave", "check", "sales"], prog_name="migrator")
+    assert "1 of its mailboxes go their own way" in refused.output
+    shown = CliRunner().invoke(app, ["-C", str(world.root), "route", "show", "-w", name, "-o", "csv"])
+    assert (A in shown.stdout, B in shown.stdout) == (True, False), shown.output

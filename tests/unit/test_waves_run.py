@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,7 +21,7 @@ from migrator.waves.flips import NotObserved, originals, set_routes, to_server
 from migrator.waves.gates import check_quietly
 from migrator.waves.operation import Operation
 from migrator.waves.passes import MAX_ROUNDS, MailboxesFailed, until_in_step
-from migrator.waves.run import roll_back, run
+from migrator.waves.run import BACK, FORWARD, Step, let_no_mail_wait, roll_back, run
 from tests.unit.wave_world import HELD, NEW, OLD, A, B, agree, crew_of, op, put, routes
 
 __all__ = ["op"]  # a fixture
@@ -154,10 +155,69 @@ def test_a_place_that_was_added_after_the_cutover_holds_no_mail_back_for_ever(op
 def test_draining_ends_at_the_freezes_deadline(op: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
     put(op, WaveState.DRAINING, datetime.now(UTC) + timedelta(seconds=0.3))
     monkeypatch.setattr(cutover, "_active", lambda op, place: 1)
-    op.workspace.config.cutover.__dict__["drain_timeout"] = timedelta(seconds=20)
+    op.workspace.config.cutover.__dict__["drain_timeout"] = timedelta(seconds=10)
     with pytest.raises(cutover.FreezeExpired):
-        run(op, agree)
-    assert op.record().state is WaveState.SYNCED
+        cutover.drain(op)
+
+
+@pytest.mark.parametrize("held", [WaveState.DRAINING, WaveState.REVERSE_PASS, WaveState.FLIPPING_BACK])
+def test_whoever_takes_up_a_run_that_died_while_mail_waits_has_a_guard(op: Operation, held: WaveState) -> None:
+    """The first run's guard may have died with its machine."""
+    put(op, held, datetime.now(UTC) + timedelta(minutes=5))
+    crew_of(op).during = lambda kind, stop: (_ for _ in ()).throw(Unreachable("away"))
+    posted: list[bool] = []
+    work = run if held is WaveState.DRAINING else lambda op, agree: roll_back(op)
+    with pytest.raises(MigratorError):
+        work(replace(op, post_guard=lambda: posted.append(True)), agree)
+    assert posted
+
+
+def test_when_a_flip_back_is_finished_for_a_dead_run_the_held_mail_is_tried_at_once(op: Operation) -> None:
+    put(op, WaveState.FLIPPING_BACK)
+    flushed: list[str] = []
+    for place in op.places:
+        object.__setattr__(place.routing, "flush", lambda addresses, name=place.name: flushed.append(name))
+    let_no_mail_wait(op)
+    assert op.record().state is WaveState.RELEASING_BACK
+    assert flushed == ["gateway", "old-mta"]
+
+
+class Cached:
+    """A place whose time to live was lowered."""
+
+    def __init__(self, routing: Any) -> None:
+        self._routing, self.finished = routing, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._routing, name)
+
+    def prepare(self, addresses: Any) -> datetime:
+        return datetime.now(UTC)
+
+    def finish(self, addresses: Any) -> None:
+        self.finished += 1
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"),
+    [
+        (WaveState.SYNCED, WaveState.SYNCED),  # given up before its cutover
+        (WaveState.DRAINING, WaveState.SYNCED),
+        (WaveState.FLIPPING, WaveState.ROLLED_BACK),  # by itself
+    ],
+)
+def test_times_to_live_are_put_back_whichever_way_a_cutover_ends(
+    op: Operation, state: WaveState, ends: WaveState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(op, state)
+    forward, back = cast("dict[WaveState, Step]", FORWARD), cast("dict[WaveState, Step]", BACK)
+    monkeypatch.setitem(forward, WaveState.FLIPPING, lambda op: (_ for _ in ()).throw(Unreachable("away")))
+    monkeypatch.setitem(back, WaveState.VERIFYING_BACK, lambda op: WaveEvent.DONE)
+    cached: Any = Cached(op.places[0].routing)
+    ready = replace(op, places=(replace(op.places[0], routing=cached), op.places[1]))
+    with suppress(MigratorError):
+        run(ready, agree) if state is WaveState.FLIPPING else roll_back(ready)
+    assert (op.record().state, cached.finished) == (ends, 1)
 
 
 def test_no_mailbox_leaves_or_joins_a_wave_while_a_run_is_at_its_gates(op: Operation) -> None:
