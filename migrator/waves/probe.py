@@ -32,7 +32,7 @@ def probe(op: Operation, through: Collection[Ingress] = ()) -> Proof:
     """Send a canary through each ingress, and look where it arrives. `op` is that of a `probe_wave`.
 
     It is removed afterwards where that may be, with what killed probes have left there: on the target once mail goes
-    there, on the source after a rollback. On a source whose mailbox has not moved yet it stays, as the gate's does (I1).
+    there, on the source after a rollback. On a source whose mailbox has not moved it stays, as the gate's does (I1).
     """
     (mailbox,) = op.mailboxes
     side, state = expected_side(op.store, mailbox)
