@@ -111,11 +111,7 @@ def operate(
     The mailboxes of its parts are not in it: they go their own way.
     """
     ttl = workspace.config.lease.ttl
-    for server in workspace.config.servers.values():
-        if server.imap.tls is Tls.NONE:
-            progress.note(
-                f"WARNING: passwords and mail of server {server.name} cross the network in the clear (tls: none)"
-            )
+    _warn_of_plaintext(workspace, progress)
     with (
         telling(workspace, store, actor, progress.note) as notify,  # waits at the end, when the lease is free again
         LeaseKeeper(store, actor, ttl) as keeper,
@@ -129,3 +125,11 @@ def operate(
             guard = partial(post, workspace.root, workspace.state_url, wave.name)
             held = (crew, found, lease, skips or {}, guard, notify)
             yield Operation(workspace, store, whole, actor, progress, stop, *held)
+
+
+def _warn_of_plaintext(workspace: Workspace, progress: Progress) -> None:
+    for server in workspace.config.servers.values():
+        if server.imap.tls is Tls.NONE:
+            progress.note(
+                f"WARNING: passwords and mail of server {server.name} cross the network in the clear (tls: none)"
+            )

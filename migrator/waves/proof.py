@@ -9,7 +9,7 @@ from typing import Literal
 
 from migrator.delivery import CanaryPlan, Envelope, Proof, ProofJob, plan_canaries, prove, tidy
 from migrator.imap import Session
-from migrator.model.canary import CanaryState, ProofPhase
+from migrator.model.canary import Canary, CanaryState, ProofPhase
 from migrator.model.errors import GateRefused, Refused
 from migrator.model.mailbox import Endpoint, Mailbox
 from migrator.model.names import Address, Ingress, ServerName
@@ -114,18 +114,8 @@ def _prove(
 ) -> Proof:
     ingresses, canary = _ingresses(op, through), op.workspace.config.canary
     known = [c for c in op.store.canaries.all(op.wave.name, phase) if c.sent_at is None or c.sent_at >= since]
-    shares = share_out(mailboxes, tuple(ingresses), canary.sample_above)
-    if len(shares) > 1:
-        op.progress.note(
-            f"canaries: a sample of {len(shares[0][0])} of {len(mailboxes)} mailboxes gets one through each ingress, "
-            f"each of the others gets one (canary.sample_above: {canary.sample_above})"
-        )
-    plans = [plan_canaries(some, through, towards, known) for some, through in shares]
     job = ProofJob(
-        canaries=CanaryPlan(
-            taken_up=tuple(one for plan in plans for one in plan.taken_up),
-            new=tuple(one for plan in plans for one in plan.new),
-        ),
+        canaries=_plan(op, mailboxes, tuple(ingresses), towards, known),
         smtp=ingresses,
         envelope=Envelope(canary.sender, op.workspace.config.domain, socket.getfqdn()),
         journal=partial(op.store.canaries.put, op.wave.name, phase),
@@ -137,6 +127,24 @@ def _prove(
         workers=op.crew.at_once,
     )
     return prove(job)
+
+
+def _plan(
+    op: Operation, mailboxes: Sequence[Mailbox], ingresses: Sequence[Ingress], towards: Side, known: Sequence[Canary]
+) -> CanaryPlan:
+    """Who gets canaries through which ingress; that it is a sample is told."""
+    most = op.workspace.config.canary.sample_above
+    shares = share_out(mailboxes, ingresses, most)
+    if len(shares) > 1:
+        op.progress.note(
+            f"canaries: a sample of {len(shares[0][0])} of {len(mailboxes)} mailboxes gets one through each ingress, "
+            f"each of the others gets one (canary.sample_above: {most})"
+        )
+    plans = [plan_canaries(some, through, towards, known) for some, through in shares]
+    return CanaryPlan(
+        taken_up=tuple(one for plan in plans for one in plan.taken_up),
+        new=tuple(one for plan in plans for one in plan.new),
+    )
 
 
 def share_out(
