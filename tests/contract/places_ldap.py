@@ -16,20 +16,12 @@ from migrator.routing.ldap.wire import Directory
 from migrator.routing.reader import Reader
 from tests.contract.routing_places import FREEZE, NEW, OLD, STALE, A, B, C, D, Ground
 from tests.lab import processes, require
+from tests.lab.directory_gateway import MAP
 from tests.lab.requirements import find_program
 from tests.lab.slapd import PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd
 
 ATTRIBUTES = ("mailTransport", "mailHost", "mailRoutingAddress")
 HOSTS = {"old": Nexthop("old.company.test"), "new": Nexthop("new.company.test"), "stale": Nexthop("stale.test")}
-MAP = """\
-server_host = {url}
-version = 3
-bind = no
-search_base = {base}
-query_filter = (mail=%s)
-result_attribute = {attribute}
-timeout = 5
-"""
 
 
 class LdapPlace:

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from migrator.routing import Reader
-from tests.contract.places_ldap import MAP, ldap_place
+from tests.contract.places_ldap import ldap_place
 from tests.contract.routing_places import FREEZE, A
 from tests.lab import require
 from tests.lab.checker import judge_traffic, summary
+from tests.lab.directory_gateway import MAP
 from tests.lab.postfix import Postfix
 from tests.lab.scene import Scene, Side
 from tests.lab.slapd import PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd
