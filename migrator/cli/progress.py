@@ -233,7 +233,7 @@ class Bars(_Watcher):
             self._total_bar.set_postfix_str(f"left: {words(self._told)}")
 
     def _show_note(self, text: str) -> None:
-        self._tqdm.write(neutral_lines(text), file=sys.stderr)
+        self._tqdm.write(f"{datetime.now():%H:%M:%S} {neutral_lines(text)}", file=sys.stderr)
 
     def _close(self, mailbox: Mailbox) -> None:
         if bar := self._bars.pop(mailbox.address, None):

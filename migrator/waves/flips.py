@@ -23,6 +23,14 @@ def originals(op: Operation, place: Place) -> Routes:
     return {address: value for address, value in found.items() if address in ours}
 
 
+def home(op: Operation, place: Place) -> Routes:
+    """To where a rollback takes each entry: what was found before the cutover. One that says by now what the workspace
+    expects of the source stays so: what was found may have been wrong, and was put right by hand since."""
+    found, source = originals(op, place), expected_at_source(op, place)
+    now = place.routing.read(tuple(found))
+    return {address: now[address] if now[address] == source.get(address) else value for address, value in found.items()}
+
+
 def observe(op: Operation, place: Place) -> Routes:
     """Read the present routes and remember them as the point to which a rollback returns."""
     found = place.routing.read(place.serves(op.addresses))
@@ -86,8 +94,8 @@ def restore(
     """
     conflicts, errors = [], []
     for place in sorted(places, key=lambda place: isinstance(place.routing, Attended)):
-        routes = wanted(op, place)
         try:
+            routes = wanted(op, place)
             if routes and (foreign := set_ours(op, place, step, routes)):
                 conflicts.append(RouteConflict(place.name, foreign, "these were left alone, all others are as wanted"))
         except MigratorError as error:

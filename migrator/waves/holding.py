@@ -24,11 +24,11 @@ def postpone(store: Store, wave: WaveName, actor: Actor) -> Hold:
 
 
 def release(store: Store, wave: WaveName, actor: Actor) -> Hold:
-    """Let the cutover go ahead, now or when its time comes; it can be postponed again until it begins.
+    """Let the cutover go ahead now, whatever time it waited for; it can be postponed again until it begins.
 
     Of one that has begun nothing is changed: no hold is left.
     """
-    return store.holds.change(wave, lambda hold: replace(hold, postponed=False), actor) or Hold()
+    return store.holds.change(wave, lambda hold: Hold(), actor) or Hold()
 
 
 def schedule(store: Store, wave: WaveName, not_before: datetime | None, actor: Actor) -> Hold:

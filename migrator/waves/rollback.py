@@ -8,7 +8,7 @@ from collections.abc import Collection
 from migrator.model.names import Address
 from migrator.model.wave import PassKind, WaveEvent
 from migrator.waves.cutover import before_deadline, flush, wait_for_queues
-from migrator.waves.flips import frozen, originals, restore, to_server
+from migrator.waves.flips import frozen, home, originals, restore, to_server
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up_until_quiet, most_of_it, one_round
 from migrator.waves.proof import prove_return, refuse_unproven, tidy_after_return
@@ -61,7 +61,7 @@ def flip_back(op: Operation) -> WaveEvent:
 
     Raises RouteConflict, after all that is ours is back, for the entries that somebody else has changed.
     """
-    if conflicts := restore(op, "flip back", originals, reversed(op.places)):
+    if conflicts := restore(op, "flip back", home, reversed(op.places)):
         raise conflicts[0]
     return WaveEvent.DONE
 

@@ -90,7 +90,7 @@ except ConfigInvalid as error:
     print(error.in_full)
 """
     said = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
-    assert "dnspython" in said and "pip install 'migrator[dns]'" in said
+    assert "dnspython" in said and "pip install '.[dns]'" in said
 
 
 def test_what_is_written_is_plain_json(memory, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from migrator.dispatch import PassResults
 from migrator.model.errors import GateRefused, Locked, MigratorError, Stopped, Unreachable
-from migrator.model.names import WaveName
+from migrator.model.names import Nexthop, WaveName
 from migrator.model.route import Flip, Flips
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.routing import RouteConflict
@@ -321,3 +321,16 @@ def test_a_run_s_start_loads_nothing_that_only_others_need() -> None:
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+def test_an_entry_that_was_put_right_by_hand_is_left_so_by_the_rollback(op: Operation) -> None:
+    """What was found before the cutover was wrong (the gate was let pass), and is not what a rollback goes back to."""
+    gateway = op.places[0]
+    wrong, right = Nexthop("smtp:[elsewhere.example]"), Nexthop(OLD)
+    gateway.routing.apply(Flips((Flip(A, right, wrong),)))
+    put(op, WaveState.FLIPPING)
+    gateway.routing.apply(Flips((Flip(A, wrong, Nexthop(NEW)), Flip(B, right, Nexthop(NEW)))))
+    op.store.flips.intend(op.wave.name, gateway.name, "flip", Flips((Flip(B, right, Nexthop(NEW)),)))
+    gateway.routing.apply(Flips((Flip(A, Nexthop(NEW), right),)))
+    rollback.flip_back(op)
+    assert routes(op)[0] == {OLD}

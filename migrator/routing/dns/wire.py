@@ -22,7 +22,7 @@ try:
 except ImportError as missing:
     raise PackageMissing(
         "routing entries of the kind dns-mx need the package dnspython, which is not installed",
-        remedy="pip install 'migrator[dns]'",
+        remedy="pip install '.[dns]'",
     ) from missing
 
 PORT = 53

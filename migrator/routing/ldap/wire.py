@@ -21,7 +21,7 @@ try:
 except ImportError as missing:
     raise PackageMissing(
         "routing entries of the kind ldap need the package ldap3, which is not installed",
-        remedy="pip install 'migrator[ldap]'",
+        remedy="pip install '.[ldap]'",
     ) from missing
 
 CONNECT_TIMEOUT = 5  # seconds

@@ -114,7 +114,7 @@ def _driver() -> ModuleType:
     except ImportError as error:
         raise ConfigInvalid(
             f"routes in PostgreSQL need psycopg, which cannot be loaded: {error}",
-            remedy="pip install 'migrator[postgres]'",
+            remedy="pip install '.[postgres]'",
         ) from error
     return psycopg
 

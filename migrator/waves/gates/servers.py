@@ -31,17 +31,22 @@ def quota_is_left(op: Operation) -> GateResult:
     """Every target mailbox has room for the mail to come; one without a quota has."""
     share = op.workspace.config.gates.quota_free
     outcomes = op.crew.each(op.mailboxes, lambda mailbox: _quota(op, mailbox))
-    full = []
+    full, unasked = [], []
     for address, found in outcomes.items():
         if isinstance(found, MigratorError):
-            full.append(f"{address}: {found}")
+            unasked.append(f"{address}: {found}")
         elif found is not None and found.limit and (found.limit - found.used) * 100 < share * found.limit:
             full.append(f"{address}: {found.used * 100 // found.limit}% of {found.limit:,} octets used")
     return GateResult(
         "quota",
-        not full,
-        listed(f"target mailboxes have less than {share}% of their quota left", full),
-        "Raise their quotas on the target, or lower `gates.quota_free`.",
+        not full and not unasked,
+        "; ".join(
+            [listed(f"target mailboxes have less than {share}% of their quota left", full)]
+            + ([listed("could not be asked", unasked)] if unasked else [])
+        ),
+        "Raise their quotas on the target, or lower `gates.quota_free`."
+        if full
+        else "Mend what keeps them from being asked: the gate `accounts` meets it too.",
     )
 
 
