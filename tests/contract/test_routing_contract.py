@@ -1,12 +1,14 @@
 """What every routing backend does, whatever it is made of. Each is on its real system here."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
+from migrator.model.errors import MigratorError
 from migrator.model.names import Address, Nexthop
-from migrator.model.route import Flip, Flips
+from migrator.model.route import Applied, Flip, Flips
 from migrator.routing.contract import RouteConflict
 from tests.contract.places_alias import virtual_alias
 from tests.contract.places_client_proxy import dovecot_place, nginx_place
@@ -20,6 +22,9 @@ from tests.contract.routing_places import MAP_TYPES, Ground, ended, in_a_process
 from tests.lab import require
 
 FLIPS_EACH = 20
+RACES = 3
+WON, LOST = 0, 3
+STRANGER = Address("nobody@no-such-domain.test")
 ELSEWHERE = Nexthop("smtp:[elsewhere.test]")
 
 
@@ -232,6 +237,68 @@ def test_of_two_writers_on_one_entry_the_second_sees_a_conflict(here):
     with pytest.raises(RouteConflict):
         second.apply(theirs)
     assert here.answer(here.a) == here.new
+
+
+def test_of_two_writers_that_race_for_one_entry_one_wins_and_the_other_sees_a_conflict(here):
+    """Both were planned on the same old value, as after a lease that was lost: the write decides, not the plan."""
+    if not getattr(here, "races", True):
+        pytest.skip("one person works here")
+    for _ in range(RACES):
+        children, start = {}, os.pipe()
+        for value in (here.new, None):
+            children[value] = in_a_process(partial(race, here, Flips((Flip(here.c, here.old, value),)), start))
+        for end in start:
+            os.close(end)
+        ends = {value: ended(child) for value, child in children.items()}
+        assert sorted(ends.values()) == [WON, LOST]
+        assert [here.answer(here.c)] == [value for value, end in ends.items() if end == WON]
+        here.set_by_hand(here.c, here.old)
+
+
+def race(here: Ground, flips: Flips, start: tuple[int, int]) -> None:
+    """Apply when all other processes have closed the second end of the pipe; ends with WON or LOST."""
+    routing = here.backend()
+    os.close(start[1])
+    os.read(start[0], 1)
+    try:
+        routing.apply(flips)
+    except RouteConflict:
+        os._exit(LOST)
+
+
+def test_applying_nothing_tells_the_reader_and_changes_nothing(here):
+    before = here.answer(here.a)
+    assert here.backend().apply(Flips()) == Applied()
+    assert (here.answer(here.a), here.told() in (1, None)) == (before, True)
+
+
+def test_a_revert_may_be_repeated(here):
+    routing = here.backend()
+    flips = routing.plan({here.a: here.new, here.d: here.new})
+    routing.apply(flips)
+    routing.revert(flips)
+    again = routing.revert(flips)
+    assert (again.changed, set(again.already)) == ((), {here.a, here.d})
+    assert (here.answer(here.a), here.answer(here.d)) == (here.old, None)
+
+
+def test_an_address_that_nobody_knows_has_no_entry_or_is_named_by_the_refusal(here):
+    routing, before = here.backend(), here.state()
+    for ask, no_entry in (
+        (lambda: routing.read([here.a, STRANGER]), {here.a: here.old, STRANGER: None}),
+        (lambda: routing.plan({here.a: here.new, STRANGER: here.new}).addresses, (here.a, STRANGER)),
+    ):
+        found, named = answered(ask)
+        assert found == no_entry or named
+    assert here.state() == before
+
+
+def answered(ask: Callable[[], object]) -> tuple[object, bool]:
+    """What is found; or whether the refusal names the stranger, and says what to do."""
+    try:
+        return ask(), False
+    except MigratorError as refused:
+        return None, STRANGER in str(refused) and bool(refused.remedy)
 
 
 def test_a_backup_holds_what_was_there(here):

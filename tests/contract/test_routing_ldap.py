@@ -399,6 +399,25 @@ def test_a_server_lost_in_the_middle_leaves_one_entry_in_doubt_and_the_next_appl
         backend.revert(flips)
 
 
+def test_a_change_whose_answer_was_lost_is_in_doubt_also_when_the_server_then_refuses_us(here, monkeypatch):
+    def lose(send: Callable[[], Any]) -> None:
+        send()
+        monkeypatch.setattr(Session, "_open", refuse)
+        raise LDAPSocketReceiveError("error receiving data")
+
+    def refuse(session: Session) -> None:
+        raise LoginRefused("the password has just been changed", remedy="Ask.")
+
+    backend = here.routing()
+    flips = backend.plan(WANTED)
+    instead_of_modify_number(monkeypatch, 1, lose)
+    with pytest.raises(LoginRefused) as refused:
+        backend.apply(flips)
+    told = f"changed (1): {A}; changed or not, which is not known (1): {C}; not changed (1): {D}"
+    assert told in str(refused.value)
+    assert values(here) == [[NEW], [OLD], [NEW], []]  # it was made
+
+
 def test_a_hand_edit_while_the_server_was_away_is_a_conflict(here, monkeypatch):
     def lose(send: Callable[[], Any]) -> None:
         here.set_by_hand(C, HAND)

@@ -280,6 +280,14 @@ def test_a_writer_that_stays_too_long_is_named_after_a_time(here, monkeypatch):
     assert (here.answer(A), here.answer(B)) == (NEW, OLD)
 
 
+def test_a_table_that_nobody_may_read_for_now_is_not_waited_for_without_end(pgsql, monkeypatch):
+    monkeypatch.setattr(postgres_module, "LOCK_PATIENCE", 1)
+    with closing(psycopg.connect(pgsql.url)) as other:
+        other.execute("ALTER TABLE transport ADD COLUMN another text")  # not committed
+        with pytest.raises(Locked, match="holds the table"):
+            pgsql.routing().read([A])
+
+
 def test_a_hand_edit_that_is_committed_while_we_wait_for_it_is_a_conflict(here):
     flips = here.routing().plan({A: NEW})
     other: Any = (

@@ -14,6 +14,7 @@ import pytest
 from migrator.model.names import Ingress
 from migrator.routing import RouteConflict
 from migrator.routing.errors import MapOutOfStep
+from migrator.routing.postfix import remote_messages
 from migrator.routing.postfix.relay_recipients import PostfixRelayMap, RelayRecipients
 from migrator.routing.reader import Reader
 from tests.contract.routing_places import FREEZE, NEW, OLD, A, B, C, D, Place, die_at, ended, in_a_process, place
@@ -97,6 +98,26 @@ def test_a_conflict_in_either_map_writes_neither(here):
     with pytest.raises(MapOutOfStep, match="recipients and its index disagree"):
         here.relay().apply(flips)
     assert (here.state(), here.list.read_bytes()) == before
+
+
+def test_a_conflict_that_comes_after_the_list_was_written_tells_of_it(here, monkeypatch):
+    backend = here.relay()
+    flips, apply = backend.plan({C: NEW, D: NEW}), RelayRecipients.apply
+
+    def meanwhile(recipients, additions):
+        made = apply(recipients, additions)
+        here.set_by_hand(D, OLD)
+        return made
+
+    monkeypatch.setattr(RelayRecipients, "apply", meanwhile)
+    with pytest.raises(RouteConflict) as refused:
+        backend.apply(flips)
+    assert f"nothing was written here, but 2 addresses were added to {here.list}" in str(refused.value)
+    assert (here.known(), here.answer(C)) == ({A, C, D}, OLD)
+    over_the_wire = remote_messages.error_of(remote_messages.error_form(refused.value), Ingress("gateway"), "ssh gw")
+    assert "2 addresses were added" in str(over_the_wire)
+    with pytest.raises(RouteConflict, match="nothing was written:"):
+        backend.apply(flips)  # the list has them by now
 
 
 def test_killed_at_any_step_an_address_has_its_new_route_only_when_it_is_taken_and_the_next_apply_completes_it(here):

@@ -15,7 +15,7 @@ from migrator.model.names import Nexthop, WaveName
 from migrator.model.route import Flip, Flips
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.routing import RouteConflict
-from migrator.waves import cutover, rollback
+from migrator.waves import cutover, flips, rollback
 from migrator.waves.decisions import refuse_in_cutover
 from migrator.waves.flips import NotObserved, originals, set_routes, to_server
 from migrator.waves.gates import check_quietly
@@ -130,6 +130,33 @@ def test_an_entry_that_changes_between_look_and_write_is_a_conflict(op: Operatio
     monkeypatch.setattr(op.store.leases, "renew", meanwhile)
     with pytest.raises(RouteConflict, match=r"hand\.example"):
         set_routes(op, gateway, "flip", to_server(op, gateway))
+    assert gateway.routing.read([A, B]) == {A: "smtp:[hand.example]", B: OLD}
+
+
+def test_an_entry_that_changes_after_the_write_does_not_read_as_if_nothing_was_written(
+    op: Operation, monkeypatch: Any
+) -> None:
+    put(op, WaveState.FLIPPING)
+    gateway, path = op.places[0], op.workspace.root / "gateway"
+
+    def by_hand(*given: Any) -> None:
+        path.write_text(path.read_text().replace(f"{A} {NEW}", f"{A} smtp:[hand.example]"))
+
+    monkeypatch.setattr(flips, "_take_back_if_stale", by_hand)  # what is done between the write and the last look
+    with pytest.raises(RouteConflict, match=r"hand\.example") as refused:
+        set_routes(op, gateway, "flip", to_server(op, gateway))
+    assert "they were as wanted when they had been written" in str(refused.value)
+    assert "nothing was written" not in str(refused.value)
+    assert gateway.routing.read([B]) == {B: NEW}
+
+
+def test_what_was_left_alone_in_a_restore_is_not_told_as_if_nothing_was_written(op: Operation) -> None:
+    put(op, WaveState.FLIPPING)
+    cutover.flip(op)
+    gateway = op.places[0]
+    gateway.routing.apply(Flips((Flip(A, NEW, "smtp:[hand.example]"),)))  # type: ignore[arg-type]
+    (conflict,) = flips.restore(op, "flip back", originals, op.places)
+    assert "these were left alone, all others are as wanted" in str(conflict)
     assert gateway.routing.read([A, B]) == {A: "smtp:[hand.example]", B: OLD}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from migrator.model.errors import MigratorError, Transient, Unreachable
+from migrator.model.errors import MigratorError, Refused, Transient, Unreachable
 from migrator.model.names import Address, Nexthop
 from migrator.model.route import Flip
 from migrator.routing.contract import LISTED, Conflict, RouteConflict, shown
@@ -58,57 +58,70 @@ def make(session: Session, site: Site, place: str, changes: Sequence[Change], pa
     than `patience` (seconds); DirectoryRefused.
     """
     for number, change in enumerate(changes):
+        attempt = _Attempt(session, site, change)
         try:
-            _make(session, site, change, patience)
+            attempt.make(patience)
         except _Moved as moved:
             so_far = _so_far(changes[:number], (), changes[number:])
             flips = change.flips
             conflicts = tuple(Conflict(f.address, f.expected, moved.found, f.wanted) for f in flips)
             raise RouteConflict(place, conflicts, so_far) from None
-        except Transient as error:
-            so_far = _so_far(changes[:number], change.flips, changes[number + 1 :])
-            raise Unreachable(f"{place}: {error}; {so_far}", remedy=error.remedy) from error
         except MigratorError as error:
-            so_far = _so_far(changes[:number], (), changes[number:])
+            doubtful = change.flips if attempt.in_doubt else ()
+            so_far = _so_far(changes[:number], doubtful, changes[number + bool(doubtful) :])
+            if isinstance(error, Transient):
+                raise Unreachable(f"{place}: {error}; {so_far}", remedy=error.remedy) from error
             remedy = f"{error.remedy} The same command, run again, changes the rest."
             raise type(error)(f"{place}: {error}; {so_far}", remedy=remedy) from error
 
 
-def _make(session: Session, site: Site, change: Change, patience: float | None) -> None:
-    """Make one change, unless it is made. When its answer was lost, the entry is looked at before anything is done.
+@dataclass
+class _Attempt:
+    """One change. `in_doubt`: it was sent, and whether it is made is not known.
 
     A request that a dead connection left at the server names the value that it replaces: executed late, it does nothing
     to an entry that has changed since.
     """
-    old, new = change.flip.expected, change.flip.wanted
-    sent = False
 
-    def attempt() -> None:
-        nonlocal sent
-        if sent and _is_made(session, site, change):
+    session: Session
+    site: Site
+    change: Change
+    in_doubt: bool = False
+
+    def make(self, patience: float | None) -> None:
+        """Make it, unless it is made. When its answer was lost, the entry is looked at before anything is done."""
+        old, new = self.change.flip.expected, self.change.flip.wanted
+        try:
+            patiently(self._once, patience)
+        except ValueStale as stale:
+            if not patiently(self._is_made, patience):
+                raise DirectoryRefused(
+                    f"{self.site.directory}: {self.change.dn} holds {shown(old)} as expected, and yet it cannot be "
+                    f"changed to {shown(new)}: {stale}",
+                    remedy="The account of `bind_dn` may not be allowed to read a value that is there, or the schema "
+                    "forbids the new one.",
+                ) from None
+
+    def _once(self) -> None:
+        if self.in_doubt and self._is_made():
             return
-        sent = True
-        session.modify(change.dn, site.attribute, old, new, f"({site.attribute}=*)" if old is None else "")
+        flip, attribute = self.change.flip, self.site.attribute
+        unless = f"({attribute}=*)" if flip.expected is None else ""
+        self.in_doubt = True
+        try:
+            self.session.modify(self.change.dn, attribute, flip.expected, flip.wanted, unless)
+        except (ValueStale, Refused):
+            self.in_doubt = False
+            raise
 
-    try:
-        patiently(attempt, patience)
-    except ValueStale as stale:
-        if not patiently(lambda: _is_made(session, site, change), patience):
-            raise DirectoryRefused(
-                f"{site.directory}: {change.dn} holds {shown(old)} as expected, and yet it cannot be changed to "
-                f"{shown(new)}: {stale}",
-                remedy="The account of `bind_dn` may not be allowed to read a value that is there, or the schema "
-                "forbids the new one.",
-            ) from None
-
-
-def _is_made(session: Session, site: Site, change: Change) -> bool:
-    """Whether the entry is as wanted; False: as expected. _Moved for anything else."""
-    values = person(session.entry(change.dn, [site.attribute]), site.attribute).values
-    found = Nexthop("; ".join(values)) if values else None
-    if found not in (change.flip.expected, change.flip.wanted):
-        raise _Moved(found)
-    return found == change.flip.wanted
+    def _is_made(self) -> bool:
+        """Whether the entry is as wanted; False: as expected. _Moved for anything else."""
+        attribute, flip = self.site.attribute, self.change.flip
+        values = person(self.session.entry(self.change.dn, [attribute]), attribute).values
+        found = Nexthop("; ".join(values)) if values else None
+        if found not in (flip.expected, flip.wanted):
+            raise _Moved(found)
+        return found == flip.wanted
 
 
 def _so_far(made: Sequence[Change], doubtful: Sequence[Flip], left: Sequence[Change]) -> str:

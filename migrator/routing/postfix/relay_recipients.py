@@ -9,7 +9,7 @@ from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flips
-from migrator.routing.contract import Finding
+from migrator.routing.contract import Finding, RouteConflict
 from migrator.routing.postfix.map import PostfixMap
 from migrator.routing.reader import Reader
 
@@ -30,6 +30,7 @@ class RelayRecipients(PostfixMap):
 
     def __init__(self, name: Ingress, file: Path, type: str, *, reader: Reader) -> None:
         super().__init__(name, file, type, reader=_Untold(reader.reload), freeze=None)
+        self.file = file
 
     def additions(self, addresses: Collection[Address]) -> Flips:
         """What is to be added, so that mail for all of `addresses` is taken; a whole domain's entry is enough."""
@@ -49,10 +50,19 @@ class PostfixRelayMap(PostfixMap):
         self._recipients = recipients
 
     def apply(self, flips: Flips) -> Applied:
-        """First the list, then the map. Conflicts of either are looked for before anything is written."""
+        """First the list, then the map. Conflicts of either are looked for before anything is written.
+
+        One that comes in between leaves the additions to the list; the error says so.
+        """
         self.diff(flips)
-        self._recipients.apply(self._recipients.additions(flips.addresses))
-        return super().apply(flips)
+        added = self._recipients.apply(self._recipients.additions(flips.addresses)).changed
+        try:
+            return super().apply(flips)
+        except RouteConflict as late:
+            if not added:
+                raise
+            so_far = f"nothing was written here, but {len(added)} addresses were added to {self._recipients.file}"
+            raise RouteConflict(self._place, late.conflicts, so_far) from late
 
     def diff(self, flips: Flips) -> str:
         """The change of the list, then that of the map."""

@@ -21,7 +21,7 @@ from migrator.routing.postfix.remote_messages import Form
 from migrator.routing.reader import Reader
 
 MARK = "migrator "  # what a login script prints has no such lines
-PATIENCE = 20.0  # seconds in which the asker must agree; others wait for the lock that long
+AGREE_WITHIN = 20.0  # seconds in which the asker must agree; others wait for the lock that long
 AGREED = b"go\n"
 
 
@@ -68,11 +68,11 @@ def _answer(place: PostfixMap, verb: str, given: Form) -> Form:
 def _agree() -> None:
     """Ask whether the change shall be made. Transient when nobody answers in time: they may have been cut off."""
     _say({"ask": "may it be put in place?"})
-    until, answer = time.monotonic() + PATIENCE, b""
+    until, answer = time.monotonic() + AGREE_WITHIN, b""
     while not answer.endswith(b"\n"):
         left = until - time.monotonic()
         if left <= 0 or not select.select([0], [], [], left)[0]:
-            raise Transient(f"nobody agreed to the change within {PATIENCE:.0f} s; the map in use was not changed")
+            raise Transient(f"nobody agreed to the change within {AGREE_WITHIN:.0f} s; the map in use was not changed")
         piece = os.read(0, 100)
         if not piece:
             raise Transient("the connection ended before the change was agreed to; the map in use was not changed")

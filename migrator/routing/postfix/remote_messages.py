@@ -61,14 +61,16 @@ def place_form(
 
 
 def error_form(error: MigratorError) -> Form:
-    conflicts = [asdict(each) for each in error.conflicts] if isinstance(error, RouteConflict) else []
-    return {"kind": type(error).__name__, "text": str(error), "remedy": error.remedy, "conflicts": conflicts}
+    form = {"kind": type(error).__name__, "text": str(error), "remedy": error.remedy, "conflicts": [], "so_far": ""}
+    if isinstance(error, RouteConflict):
+        return {**form, "conflicts": [asdict(each) for each in error.conflicts], "so_far": error.so_far}
+    return form
 
 
 def error_of(form: Form, name: Ingress, host: str) -> MigratorError:
     """The error as it was raised there; one that is not known here is a plain refusal."""
     if form["conflicts"]:
-        return RouteConflict(f"{name} ({host})", tuple(Conflict(**each) for each in form["conflicts"]))
+        return RouteConflict(f"{name} ({host})", tuple(Conflict(**each) for each in form["conflicts"]), form["so_far"])
     kind = _KINDS.get(form["kind"], Refused)
     return kind(f"{name} ({host}): {form['text']}", remedy=form["remedy"])
 

@@ -42,6 +42,7 @@ class PostgresTable:
     def reading(self) -> Iterator[Rows]:
         with self._connected() as connection:
             connection.read_only = True
+            self._limit_waiting(connection)
             yield self._rows(connection)
 
     @contextlib.contextmanager
@@ -51,7 +52,7 @@ class PostgresTable:
         Taken first, it makes us wait for a transaction of a dead run that the server has not ended yet.
         """
         with self._connected() as connection:
-            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}s'")
+            self._limit_waiting(connection)
             connection.execute(f"LOCK TABLE {self._name} IN SHARE ROW EXCLUSIVE MODE")
             yield self._rows(connection)
 
@@ -79,6 +80,10 @@ class PostgresTable:
     @property
     def _name(self) -> str:
         return ".".join('"' + part.replace('"', '""') + '"' for part in self._columns.table.split("."))
+
+    def _limit_waiting(self, connection: Any) -> None:
+        """Also to read: ALTER TABLE and VACUUM FULL keep everybody out."""
+        connection.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}s'")
 
     def _rows(self, connection: Any) -> Rows:
         return Rows(connection.cursor(), self._columns, _DIALECT)
