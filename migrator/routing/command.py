@@ -11,6 +11,7 @@ from migrator.routing.errors import CommandFailed
 
 TIME_LIMIT = 60.0  # seconds; a reload takes 0.1, an index of 50,000 entries 0.2
 SHOWN_OUTPUT = 500  # characters of a failing command's stderr in the error text
+SHOWN_COMMAND = 300  # characters of the command itself
 SBIN = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # where Postfix's commands are; an ordinary user's PATH lacks these
 
 
@@ -66,7 +67,9 @@ def _ending(ended: "subprocess.CompletedProcess[str]") -> str:
 
 
 def _name(command: Sequence[str]) -> str:
-    return neutral(shlex.join(command))
+    """A command for an error text; the ends of sessions are asked for with 200 users in one."""
+    whole = neutral(shlex.join(command))
+    return whole if len(whole) <= SHOWN_COMMAND else f"{whole[:SHOWN_COMMAND]}..."
 
 
 def _search_path() -> str:

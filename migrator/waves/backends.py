@@ -60,6 +60,23 @@ def change_sets(workspace: Workspace) -> tuple[ChangeSets, ...]:
     return tuple(ChangeSets(_directory(workspace, "manual"), name) for name in manual)
 
 
+def _postfix_map(entry: PostfixMapEntry) -> Routing:
+    from migrator.routing.postfix.map import PostfixMap
+    from migrator.routing.postfix.relay_recipients import PostfixRelayMap, RelayRecipients
+    from migrator.routing.postfix.remote import RemotePostfixMap
+
+    reader, recipients = _reader(entry), entry.relay_recipients
+    if entry.via is not None:
+        listed = (recipients.file, recipients.type) if recipients else None
+        return RemotePostfixMap(
+            entry.via, entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by, recipients=listed
+        )
+    if recipients is None:
+        return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
+    known = RelayRecipients(entry.name, recipients.file, recipients.type, reader=reader)
+    return PostfixRelayMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by, recipients=known)
+
+
 def _virtual_alias(entry: VirtualAliasEntry) -> Routing:
     from migrator.routing.postfix.virtual_alias import VirtualAlias
 
@@ -73,6 +90,49 @@ def _postfix_sql(workspace: Workspace, entry: PostfixSqlEntry) -> Routing:
     backups, table = _directory(workspace, "routing") / entry.name, _table(workspace, entry)
     reader = _reader(entry)
     return PostfixSql(entry.name, table, reader=reader, freeze=entry.held_by, map=entry.map, backups=backups)
+
+
+def _table(workspace: Workspace, entry: PostfixSqlEntry) -> "Table":
+    from migrator.routing.sql.postgres import PostgresTable
+    from migrator.routing.sql.rows import Columns
+    from migrator.routing.sql.sqlite import SqliteTable
+
+    columns = Columns(entry.table, entry.key, entry.value)
+    if entry.database.startswith(SQLITE):
+        return SqliteTable(workspace.root / entry.database.removeprefix(SQLITE), columns)
+    return PostgresTable(entry.database, columns, workspace.secret(entry.secret) if entry.secret else None)
+
+
+def _ldap(workspace: Workspace, entry: LdapEntry) -> Routing:
+    from migrator.routing.ldap.attribute import Ldap
+    from migrator.routing.ldap.wire import Directory
+
+    return Ldap(
+        entry.name, Directory(entry.endpoint, Login(entry.bind_dn, workspace.secret(entry.secret))),
+        entry.base, entry.filter, entry.attribute, reader=_reader(entry), freeze=entry.held_by,
+        known=tuple(filter(entry.serves, workspace.mailboxes)), backups=_directory(workspace, "routing") / entry.name,
+    )  # fmt: skip
+
+
+def _dns_mx(workspace: Workspace, entry: DnsMxEntry) -> Routing:
+    from migrator.routing.dns.mx import DnsMx
+    from migrator.routing.dns.wire import NameServer, TsigKey
+
+    key, in_zone = entry.key, [address for address in workspace.mailboxes if entry.holds(address)]
+    return DnsMx(
+        entry.name,
+        entry.zone,
+        NameServer(entry.primary, entry.port),
+        [NameServer(host, port) for host, port in entry.name_servers],
+        TsigKey(key.name, key.algorithm, workspace.secret(key.secret)),
+        ttl=round(entry.ttl.total_seconds()),
+        patience=entry.agree_within.total_seconds(),
+        state=workspace.root / "state" / "dns-mx" / entry.name,
+        mailboxes={
+            address: _two_values(entry, workspace.mailboxes[address]) for address in in_zone if entry.serves(address)
+        },
+        alone=[address for address in in_zone if not entry.serves(address)],
+    )
 
 
 def _dovecot_proxy(entry: DovecotProxyEntry) -> Routing:
@@ -108,79 +168,18 @@ def _manual(workspace: Workspace, entry: ManualEntry, say: Callable[[str], None]
     )  # fmt: skip
 
 
-def _postfix_map(entry: PostfixMapEntry) -> Routing:
-    from migrator.routing.postfix.map import PostfixMap
-    from migrator.routing.postfix.relay_recipients import PostfixRelayMap, RelayRecipients
-    from migrator.routing.postfix.remote import RemotePostfixMap
-
-    reader, recipients = _reader(entry), entry.relay_recipients
-    if entry.via is not None:
-        listed = (recipients.file, recipients.type) if recipients else None
-        return RemotePostfixMap(
-            entry.via, entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by, recipients=listed
-        )
-    if recipients is None:
-        return PostfixMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by)
-    known = RelayRecipients(entry.name, recipients.file, recipients.type, reader=reader)
-    return PostfixRelayMap(entry.name, entry.file, entry.type, reader=reader, freeze=entry.held_by, recipients=known)
-
-
-def _table(workspace: Workspace, entry: PostfixSqlEntry) -> "Table":
-    from migrator.routing.sql.postgres import PostgresTable
-    from migrator.routing.sql.rows import Columns
-    from migrator.routing.sql.sqlite import SqliteTable
-
-    columns = Columns(entry.table, entry.key, entry.value)
-    if entry.database.startswith(SQLITE):
-        return SqliteTable(workspace.root / entry.database.removeprefix(SQLITE), columns)
-    return PostgresTable(entry.database, columns, workspace.secret(entry.secret) if entry.secret else None)
-
-
-def _values(entry: RoutingEntry, address: Address) -> set[str]:
-    """All that the entry can say for `address`."""
-    return {fill(template, address) for template in entry.nexthop.values() if template is not None}
+def _reader(entry: PostfixEntry) -> Reader:
+    queue = entry.queue
+    return Reader(entry.reload, queue.list if queue else None, queue.flush if queue else None)
 
 
 def _directory(workspace: Workspace, kind: str) -> Path:
     return workspace.root / "state" / kind
 
 
-def _at_sources(workspace: Workspace, entry: RoutingEntry) -> dict[Address, Nexthop | None]:
-    """What the entry says of every mailbox that it serves, while it is on its source."""
-    served = (mailbox for mailbox in workspace.mailboxes.values() if entry.serves(mailbox.address))
-    return {mailbox.address: entry.says(mailbox.address, mailbox.source) for mailbox in served}
-
-
-def _ldap(workspace: Workspace, entry: LdapEntry) -> Routing:
-    from migrator.routing.ldap.attribute import Ldap
-    from migrator.routing.ldap.wire import Directory
-
-    return Ldap(
-        entry.name, Directory(entry.endpoint, Login(entry.bind_dn, workspace.secret(entry.secret))),
-        entry.base, entry.filter, entry.attribute, reader=_reader(entry), freeze=entry.held_by,
-        known=tuple(filter(entry.serves, workspace.mailboxes)), backups=_directory(workspace, "routing") / entry.name,
-    )  # fmt: skip
-
-
-def _dns_mx(workspace: Workspace, entry: DnsMxEntry) -> Routing:
-    from migrator.routing.dns.mx import DnsMx
-    from migrator.routing.dns.wire import NameServer, TsigKey
-
-    key, in_zone = entry.key, [address for address in workspace.mailboxes if entry.holds(address)]
-    return DnsMx(
-        entry.name,
-        entry.zone,
-        NameServer(entry.primary, entry.port),
-        [NameServer(host, port) for host, port in entry.name_servers],
-        TsigKey(key.name, key.algorithm, workspace.secret(key.secret)),
-        ttl=round(entry.ttl.total_seconds()),
-        patience=entry.agree_within.total_seconds(),
-        state=workspace.root / "state" / "dns-mx" / entry.name,
-        mailboxes={
-            address: _two_values(entry, workspace.mailboxes[address]) for address in in_zone if entry.serves(address)
-        },
-        alone=[address for address in in_zone if not entry.serves(address)],
-    )
+def _values(entry: RoutingEntry, address: Address) -> set[str]:
+    """All that the entry can say for `address`."""
+    return {fill(template, address) for template in entry.nexthop.values() if template is not None}
 
 
 def _two_values(entry: RoutingEntry, mailbox: Mailbox) -> list[Nexthop]:
@@ -189,6 +188,7 @@ def _two_values(entry: RoutingEntry, mailbox: Mailbox) -> list[Nexthop]:
     return [value for value in values if value is not None]
 
 
-def _reader(entry: PostfixEntry) -> Reader:
-    queue = entry.queue
-    return Reader(entry.reload, queue.list if queue else None, queue.flush if queue else None)
+def _at_sources(workspace: Workspace, entry: RoutingEntry) -> dict[Address, Nexthop | None]:
+    """What the entry says of every mailbox that it serves, while it is on its source."""
+    served = (mailbox for mailbox in workspace.mailboxes.values() if entry.serves(mailbox.address))
+    return {mailbox.address: entry.says(mailbox.address, mailbox.source) for mailbox in served}

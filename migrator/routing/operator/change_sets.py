@@ -218,7 +218,10 @@ def _refuse_no_reason(change: ChangeSet, found: Mapping[Address, Nexthop | None]
     for address, value in found.items():
         flip = flips.get(address)
         if flip is None:
-            raise TokenRefused(f"{address} is not in the change set {change.token}")
+            raise TokenRefused(
+                f"{address} is not in the change set {change.token}",
+                remedy="Name with --found an address that stands in what the waiting command printed.",
+            )
         if value in (flip.expected, flip.wanted):
             raise TokenRefused(
                 f"{address} says what the change set {change.token} expects or wants there: that is no reason",
