@@ -43,8 +43,10 @@ class MigratorError(Exception):
 
 
 class Transient(MigratorError):
-    """May go away by itself. A pass is retried in one place (`dispatch`), never around an APPEND whose outcome is unknown;
-    a place's verb, which may always be repeated, in `routing.retries`.
+    """May go away by itself.
+
+    A pass is retried in one place (`dispatch`), never around an APPEND whose outcome is unknown; a verb of a place that
+    routes, which may always be repeated, in `routing.retries`.
 
     `retry_after` is the wait in seconds that the server asked for, when it named one.
     """
