@@ -43,8 +43,8 @@ def freeze(op: Operation) -> WaveEvent:
 
 
 def drain(op: Operation) -> WaveEvent:
-    """Wait until nothing that was routed before the freeze is still being delivered to the source."""
-    wait_for_queues(op)
+    """Wait until nothing that was routed before the freeze is still being delivered to the source (I8: in time)."""
+    before_deadline(op, wait_for_queues)
     return WaveEvent.DONE
 
 
@@ -160,8 +160,9 @@ def before_deadline(op: Operation, work: Callable[[Operation], object]) -> None:
     refuse_expired(op)
     try:
         work(op.heeding(_UntilDeadline(op.stop, op.record().deadline)))
-    except Stopped:
-        refuse_expired(op)  # which of the two it was
+    except Stopped:  # by whom?
+        op.refuse_stale()  # who slept beyond the deadline was replaced, and the deadline is gone
+        refuse_expired(op)
         raise
 
 
