@@ -136,3 +136,15 @@ def test_a_mailbox_that_a_place_cannot_take_back_alone_is_not_split_off(
     assert "old.example" not in (tmp_path / "gateway").read_text()
     with state.open(world.url) as store:
         assert store.parts.of(SALES) == ()
+
+
+def test_the_list_of_waves_has_the_parts_and_counts_no_mailbox_twice(world: World) -> None:
+    from migrator import workspace
+    from migrator.cli.planning import standing
+
+    with state.open(world.url) as store:
+        world.complete(store)
+        part = split_off(store, whole(world, store, SALES), [B], world.me)
+        advance(store, part, WaveState.ROLLED_BACK, world.me)
+    rows = [(row["wave"], row["state"], row["mailboxes"]) for row in standing(workspace.load(world.root))]
+    assert rows == [("sales", WaveState.COMPLETED, 2), ("sales~1", WaveState.ROLLED_BACK, 1)]
