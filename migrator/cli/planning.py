@@ -1,11 +1,13 @@
 """What `wave plan` and `wave list` show: the wave files beside what the state says of them."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migrator.cli.context import open_store
 from migrator.model.wave import WaveState
 from migrator.reports.report import stopped
 from migrator.state.errors import StateMissing
+from migrator.state.parts import MARK
 
 if TYPE_CHECKING:
     from migrator.model.names import WaveName
@@ -42,21 +44,26 @@ def describe(plan: "WavePlan", workspace: "Workspace") -> list[dict[str, object]
 
 
 def standing(workspace: "Workspace") -> list[dict[str, object]]:
-    """A row a wave: its file, and its state since when."""
+    """A row a wave: its file, and its state since when; then one for each of its parts, whose mailboxes are not its."""
     known = records(workspace)
     rows: list[dict[str, object]] = []
     for wave in workspace.waves.values():
-        record = known.get(wave.name)
-        rows.append(
-            {
-                **_basics(wave),
-                "state": record.state if record else WaveState.PLANNED,
-                "since": record.since if record else None,
-                "window": wave.window.start if wave.window else None,
-                "error": record.error.partition("\n")[0] if record and not stopped(record.error) else "",
-            }
-        )
+        parts = [record for record in known.values() if record.name.rpartition(MARK)[0] == wave.name]
+        apart = {address for part in parts for address in part.mailboxes}
+        rest = replace(wave, mailboxes=tuple(address for address in wave.mailboxes if address not in apart))
+        rows.append(_row(rest, known.get(wave.name)))
+        rows += [_row(replace(wave, name=part.name, mailboxes=part.mailboxes), part) for part in parts]
     return rows
+
+
+def _row(wave: "Wave", record: "WaveRecord | None") -> dict[str, object]:
+    return {
+        **_basics(wave),
+        "state": record.state if record else WaveState.PLANNED,
+        "since": record.since if record else None,
+        "window": wave.window.start if wave.window else None,
+        "error": record.error.partition("\n")[0] if record and not stopped(record.error) else "",
+    }
 
 
 def _basics(wave: "Wave") -> dict[str, object]:

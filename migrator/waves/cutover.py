@@ -161,8 +161,9 @@ def before_deadline(op: Operation, work: Callable[[Operation], object]) -> None:
     refuse_expired(op)
     try:
         work(op.heeding(_UntilDeadline(op.stop, op.record().deadline)))
-    except Stopped:
-        refuse_expired(op)  # which of the two it was
+    except Stopped:  # by whom?
+        op.refuse_stale()  # who slept beyond the deadline was replaced, and the deadline is gone
+        refuse_expired(op)
         raise
 
 

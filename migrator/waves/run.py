@@ -155,11 +155,15 @@ def _give_up(op: Operation, state: WaveState, error: Exception) -> None:
     except (LeaseLost, WaveMoved):
         raise
     except MigratorError as worse:
-        now = f"Not all could be put back. What every place says now:\n{where_routes_stand(op)}"
-        _stopped(op, state, error, worse, now=now)
-        op.progress.note(f"{op.wave.name}: {now}")
+        _stopped(op, state, error, worse, now=_as_it_stands(op))
         raise
-    _stopped(op, state, error)
+    _stopped(op, state, error, now=_as_it_stands(op) if state is WaveState.FLIPPING_BACK else "")
+
+
+def _as_it_stands(op: Operation) -> str:
+    now = f"Not all could be put back. What every place says now:\n{where_routes_stand(op)}"
+    op.progress.note(f"{op.wave.name}: {now}")
+    return now
 
 
 def _stopped(op: Operation, was: WaveState, *errors: Exception, now: str = "") -> None:
@@ -171,7 +175,7 @@ def _stopped(op: Operation, was: WaveState, *errors: Exception, now: str = "") -
     told = "\n".join(filter(None, [" Then: ".join(map(str, errors)), now]))
     remedy = errors[-1].remedy if isinstance(errors[-1], MigratorError) else ""
     op.tell(STOPPED, was, state, error=told, remedy=remedy)
-    op.store.waves.set_error(op.wave.name, "\n".join(filter(None, [" Then: ".join(map(_words, errors)), now])))
+    op.store.waves.set_error(op.wave.name, " ".join(filter(None, [" Then: ".join(map(_words, errors)), now])))
 
 
 def _words(error: Exception) -> str:
@@ -202,8 +206,10 @@ def let_no_mail_wait(op: Operation) -> None:
     What raises is kept for `wave status`. Needs no IMAP before a flip has begun.
     """
     safe, state = op.heeding(Unstoppable()), op.record().state
-    if state not in MAY_HOLD or (state is WaveState.ROLLING_BACK and rollback.is_let_go(safe)):
-        return  # another run has come to its help, or this one ended in order
+    if state not in MAY_HOLD:
+        return  # another run has come to its help
+    if state is WaveState.ROLLING_BACK and rollback.is_let_go(safe):
+        return rollback.let_go(safe)  # by the run itself; but a reader may not have been told of it
     if state in ENDS:
         _drive(safe, {**FORWARD, **BACK}, ENDS[state])
     if state in (WaveState.FLIPPING_BACK, WaveState.RELEASING_BACK):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ from typer.testing import CliRunner
 
 from migrator import state
 from migrator.cli.app import app
-from migrator.model.names import WaveName
-from migrator.model.route import Flips
+from migrator.model.names import Nexthop, WaveName
+from migrator.model.route import Flip, Flips
 from migrator.model.wave import WaveEvent, WaveState
+from migrator.routing import RouteConflict
 from migrator.state.errors import LeaseLost
 from migrator.waves import cutover, guard, rollback
 from migrator.waves.flips import frozen, set_routes
 from migrator.waves.operation import Operation
-from migrator.waves.run import let_no_mail_wait
+from migrator.waves.run import let_no_mail_wait, roll_back
 from tests.unit import workspace_files
 from tests.unit.wave_world import CONFIG, NEW, OLD, ROWS, A, B, crew_of, op, put, routes
 
@@ -34,14 +36,27 @@ def told(op: Operation) -> Any:
     return replace(op, notify=heard.append), heard
 
 
-def test_a_rollback_that_let_its_mail_go_by_itself_keeps_the_reason_why_it_stopped(op: Operation) -> None:
+def test_a_rollback_that_let_its_mail_go_by_itself_keeps_the_reason_why_it_stopped(
+    op: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All the same each place is told once more: the routes may be back, and a reload have failed."""
+    again: list[int] = []
+
+    def count(apply: Any, flips: Flips) -> Any:
+        again.append(len(flips.changes))
+        return apply(flips)
+
+    for place in op.places:
+        monkeypatch.setattr(place.routing, "apply", partial(count, place.routing.apply))
     put(op, WaveState.ROLLING_BACK)
     cutover.flip(op)
     op.store.waves.set_error(op.wave.name, "the target is away")
     heeded, heard = told(op)
+    again.clear()
     let_no_mail_wait(heeded)
     assert op.record().error == "the target is away"
     assert heard == []
+    assert again == [0, 0]
 
 
 def test_a_rollback_whose_run_died_has_its_mail_let_go_to_the_target(op: Operation) -> None:
@@ -61,6 +76,19 @@ def test_a_wave_that_another_run_has_brought_to_rest_is_left_alone(op: Operation
     heeded, heard = told(op)
     let_no_mail_wait(heeded)
     assert (op.record().state, op.record().error, heard) == (state, "", [])
+
+
+def test_a_flip_back_that_a_place_refuses_says_where_every_route_stands(op: Operation) -> None:
+    put(op, WaveState.FLIPPING_BACK)
+    cutover.flip(op)
+    gateway = op.places[0]
+    elsewhere = Nexthop("smtp:[hand.example]")
+    gateway.routing.apply(Flips((Flip(A, Nexthop(NEW), elsewhere),)))
+    with pytest.raises(RouteConflict):
+        roll_back(op)
+    assert f'gateway: {A}: "{elsewhere}" (neither)' in op.record().error
+    assert f"old-mta: {B}: (no entry) (source)" in op.record().error
+    assert f'gateway: {B}: "{OLD}" (source)' in str(op.progress.notes)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("state", [WaveState.FLIPPING_BACK, WaveState.RELEASING_BACK])

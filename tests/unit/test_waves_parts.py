@@ -22,7 +22,7 @@ A, B, C = (Address(f"{letter}@example.co.jp") for letter in "abc")
 SALES = WaveName("sales")
 MAP = "kind: postfix-map, type: texthash, reload: null, queue: null, file: gateway"
 CONFIG = f"""\
-domain: example.co.jp
+domain: co.jp
 servers:
   old: {{imap: {{host: old.example}}, auth: {{kind: password, secret: "env:X"}}}}
   new: {{imap: {{host: new.example}}, auth: {{kind: password, secret: "env:X"}}}}
@@ -132,7 +132,7 @@ def test_a_mailbox_that_a_place_cannot_take_back_alone_is_not_split_off(
             store.flips.observe(SALES, Ingress(place), observed)
     command = ["-C", str(world.root), "wave", "rollback", "sales", "-m", A, "--yes"]
     result = CliRunner().invoke(app, command, prog_name="migrator")
-    assert "an MX record cannot route a single address" in " ".join(result.output.split())
+    assert "2 mailboxes of example.co.jp. would not move, but their mail would" in " ".join(result.output.split())
     assert "old.example" not in (tmp_path / "gateway").read_text()
     with state.open(world.url) as store:
         assert store.parts.of(SALES) == ()
@@ -204,3 +204,15 @@ def test_a_command_says_of_whom_it_does_not_speak_and_their_routes_can_be_shown(
     assert "1 of its mailboxes go their own way" in refused.output
     shown = CliRunner().invoke(app, ["-C", str(world.root), "route", "show", "-w", name, "-o", "csv"])
     assert (A in shown.stdout, B in shown.stdout) == (True, False), shown.output
+
+
+def test_the_list_of_waves_has_the_parts_and_counts_no_mailbox_twice(world: World) -> None:
+    from migrator import workspace
+    from migrator.cli.planning import standing
+
+    with state.open(world.url) as store:
+        world.complete(store)
+        part = split_off(store, whole(world, store, SALES), [B], world.me)
+        advance(store, part, WaveState.ROLLED_BACK, world.me)
+    rows = [(row["wave"], row["state"], row["mailboxes"]) for row in standing(workspace.load(world.root))]
+    assert rows == [("sales", WaveState.COMPLETED, 2), ("sales~1", WaveState.ROLLED_BACK, 1)]

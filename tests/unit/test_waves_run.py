@@ -12,9 +12,10 @@ import pytest
 from migrator.dispatch import PassResults
 from migrator.model.errors import GateRefused, Locked, MigratorError, Stopped, Unreachable
 from migrator.model.names import Nexthop, WaveName
-from migrator.model.route import Flip, Flips
+from migrator.model.route import Flip, Flips, Queue
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.routing import RouteConflict
+from migrator.state.errors import LeaseLost
 from migrator.waves import cutover, flips, rollback
 from migrator.waves.decisions import refuse_in_cutover
 from migrator.waves.flips import NotObserved, originals, set_routes, to_server
@@ -83,6 +84,39 @@ def test_the_final_pass_is_stopped_at_the_freezes_deadline_and_the_freeze_taken_
     assert op.record().state is WaveState.SYNCED
     assert routes(op) == [{OLD}, {None}]
     assert "deadline" in op.record().error
+
+
+def test_a_queue_that_does_not_empty_holds_no_mail_beyond_the_freezes_deadline(op: Operation, monkeypatch: Any) -> None:
+    put(op, WaveState.FREEZING, datetime.now(UTC) + timedelta(seconds=0.5))
+    late = datetime.now(UTC) + timedelta(seconds=20)
+    for place in op.places:
+        monkeypatch.setattr(place.routing, "queue", lambda addresses: Queue(active=1))
+    with pytest.raises(cutover.FreezeExpired):
+        run(op, agree)
+    assert datetime.now(UTC) < late
+    assert crew_of(op).done == []
+    assert op.record().state is WaveState.SYNCED
+    assert routes(op) == [{OLD}, {None}]
+
+
+def test_a_run_that_slept_beyond_the_deadline_and_was_replaced_says_so(op: Operation) -> None:
+    """Its signal to stop came from a deadline that is gone by now; nobody pressed Ctrl-C."""
+    put(op, WaveState.FINAL_PASS, datetime.now(UTC) + timedelta(seconds=0.3))
+    late = datetime.now(UTC) + timedelta(seconds=10)
+
+    def sleep(kind: PassKind, stop: Any) -> None:
+        while not stop.now() and datetime.now(UTC) < late:
+            pass
+        op.store.leases.release(op.lease)  # what the guard does
+        op.store.leases.acquire(op.lease.key, op.actor, timedelta(minutes=1))
+        op.store.waves.advance(
+            op.wave.name, WaveState.FINAL_PASS, WaveState.SYNCED, WaveEvent.ABORT, op.actor, "guard", deadline=None
+        )
+
+    crew_of(op).during = sleep
+    with pytest.raises(LeaseLost):
+        run(op, agree)
+    assert op.record().error == ""
 
 
 def test_a_freeze_that_a_dead_run_left_beyond_its_deadline_is_not_made_anew(op: Operation) -> None:
