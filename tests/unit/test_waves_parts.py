@@ -132,7 +132,7 @@ def test_a_mailbox_that_a_place_cannot_take_back_alone_is_not_split_off(
             store.flips.observe(SALES, Ingress(place), observed)
     command = ["-C", str(world.root), "wave", "rollback", "sales", "-m", A, "--yes"]
     result = CliRunner().invoke(app, command, prog_name="migrator")
-    assert "2 mailboxes of example.co.jp would not move, but their mail would" in " ".join(result.output.split())
+    assert "2 mailboxes of example.co.jp. would not move, but their mail would" in " ".join(result.output.split())
     assert "old.example" not in (tmp_path / "gateway").read_text()
     with state.open(world.url) as store:
         assert store.parts.of(SALES) == ()
