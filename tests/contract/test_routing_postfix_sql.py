@@ -27,9 +27,9 @@ from migrator.routing.errors import (
     CommandFailed,
     DatabaseRefused,
     MapInvalid,
-    MapUnwritable,
     ReloadFailed,
     RouteNotInForce,
+    StateUnwritable,
     ValueUnwritable,
 )
 from migrator.routing.postfix.index import look_up
@@ -99,7 +99,7 @@ def test_a_copy_of_the_whole_table_is_kept_before_each_change_for_its_owner_alon
 
 def test_where_no_copy_can_be_kept_nothing_is_changed(here):
     here.backups.write_text("a file where the directory should be")
-    with pytest.raises(MapUnwritable, match="nothing was changed"):
+    with pytest.raises(StateUnwritable, match="nothing was changed"):
         here.routing().apply(here.routing().plan({A: NEW}))
     assert (here.answer(A), here.told()) == (OLD, 0)
 
