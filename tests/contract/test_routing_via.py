@@ -185,7 +185,7 @@ def test_a_connection_that_is_cut_is_made_again_and_the_flip_is_whole(there, mon
 
 
 def test_a_yes_that_comes_too_late_changes_nothing(there, make_proxy, monkeypatch, once):
-    patched(monkeypatch, changed_agent(lambda source: source.replace("PATIENCE = 20.0", "PATIENCE = 0.3")))
+    patched(monkeypatch, changed_agent(lambda source: source.replace("AGREE_WITHIN = 20.0", "AGREE_WITHIN = 0.3")))
     proxy = make_proxy((there.sshd.host, there.sshd.port))
     flips, straight = there.backend().plan(WANTED), remote._Call.send
 
