@@ -7,6 +7,7 @@ it, at the points of tests.torture.points.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import subprocess
@@ -104,7 +105,11 @@ class DiskFull:
 
     def strike(self) -> None:
         free = os.statvfs(self._disk).f_bavail - self._free_pages
-        (self._disk / "filler").write_bytes(b"x" * max(0, free * PAGE))
+        try:
+            (self._disk / "filler").write_bytes(b"x" * max(0, free * PAGE))
+        except OSError as error:  # the program has written meanwhile: so much the fuller
+            if error.errno != errno.ENOSPC:
+                raise
         self._healing.start()
 
     def _free(self) -> None:
