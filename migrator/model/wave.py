@@ -37,6 +37,11 @@ OUTSIDE_CUTOVER = frozenset(
 )
 
 
+# Mail has been let go to one side, and nothing of the wave's routes is under way.
+MOVED = frozenset({WaveState.VERIFYING, WaveState.CATCHING_UP, WaveState.COMPLETED})
+RETURNED = frozenset({WaveState.VERIFYING_BACK, WaveState.ROLLED_BACK})
+
+
 class WaveEvent(StrEnum):
     """What moves a wave from one state to the next."""
 

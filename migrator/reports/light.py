@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping
 from migrator.model.audit import GOOD, AuditGrade
 from migrator.model.canary import ProofPhase
 from migrator.model.message import Outcome
+from migrator.model.wave import MOVED, RETURNED
 from migrator.model.wave import WaveState as S
 from migrator.reports.report import CanaryPhase, Finding, Light, Report, stopped
 
 _AT_REST = frozenset({S.PLANNED, S.SYNCED, S.CUTOVER_READY, S.COMPLETED, S.ROLLED_BACK})
 _BEFORE = frozenset({S.PLANNED, S.SYNCING, S.SYNCED, S.CUTOVER_READY})  # mail arrives on the source as ever
 _FROZEN = frozenset({S.FREEZING, S.DRAINING, S.FINAL_PASS})
-_MOVED = frozenset({S.VERIFYING, S.CATCHING_UP, S.COMPLETED})
-_RETURNED = frozenset({S.VERIFYING_BACK, S.ROLLED_BACK})
 _UNDER_WAY = {
     S.SYNCING: "mailboxes are being copied",
     S.FREEZING: "mail is being held back for the cutover",
@@ -85,9 +84,9 @@ def _delivery(report: Report) -> Iterator[Finding]:
     gate, cutover, rollback = map(report.phase, (ProofPhase.GATE, ProofPhase.CUTOVER, ProofPhase.ROLLBACK))
     if report.state in _BEFORE and gate is not None:
         yield from _astray(gate, Light.AMBER)
-    if report.state in _MOVED and cutover is not None:
+    if report.state in MOVED and cutover is not None:
         yield from _astray(cutover, Light.RED)
-    if report.state in _RETURNED and rollback is not None:
+    if report.state in RETURNED and rollback is not None:
         yield from _astray(rollback, Light.RED)
     if report.state is S.COMPLETED and (cutover is None or cutover.found == 0):
         yield Finding(Light.AMBER, "No canary has proved that mail arrives on the target.")
@@ -138,7 +137,7 @@ def _messages(report: Report) -> Iterator[Finding]:
 def _audits(report: Report) -> Iterator[Finding]:
     bad = [row.audit for row in report.mailboxes if row.audit and row.audit.grade not in GOOD]
     if bad:
-        light = Light.RED if report.state in _MOVED and any(one.grade is AuditGrade.F for one in bad) else Light.AMBER
+        light = Light.RED if report.state in MOVED and any(one.grade is AuditGrade.F for one in bad) else Light.AMBER
         first = f"first {bad[0].address}: {bad[0]}"
         yield Finding(light, f"The last audit gave {_many(len(bad), 'mailbox')} a grade below B, {first}.")
 

@@ -20,7 +20,7 @@ from migrator.waves.places import Place
 from migrator.waves.proof import prove_delivery, refuse_unproven, tidy_late
 
 POLL = 0.25  # seconds between two looks at a queue
-SETTLED = timedelta(minutes=2)  # after this nothing goes by an old route; times to live have run out before the flip
+SETTLED = timedelta(minutes=2)  # what is under way by an old route has arrived, where nothing remembers that route
 
 
 class FreezeExpired(Refused):
@@ -86,16 +86,18 @@ def verify(op: Operation) -> WaveEvent:
 
 def carry_late_mail(op: Operation) -> WaveEvent:
     """Staged passes for `cutover.hypercare`, and until the source has been quiet for `cutover.catch_up_quiet`."""
-    since = op.record().since
-    settled = since + max(op.workspace.config.cutover.drain_timeout, SETTLED)
-
-    def late(carried: int) -> None:
-        if datetime.now(UTC) > settled:
-            alarm(op, f"the source still receives: {carried} messages came there long after the flip")
-
-    carried = catch_up_until_quiet(op, PassKind.CATCH_UP, since + op.workspace.config.cutover.hypercare, late)
+    until = op.record().since + op.workspace.config.cutover.hypercare
+    carried = catch_up_until_quiet(op, PassKind.CATCH_UP, until, lambda late: tell_if_late(op, late))
     op.progress.note(f"catch-up: {carried} late messages carried, {tidy_late(op)} late canaries removed")
     return WaveEvent.DONE
+
+
+def tell_if_late(op: Operation, carried: int) -> None:
+    """Raise the alarm when mail still reaches the source though no old route can be in force any more."""
+    lingers = max((place.entry.lingers for place in op.places), default=timedelta(0))
+    settled = op.record().since + max(op.workspace.config.cutover.drain_timeout, SETTLED) + lingers
+    if carried and datetime.now(UTC) > settled:
+        alarm(op, f"the source still receives: {carried} messages came there long after the flip")
 
 
 def alarm(op: Operation, text: str) -> None:
@@ -128,15 +130,19 @@ def flush(op: Operation) -> None:
 
 
 def wait_for_queues(op: Operation) -> None:
-    """Wait until no place is delivering mail of the wave, or `cutover.drain_timeout`; what is later is caught up."""
-    until = monotonic() + op.workspace.config.cutover.drain_timeout.total_seconds()
+    """Wait until no place is delivering mail of the wave, or `cutover.drain_timeout`; what is later is caught up.
+
+    Never for longer than a freeze may last: other mail may be held back meanwhile (I8).
+    """
+    patience = min(op.workspace.config.cutover.drain_timeout, op.workspace.config.cutover.freeze_deadline)
+    until = monotonic() + patience.total_seconds()
     busy = [place for place in op.places if _active(op, place)]
     while busy and monotonic() < until:
         op.checkpoint()
         sleep(POLL)
         busy = [place for place in busy if _active(op, place)]
     for place in busy:
-        op.progress.note(f"{place.name}: still delivering after {op.workspace.config.cutover.drain_timeout}; going on")
+        op.progress.note(f"{place.name}: still delivering after {patience}; going on")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,10 @@ from time import sleep
 
 from migrator.model.errors import MigratorError
 from migrator.model.names import WaveName
-from migrator.model.wave import WaveState
 from migrator.state import Store
-from migrator.waves.lifecycle import FROZEN, SHORT
+from migrator.waves.lifecycle import MAY_HOLD
 
 POLL = 1.0  # seconds between two looks at the wave
-MAY_HOLD = FROZEN | SHORT | {WaveState.ROLLING_BACK, WaveState.REVERSE_PASS}  # some place may hold mail back
 PAUSES = (5.0, 15.0, 60.0)  # seconds before each further attempt to let mail go; the last one again and again
 GRACE = timedelta(seconds=5)  # for a run that is just about to see its deadline itself
 

@@ -71,17 +71,12 @@ def wait_until_released(op: Operation) -> None:
 _RESUME = "Run the same command again: it goes on waiting."
 
 
-def is_held(op: Operation) -> bool:
-    """Whether the operator's word, or a time, holds the cutover now."""
-    return op.store.holds.get(op.wave.name).holds(datetime.now(UTC))
-
-
 def _by_hand(op: Operation) -> Iterator[str]:
-    hold, now = op.store.holds.get(op.wave.name), datetime.now(UTC)
+    hold, go = op.store.holds.get(op.wave.name), f"`migrator wave cutover {op.wave.name} --go`"
     if hold.postponed:
-        yield f"postponed; `migrator wave cutover {op.wave.name} --go` releases it"
-    if hold.not_before is not None and hold.not_before > now:
-        yield f"for {_local(op, hold.not_before)} (another `--at` changes that)"
+        yield f"postponed; {go} releases it"
+    if hold.not_before is not None and hold.not_before > datetime.now(UTC):
+        yield f"for {_local(op, hold.not_before)}; {go} waits no longer"
 
 
 def _by_caches(op: Operation, due: Mapping[Ingress, datetime]) -> Iterator[str]:

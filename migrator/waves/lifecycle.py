@@ -40,6 +40,7 @@ ON_TARGET = frozenset({S.FLIPPING, S.RELEASING, S.VERIFYING, S.CATCHING_UP, S.CO
 # Mail waits, and the way out is short: work is not stopped before these.
 SHORT = frozenset({S.FLIPPING, S.RELEASING, S.THAWING, S.FLIPPING_BACK, S.RELEASING_BACK})
 GOING_BACK = frozenset(_BACK) - TERMINAL
+MAY_HOLD = FROZEN | SHORT | {S.ROLLING_BACK, S.REVERSE_PASS}  # some place may hold mail back
 
 
 def follow(state: S, event: E) -> S:

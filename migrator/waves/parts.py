@@ -6,13 +6,11 @@ from dataclasses import replace
 from migrator.dispatch import LeaseKeeper
 from migrator.model.errors import GateRefused, Locked
 from migrator.model.names import Address, WaveName
-from migrator.model.wave import OUTSIDE_CUTOVER, Wave, WaveState
+from migrator.model.wave import MOVED, OUTSIDE_CUTOVER, Wave, WaveState
 from migrator.state import Store
 from migrator.state.parts import whole
 from migrator.state.records import Actor, WaveRecord
 from migrator.workspace import Workspace
-
-APART = frozenset({WaveState.VERIFYING, WaveState.CATCHING_UP, WaveState.COMPLETED})  # where a part may split off
 
 
 def wave_or_part(workspace: Workspace, store: Store, name: WaveName) -> Wave:
@@ -65,7 +63,7 @@ def part_of(store: Store, wave: Wave, addresses: Sequence[Address]) -> WaveName 
         )
     if {address for address in ours if store.mailboxes.skipped(address) is None} == set(addresses):
         return wave.name
-    if record is None or record.state not in APART:
+    if record is None or record.state not in MOVED:
         raise GateRefused(
             f"wave {wave.name} is {record.state if record else WaveState.PLANNED}: single mailboxes go back only once "
             "it is cut over",

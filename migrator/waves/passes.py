@@ -171,7 +171,7 @@ def most_of_it(op: Operation, kind: PassKind) -> int:
 def catch_up_until_quiet(
     op: Operation, kind: PassKind, at_least: datetime | None = None, late: Callable[[int], None] | None = None
 ) -> int:
-    """The same, until nothing new has come for `cutover.catch_up_quiet`, and the time `at_least` has come.
+    """`catch_up`, until nothing new has come for `cutover.catch_up_quiet`, and the time `at_least` has come.
 
     `late` is told of each round that carried messages, but for the first.
     """

@@ -5,16 +5,12 @@ from collections.abc import Collection
 from migrator.delivery import Proof
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Ingress, WaveName
-from migrator.model.wave import Wave, WaveState
+from migrator.model.wave import MOVED, RETURNED, Wave, WaveState
 from migrator.state import Store
-from migrator.waves.lifecycle import FROZEN, SHORT
+from migrator.waves.lifecycle import MAY_HOLD
 from migrator.waves.operation import Operation
 from migrator.waves.proof import Side, prove_by_hand, tidy_probes
 from migrator.waves.whereabouts import states
-
-ON_TARGET = frozenset({WaveState.VERIFYING, WaveState.CATCHING_UP, WaveState.COMPLETED})
-WRITABLE_SOURCE = frozenset({WaveState.VERIFYING_BACK, WaveState.ROLLED_BACK})
-IN_MOTION = FROZEN | SHORT | {WaveState.ROLLING_BACK, WaveState.REVERSE_PASS}
 
 
 def probe_wave(mailbox: Mailbox) -> Wave:
@@ -25,7 +21,7 @@ def probe_wave(mailbox: Mailbox) -> Wave:
 def expected_side(store: Store, mailbox: Mailbox) -> tuple[Side, WaveState]:
     """Where mail for `mailbox` must arrive now, and the state of its wave, which says so."""
     state = states(store).get(mailbox.address, WaveState.PLANNED)
-    return ("target" if state in ON_TARGET else "source"), state
+    return ("target" if state in MOVED else "source"), state
 
 
 def probe(op: Operation, through: Collection[Ingress] = ()) -> Proof:
@@ -36,9 +32,9 @@ def probe(op: Operation, through: Collection[Ingress] = ()) -> Proof:
     """
     (mailbox,) = op.mailboxes
     side, state = expected_side(op.store, mailbox)
-    if state in IN_MOTION:
+    if state in MAY_HOLD:
         op.progress.note(f"its wave is {state}: mail may wait, or arrive on either server")
-    remove = side == "target" or state in WRITABLE_SOURCE
+    remove = side == "target" or state in RETURNED
     if remove:
         tidy_probes(op, mailbox.target if side == "target" else mailbox.source)
     else:

@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 from migrator.delivery import Proof
 from migrator.model.errors import GateRefused, MigratorError, Refused, Stopped
 from migrator.model.notice import STOPPED
-from migrator.model.wave import PassKind, WaveEvent, WaveState
+from migrator.model.wave import MOVED, RETURNED, PassKind, WaveEvent, WaveState
 from migrator.state.errors import LeaseLost, WaveHeld, WaveMoved
 from migrator.waves import cutover, rollback
 from migrator.waves.decisions import refuse_taken
 from migrator.waves.flips import where_routes_stand
 from migrator.waves.gates import refuse_closed, refuse_too_late, refuse_unsound
-from migrator.waves.guard import MAY_HOLD
-from migrator.waves.holding import is_held, wait_until_released
-from migrator.waves.lifecycle import FROZEN, GOING_BACK, ON_TARGET, SHORT, TERMINAL, TRANSITIONS
+from migrator.waves.holding import wait_until_released
+from migrator.waves.lifecycle import FROZEN, GOING_BACK, MAY_HOLD, ON_TARGET, SHORT, TERMINAL, TRANSITIONS
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up, one_round, until_in_step
 from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven, tidy_late
@@ -39,6 +38,7 @@ def run(op: Operation, approve: Approve, until: WaveState = WaveState.COMPLETED)
         op.post_guard()  # that of the run which died may have died with it
     if state is WaveState.COMPLETED:
         carried = catch_up(op, PassKind.CATCH_UP)
+        cutover.tell_if_late(op, carried)
         op.progress.note(f"{op.wave.name} is completed: {carried} late messages carried, {tidy_late(op)} late canaries")
         return finish_places(op)
     if state in (WaveState.SYNCED, WaveState.CUTOVER_READY):
@@ -84,9 +84,9 @@ def prove_again(op: Operation) -> Proof:
     GateRefused in any other state; DeliveryUnproven when a canary fails.
     """
     state = op.record().state
-    if state in (WaveState.VERIFYING, WaveState.CATCHING_UP, WaveState.COMPLETED):
+    if state in MOVED:
         proof = prove_delivery(op, since=datetime.now(UTC))
-    elif state in (WaveState.VERIFYING_BACK, WaveState.ROLLED_BACK):
+    elif state in RETURNED:
         proof = prove_return(op, since=datetime.now(UTC))
     else:
         raise GateRefused(
@@ -235,12 +235,15 @@ class Unstoppable:
 
 
 def _ask(op: Operation, approve: Approve) -> WaveEvent:
-    """Ask, then bring the wave in step once more: the answer may take an hour, and mail shall wait for seconds only."""
+    """Ask, then bring the wave in step once more: the answer may take an hour, and mail shall wait for seconds only.
+
+    A hold that was put meanwhile is met where the cutover begins (WaveHeld).
+    """
     approve(f"The gates let it pass. Cut over wave {op.wave.name} ({len(op.mailboxes)} mailboxes) now?")
     one_round(op, PassKind.DELTA)
     refuse_unsound(op)
     refuse_too_late(op)
-    return WaveEvent.LAG if is_held(op) else WaveEvent.START
+    return WaveEvent.START
 
 
 def _start(op: Operation) -> WaveEvent:

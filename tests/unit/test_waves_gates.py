@@ -15,7 +15,7 @@ from migrator.model.names import Address, ServerName, WaveName
 from migrator.model.wave import WaveEvent, WaveState, Window
 from migrator.routing.errors import EntryInvalid
 from migrator.waves import gates, loops, proof
-from migrator.waves.gates import BEFORE_CANARIES, GateResult, check_quietly
+from migrator.waves.gates import BEFORE_CANARIES, GateResult, Seen, check_quietly
 from migrator.waves.loops import wrong_ways
 from migrator.waves.operation import Operation
 from migrator.waves.probe import expected_side, probe, probe_wave
@@ -75,7 +75,7 @@ def test_a_place_that_cannot_be_read_closes_gates_and_the_others_are_looked_at(
 def test_a_gate_that_raises_is_closed_with_the_remedy_of_the_error(
     op: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def raising(op: Operation) -> GateResult:
+    def raising(op: Operation) -> Seen:
         raise Unreachable("ns1.example does not answer", remedy="Start it.")
 
     monkeypatch.setattr(gates, "BEFORE_CANARIES", {"ttl": raising})

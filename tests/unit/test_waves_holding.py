@@ -1,5 +1,6 @@
 """A cutover that waits: for its time, for the operator's word; gates that are let pass; hypercare."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,8 @@ from migrator.model.errors import GateRefused, Stopped, Unreachable
 from migrator.model.names import WaveName
 from migrator.model.wave import PassKind, WaveEvent, WaveState
 from migrator.waves import cutover, gates, holding, passes
-from migrator.waves.gates import GateResult
-from migrator.waves.holding import is_held, postpone, release, schedule, wait_until_released
+from migrator.waves.gates import Seen
+from migrator.waves.holding import postpone, release, schedule, wait_until_released
 from migrator.waves.operation import Operation
 from migrator.waves.run import FORWARD, run
 from migrator.waves.run import _drive as drive
@@ -38,7 +39,7 @@ def test_a_cutover_waits_for_its_time_and_the_wave_is_kept_in_step_meanwhile(op)
     its_time = datetime.now(UTC)
     during(op, lambda count: schedule(op.store, SALES, its_time, op.actor) if count == 2 else None)
     wait_until_released(op)
-    assert not is_held(op)
+    assert not op.store.holds.get(SALES).holds(datetime.now(UTC))
     assert len(crew_of(op).done) == 2
     assert "the cutover waits: for 20" in op.progress.notes[0]
 
@@ -75,11 +76,11 @@ def test_a_cutover_that_waits_can_be_stopped(op):
 
 def test_releasing_can_be_taken_back_until_the_freeze_begins(op, monkeypatch):
     """Postponed at the very last question: the wave goes back to its passes, waits, and is cut over once released."""
-    monkeypatch.setattr(gates, "BEFORE_CANARIES", {})
-    monkeypatch.setattr(gates, "canaries_arrive", lambda op: GateResult("canaries", True, ""))
+    sound = {name: lambda op: Seen(True, "") for name in ("window", *gates.UNSOUND)}
+    monkeypatch.setattr(gates, "BEFORE_CANARIES", sound)
+    monkeypatch.setattr(gates, "canaries_arrive", lambda op: Seen(True, ""))
     put(op, WaveState.SYNCED)
     crew_of(op).finds = {"behind": 0}
-    op.skips["accounted"] = "these passes leave no record"
     asked: list[str] = []
 
     def approve(question: str) -> None:
@@ -113,11 +114,10 @@ def test_postponed_between_the_last_look_and_the_beginning_the_cutover_waits(op,
     postpone(op.store, SALES, op.actor)
     crew_of(op).finds = {"copied": 0}
     crew_of(op).during = lambda kind, stop: setattr(op.stop, "pressed", 1)
-    monkeypatch.setattr("migrator.waves.run.is_held", lambda op: False)
     with pytest.raises(Stopped):
         drive(op, {WaveState.CUTOVER_READY: lambda op: WaveEvent.START, **FORWARD}, WaveState.FREEZING)
     assert op.record().state is WaveState.SYNCING
-    assert is_held(op)
+    assert op.store.holds.get(SALES).holds(datetime.now(UTC))
 
 
 def test_a_cutover_uses_its_hold_up_and_the_next_one_waits_for_nothing(op):
@@ -155,13 +155,13 @@ def test_the_last_pass_before_the_gates_is_one_that_went_well(op):
     assert len(crew_of(op).done) == 2
 
 
-def closed(op: Operation) -> GateResult:
-    return GateResult("quota", False, "1 mailbox is full", "Raise it.")
+def closed(op: Operation) -> Seen:
+    return Seen(False, "1 mailbox is full", "Raise it.")
 
 
 def test_a_gate_is_let_pass_with_a_reason_that_the_audit_log_has(op, monkeypatch):
     monkeypatch.setattr(gates, "BEFORE_CANARIES", {"quota": closed})
-    monkeypatch.setattr(gates, "canaries_arrive", lambda op: GateResult("canaries", True, "1 of 1"))
+    monkeypatch.setattr(gates, "canaries_arrive", lambda op: Seen(True, "1 of 1"))
     with pytest.raises(GateRefused, match="1 mailbox is full"):
         gates.refuse_closed(op)
     op.skips["quota"] = "raised at midnight"
@@ -172,7 +172,7 @@ def test_a_gate_is_let_pass_with_a_reason_that_the_audit_log_has(op, monkeypatch
 
 
 def test_a_gate_that_is_open_is_not_skipped(op, monkeypatch):
-    monkeypatch.setattr(gates, "BEFORE_CANARIES", {"quota": lambda op: GateResult("quota", True, "fine")})
+    monkeypatch.setattr(gates, "BEFORE_CANARIES", {"quota": lambda op: Seen(True, "fine")})
     op.skips["quota"] = "no need"
     assert [result.skipped for result in gates.check_quietly(op)] == [""]
 
@@ -243,3 +243,26 @@ def test_another_wave_in_its_hypercare_closes_the_gate(op, state, open):
     op.store.waves.advance(other, WaveState.PLANNED, state, WaveEvent.DONE, op.actor, "test")
     result = gates.BEFORE_CANARIES["other-waves"](op)
     assert (result.open, "development is" in result.text) == (open, not open)
+
+
+@pytest.mark.parametrize(("ago", "told"), [(timedelta(hours=1), True), (timedelta(minutes=3), False)])
+def test_mail_on_the_source_is_an_alarm_only_when_no_old_answer_can_linger(op, monkeypatch, ago, told):
+    entry = type(op.places[0].entry)
+    monkeypatch.setattr(entry, "lingers", property(lambda self: timedelta(minutes=30)))
+    record = replace(op.record(), since=datetime.now(UTC) - ago)
+    monkeypatch.setattr(Operation, "record", lambda self: record)
+    cutover.tell_if_late(op, 1)
+    cutover.tell_if_late(op, 0)
+    assert [note for note in op.progress.notes if "ALARM" in note] == (
+        ["ALARM: sales: the source still receives: 1 messages came there long after the flip"] if told else []
+    )
+
+
+def test_a_queue_is_never_waited_for_longer_than_a_freeze_may_last(op, monkeypatch):
+    settings = op.workspace.config.cutover
+    object.__setattr__(settings, "drain_timeout", timedelta(hours=1))
+    object.__setattr__(settings, "freeze_deadline", timedelta(milliseconds=50))
+    monkeypatch.setattr(cutover, "_active", lambda op, place: 1)
+    monkeypatch.setattr(cutover, "POLL", 0.01)
+    cutover.wait_for_queues(op)
+    assert op.progress.notes[-1] == "old-mta: still delivering after 0:00:00.050000; going on"

@@ -64,7 +64,7 @@ def cutover(
     postpone: Annotated[
         bool, typer.Option("--postpone", help="Hold the cutover until --go, also that of a run.")
     ] = False,
-    go: Annotated[bool, typer.Option("--go", help="Release a postponed cutover.")] = False,
+    go: Annotated[bool, typer.Option("--go", help="Release a cutover that waits, whatever for.")] = False,
     skip_gate: SkipGate = None,
     reason: Reason = None,
     yes: Yes = False,

@@ -5,14 +5,13 @@ routes     today's routes, loops, TTL, a canary         moment     the window, t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from migrator.model.errors import ExitCode, GateRefused, MigratorError, Refused, Stopped
 from migrator.model.wave import OUTSIDE_CUTOVER
 from migrator.state.errors import LeaseLost
 from migrator.waves.gates.mail import all_accounted, little_is_behind, no_open_intents, nothing_failed, sweep_is_clean
 from migrator.waves.gates.moment import lease_is_held, other_waves_are_quiet, window_is_open
-from migrator.waves.gates.result import Gate, GateResult
+from migrator.waves.gates.result import Gate, GateResult, Seen
 from migrator.waves.gates.routes import canaries_arrive, nothing_loops, old_answers_are_gone, routes_are_expected
 from migrator.waves.gates.servers import accounts_exist, credentials_work, disk_has_room, quota_is_left
 from migrator.waves.operation import Operation
@@ -20,6 +19,7 @@ from migrator.waves.operation import Operation
 __all__ = [
     "BEFORE_CANARIES",
     "GateResult",
+    "Seen",
     "check",
     "check_quietly",
     "refuse_closed",
@@ -45,6 +45,7 @@ BEFORE_CANARIES: Mapping[str, Gate] = {
     "accounts": accounts_exist,
     "quota": quota_is_left,
 }
+UNSOUND = ("open-intents", "failures", "accounted")  # what a pass after the gates may change
 NEVER_SKIPPED = frozenset({"lease"})  # two runners on one wave double mail under every algorithm
 SKIPPABLE = tuple(name for name in (*BEFORE_CANARIES, "canaries") if name not in NEVER_SKIPPED)
 
@@ -91,24 +92,23 @@ def refuse_closed(op: Operation) -> None:
 
 def refuse_unsound(op: Operation) -> None:
     """The same for what a pass may have changed since the gates: failures, sums, appends of unknown outcome."""
-    again = {"open-intents": no_open_intents, "failures": nothing_failed, "accounted": all_accounted}
-    _refuse(op, tuple(_looked_at(op, name, gate) for name, gate in again.items()))
+    _refuse(op, tuple(_looked_at(op, name, BEFORE_CANARIES[name]) for name in UNSOUND))
 
 
 def refuse_too_late(op: Operation) -> None:
     """The same when the answer was long in coming."""
-    _refuse(op, (_looked_at(op, "window", window_is_open),))
+    _refuse(op, (_looked_at(op, "window", BEFORE_CANARIES["window"]),))
 
 
 def _looked_at(op: Operation, name: str, gate: Gate) -> GateResult:
     """What the gate finds; one that cannot look is closed, and the others are looked at all the same."""
     try:
-        result = gate(op)
+        seen = gate(op)
     except (Stopped, LeaseLost, GateRefused):
         raise  # no finding: the operator's wish, another runner, nothing there by which a gate could be judged
     except MigratorError as error:
-        result = GateResult(name, False, str(error), error.remedy)
-    return result if result.open else replace(result, skipped=op.skips.get(result.gate, ""))
+        seen = Seen(False, str(error), error.remedy)
+    return GateResult(name, seen.open, seen.text, seen.remedy, "" if seen.open else op.skips.get(name, ""))
 
 
 def _refuse(op: Operation, results: Sequence[GateResult]) -> None:

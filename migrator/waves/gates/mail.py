@@ -6,21 +6,20 @@ from migrator.model.mailbox import Mailbox
 from migrator.model.message import needs_consent
 from migrator.model.names import neutral
 from migrator.model.wave import PassKind
-from migrator.waves.gates.result import GateResult, listed
+from migrator.waves.gates.result import Seen, listed
 from migrator.waves.operation import Operation
 
 
-def no_open_intents(op: Operation) -> GateResult:
+def no_open_intents(op: Operation) -> Seen:
     waiting = [a for a in op.addresses if op.store.ledger.open_intents(a)]
-    return GateResult(
-        "open-intents",
+    return Seen(
         not waiting,
         listed("mailboxes with appends of unknown outcome", waiting),
         f"Run `migrator wave run {op.wave.name} --until synced`: a pass looks what became of them.",
     )
 
 
-def sweep_is_clean(op: Operation) -> GateResult:
+def sweep_is_clean(op: Operation) -> Seen:
     """Take away what a late append of a dead run left on the target (nobody has seen it yet)."""
     outcomes = op.crew.each(op.mailboxes, lambda mailbox: _sweep(op, mailbox))
     failed = [f"{a}: {o}" for a, o in outcomes.items() if isinstance(o, MigratorError)]
@@ -29,10 +28,10 @@ def sweep_is_clean(op: Operation) -> GateResult:
     text = f"{removed} surplus copies removed"
     if failed or left:
         text = listed("sweeps failed", failed) + "; " + listed("mailboxes with copies only marked \\Deleted", left)
-    return GateResult("sweep", not failed and not left, text, "Mend what the sweep met, then run again.")
+    return Seen(not failed and not left, text, "Mend what the sweep met, then run again.")
 
 
-def nothing_failed(op: Operation) -> GateResult:
+def nothing_failed(op: Operation) -> Seen:
     """What failed, was refused or altered blocks until accepted, mailbox by mailbox; skips on purpose do not.
 
     `gates.failures` of them may pass.
@@ -42,8 +41,7 @@ def nothing_failed(op: Operation) -> GateResult:
     accepted = {a for a in {f.address for f in failures} if op.store.mailboxes.accepted(a) is not None}
     open_ones = [f for f in failures if f.address not in accepted]
     texts = [f"{f.address} {neutral(f.folder)} UID {f.uid}: {neutral(f.reason) or f.grade}" for f in open_ones]
-    return GateResult(
-        "failures",
+    return Seen(
         len(texts) <= op.workspace.config.gates.failures,
         listed("messages failed, refused or altered, and nobody accepted that", texts),
         "Look at `migrator mailbox show ADDRESS`; then mend the cause and run again, or take it as it is: "
@@ -51,7 +49,7 @@ def nothing_failed(op: Operation) -> GateResult:
     )
 
 
-def all_accounted(op: Operation) -> GateResult:
+def all_accounted(op: Operation) -> Seen:
     """Every source message has its outcome, and the sum is the source's count (I3)."""
     last = {a: op.store.mailboxes.last(a) for a in op.addresses}
     wrong = [
@@ -60,23 +58,21 @@ def all_accounted(op: Operation) -> GateResult:
         if record is not None and record.report is not None and record.report.unaccounted
     ]
     missing = [f"{a}: no pass has finished" for a, record in last.items() if record is None or record.report is None]
-    return GateResult(
-        "accounted",
+    return Seen(
         not wrong and not missing,
         listed("mailboxes whose messages do not add up", [*wrong, *missing]),
         f"Run `migrator wave run {op.wave.name} --until synced` first.",
     )
 
 
-def little_is_behind(op: Operation) -> GateResult:
+def little_is_behind(op: Operation) -> Seen:
     """How many messages had arrived on the source when the last passes left it; where a pass does not know, what it
     copied itself counts: as many may come again."""
     limit = op.workspace.config.gates.lag
     limit = op.workspace.config.cutover.max_delta if limit is None else limit
     reports = [last.report for address in op.addresses if (last := op.store.mailboxes.last(address)) and last.report]
     behind = sum(report.copied if report.behind is None else report.behind for report in reports)
-    return GateResult(
-        "lag",
+    return Seen(
         behind <= limit,
         f"{behind} messages behind, {limit} may be",
         f"Run `migrator wave run {op.wave.name} --until synced` once more, at a quieter hour; or raise `gates.lag`.",

@@ -6,40 +6,39 @@ from migrator.model.errors import Locked
 from migrator.model.wave import OUTSIDE_CUTOVER, WaveState
 from migrator.state.errors import LeaseLost
 from migrator.state.parts import whole
-from migrator.waves.gates.result import GateResult, listed
+from migrator.waves.gates.result import Seen, listed
 from migrator.waves.operation import Operation
 
 SETTLED = OUTSIDE_CUTOVER | {WaveState.COMPLETED}
 
 
-def window_is_open(op: Operation) -> GateResult:
+def window_is_open(op: Operation) -> Seen:
     window, now = op.wave.window, datetime.now(UTC)
     if window is None:
-        return GateResult("window", True, "the wave has no window")
+        return Seen(True, "the wave has no window")
     inside = window.start <= now < window.end
     local = now.astimezone(window.start.tzinfo)
     text = f"{window.start.isoformat()} to {window.end.isoformat()}, now {local:%Y-%m-%d %H:%M}"
-    return GateResult("window", inside, text, f"Wait for the window, or change it in waves/{whole(op.wave.name)}.yaml.")
+    return Seen(inside, text, f"Wait for the window, or change it in waves/{whole(op.wave.name)}.yaml.")
 
 
-def lease_is_held(op: Operation) -> GateResult:
+def lease_is_held(op: Operation) -> Seen:
     """No other runner is at work on this wave."""
     try:
         op.refuse_stale()
     except (LeaseLost, Locked) as error:
-        return GateResult("lease", False, str(error), error.remedy)
-    return GateResult("lease", True, f"held by this run, fence {op.lease.fence}")
+        return Seen(False, str(error), error.remedy)
+    return Seen(True, f"held by this run, fence {op.lease.fence}")
 
 
-def other_waves_are_quiet(op: Operation) -> GateResult:
+def other_waves_are_quiet(op: Operation) -> Seen:
     """No other wave is in the middle of its cutover, its way back, or its hypercare."""
     busy = [
         f"{record.name} is {record.state} since {record.since:%Y-%m-%d %H:%M} UTC"
         for record in op.store.waves.all()
         if record.name != op.wave.name and record.state not in SETTLED
     ]
-    return GateResult(
-        "other-waves",
+    return Seen(
         not busy,
         listed("other waves are not settled", busy),
         "Wait until they are completed or rolled back: `migrator wave list`.",

@@ -1,4 +1,4 @@
-"""What a gate finds."""
+"""What a gate sees, and what is made of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,17 @@ from migrator.waves.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class GateResult:
-    """One gate: whether it is open, what was seen, and what to do when it is not.
+class Seen:
+    """What a gate sees: whether it is open, why, and what to do when it is not."""
 
-    `skipped`: why the operator lets a closed one pass ("": nobody does).
-    """
+    open: bool
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """The same with the gate's name; `skipped`: why the operator lets a closed one pass ("": nobody does)."""
 
     gate: str
     open: bool
@@ -28,7 +34,7 @@ class GateResult:
         return "open" if self.open else "SKIPPED" if self.skipped else "CLOSED"
 
 
-Gate = Callable[[Operation], GateResult]
+Gate = Callable[[Operation], Seen]
 
 
 def listed(what: str, items: Sequence[str], most: int = 10) -> str:

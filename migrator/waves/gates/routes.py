@@ -7,7 +7,7 @@ from migrator.model.canary import CanaryState
 from migrator.model.errors import MigratorError
 from migrator.routing import Severity, shown
 from migrator.waves.flips import expected_at_source, observe, to_server
-from migrator.waves.gates.result import GateResult, listed
+from migrator.waves.gates.result import Seen, listed
 from migrator.waves.loops import wrong_ways
 from migrator.waves.operation import Operation
 from migrator.waves.places import Place
@@ -15,11 +15,10 @@ from migrator.waves.proof import prove_present_route
 from migrator.waves.readiness import prepare_places
 
 
-def routes_are_expected(op: Operation) -> GateResult:
+def routes_are_expected(op: Operation) -> Seen:
     """Every place sends every address to its source today, can be written, and would take the flip."""
     wrong = [f"{place.name}: {text}" for place in op.places for text in _wrong(op, place)]
-    return GateResult(
-        "routes",
+    return Seen(
         not wrong and bool(op.places),
         listed("routes are not as expected", wrong) if op.places else "no `routing:` in migrator.yaml: nothing to flip",
         "Compare with `migrator route show`; correct the map, or `nexthop:` in migrator.yaml.",
@@ -43,11 +42,10 @@ def _wrong(op: Operation, place: Place) -> Iterator[str]:
         yield error.in_full
 
 
-def nothing_loops(op: Operation) -> GateResult:
+def nothing_loops(op: Operation) -> Seen:
     """After the flip, mail of the wave's people ends on the target by every way in, and everyone else's where it is."""
     wrong, looked_at = wrong_ways(op)
-    return GateResult(
-        "loops",
+    return Seen(
         not wrong,
         f"{looked_at} ways followed; " + listed("would not end where they must after the flip", wrong),
         "The old server must hand on mail of those who have moved, the new one of those who have not, and neither to "
@@ -55,18 +53,18 @@ def nothing_loops(op: Operation) -> GateResult:
     )
 
 
-def old_answers_are_gone(op: Operation) -> GateResult:
+def old_answers_are_gone(op: Operation) -> Seen:
     """A flip is in force soon: what caches elsewhere may keep has a short time to live by now."""
     due = prepare_places(op)
     late = [f"{name}: until {when:%Y-%m-%d %H:%M:%S} UTC" for name, when in due.items() if when > datetime.now(UTC)]
     text = listed("places whose old time to live has not run out", late)
-    return GateResult("ttl", not late, text, "It has been lowered: wait until then, `wave run` does so by itself.")
+    return Seen(not late, text, "It has been lowered: wait until then, `wave run` does so by itself.")
 
 
-def canaries_arrive(op: Operation) -> GateResult:
+def canaries_arrive(op: Operation) -> Seen:
     """One canary through each ingress by today's route; it stays on the source, which is never written (I1)."""
     proof = prove_present_route(op)
     lost = [f"{c.ingress}: {c.state}, {c.detail}" for c in proof.canaries if c.state is not CanaryState.PROVEN]
     text = f"{proof.found} of {len(proof.canaries)} arrived by today's route" + "".join(f"; {one}" for one in lost)
     remedy = "Mend today's delivery first: the queue and the log of that ingress say why."
-    return GateResult("canaries", proof.proven, text, remedy)
+    return Seen(proof.proven, text, remedy)

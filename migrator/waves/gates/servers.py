@@ -8,26 +8,26 @@ from typing import Literal
 from migrator.imap import Quota
 from migrator.model.errors import MigratorError
 from migrator.model.mailbox import Mailbox
-from migrator.waves.gates.result import GateResult, listed
+from migrator.waves.gates.result import Seen, listed
 from migrator.waves.operation import Operation
 
 Side = Literal["source", "target"]
 
 
-def accounts_exist(op: Operation) -> GateResult:
+def accounts_exist(op: Operation) -> Seen:
     failed = _failed(op, lambda mailbox: _enter(op, mailbox, "target"))
     text = listed("target accounts cannot log in", failed)
-    return GateResult("accounts", not failed, text, "Create the accounts, or mend their logins.")
+    return Seen(not failed, text, "Create the accounts, or mend their logins.")
 
 
-def credentials_work(op: Operation) -> GateResult:
+def credentials_work(op: Operation) -> Seen:
     """The source can be entered too: the final pass and the catch-up need it."""
     failed = _failed(op, lambda mailbox: _enter(op, mailbox, "source"))
     text = listed("source accounts cannot log in", failed)
-    return GateResult("credentials", not failed, text, "Mend `auth:` of the source, or the logins in mailboxes.csv.")
+    return Seen(not failed, text, "Mend `auth:` of the source, or the logins in mailboxes.csv.")
 
 
-def quota_is_left(op: Operation) -> GateResult:
+def quota_is_left(op: Operation) -> Seen:
     """Every target mailbox has room for the mail to come; one without a quota has."""
     share = op.workspace.config.gates.quota_free
     outcomes = op.crew.each(op.mailboxes, lambda mailbox: _quota(op, mailbox))
@@ -37,8 +37,7 @@ def quota_is_left(op: Operation) -> GateResult:
             unasked.append(f"{address}: {found}")
         elif found is not None and found.limit and (found.limit - found.used) * 100 < share * found.limit:
             full.append(f"{address}: {found.used * 100 // found.limit}% of {found.limit:,} octets used")
-    return GateResult(
-        "quota",
+    return Seen(
         not full and not unasked,
         "; ".join(
             [listed(f"target mailboxes have less than {share}% of their quota left", full)]
@@ -50,15 +49,15 @@ def quota_is_left(op: Operation) -> GateResult:
     )
 
 
-def disk_has_room(op: Operation) -> GateResult:
+def disk_has_room(op: Operation) -> Seen:
     """The state can be written all through the night; a PostgreSQL elsewhere looks after itself."""
     scheme, _, place = op.workspace.state_url.partition(":///")
     if scheme != "sqlite":
-        return GateResult("disk", True, "the state is on a database server")
+        return Seen(True, "the state is on a database server")
     directory = next(parent for parent in Path(place).parents if parent.is_dir())
     free, needed = shutil.disk_usage(directory).free, op.workspace.config.gates.free_disk
     text = f"{free / 1e6:,.0f} MB free at {directory}, {needed / 1e6:,.0f} MB needed"
-    return GateResult("disk", free >= needed, text, "Free some space there, or lower `gates.free_disk`.")
+    return Seen(free >= needed, text, "Free some space there, or lower `gates.free_disk`.")
 
 
 def _failed(op: Operation, look: Callable[[Mailbox], None]) -> list[str]:

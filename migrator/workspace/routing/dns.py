@@ -87,6 +87,10 @@ class DnsMxEntry(Entry):
     def secrets(self) -> dict[str, SecretRef]:
         return {"key": self.key.secret}
 
+    @property
+    def lingers(self) -> timedelta:
+        return self.ttl + self.agree_within
+
     def serves(self, address: Address) -> bool:
         return self.holds(address) and address.rpartition("@")[2] != self._main
 

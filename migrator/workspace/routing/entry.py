@@ -1,5 +1,6 @@
 """What every entry of `routing:` has, of whatever kind."""
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -57,6 +58,11 @@ class Entry(Section):
         """What it shall hold for `address` while that is on `server`; None: no entry."""
         template = self.nexthop[server]
         return None if template is None else Nexthop(fill(template, address))
+
+    @property
+    def lingers(self) -> timedelta:
+        """For how long after a flip an old answer may still be used elsewhere."""
+        return timedelta(0)
 
     @property
     def smtp_endpoint(self) -> Endpoint | None:
