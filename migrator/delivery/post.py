@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from migrator.delivery.message import compose
+from migrator.imap.tls import verifying
 from migrator.model.canary import Canary, CanaryState
+from migrator.model.errors import CertificateRefused
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import neutral
 
@@ -86,7 +88,7 @@ def _connected(smtp: Endpoint, helo: str) -> Iterator[smtplib.SMTP]:
     try:
         with _open(smtp, helo) as server:
             yield server
-    except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
+    except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError, CertificateRefused) as error:
         raise _NotUsable(_words(error), final=True) from error
     except (smtplib.SMTPException, OSError) as error:
         raise _NotUsable(_words(error), final=False) from error
@@ -94,26 +96,19 @@ def _connected(smtp: Endpoint, helo: str) -> Iterator[smtplib.SMTP]:
 
 def _open(smtp: Endpoint, helo: str) -> smtplib.SMTP:
     if smtp.tls is Tls.IMPLICIT:
-        context = _verifying(smtp)
+        context = verifying(smtp.ca_file)
         server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, helo, timeout=_TIMEOUT, context=context)
     else:
         server = smtplib.SMTP(smtp.host, smtp.port, helo, _TIMEOUT)
     try:
         server.ehlo()
         if smtp.tls is Tls.STARTTLS:  # mandatory where chosen: SMTPNotSupportedError when it is not offered
-            server.starttls(context=_verifying(smtp))
+            server.starttls(context=verifying(smtp.ca_file))
             server.ehlo()
     except BaseException:
         server.close()
         raise
     return server
-
-
-def _verifying(smtp: Endpoint) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if smtp.ca_file:
-        context.load_verify_locations(smtp.ca_file)
-    return context
 
 
 def _words(error: Exception) -> str:

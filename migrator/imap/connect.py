@@ -3,16 +3,16 @@
 import imaplib
 import ssl
 import time
-from functools import cache
 
 from imapclient.exceptions import LoginError  # type: ignore[import-untyped]
 
 from migrator.imap.channel import Channel
-from migrator.imap.errors import CertificateRefused, ConnectionLost, PlaintextRefused, ProtocolViolation, Throttled
+from migrator.imap.errors import ConnectionLost, PlaintextRefused, ProtocolViolation, Throttled
 from migrator.imap.login import Client, plain_response, told_capabilities
 from migrator.imap.parser import Parser
 from migrator.imap.responses import backoff
 from migrator.imap.session import Session
+from migrator.imap.tls import verifying
 from migrator.imap.wire import Wire, dial
 from migrator.model.errors import LoginRefused, MigratorError
 from migrator.model.mailbox import Endpoint, Login, Tls
@@ -34,7 +34,7 @@ def connect(
             f"{endpoint.host}:{endpoint.port}: the password would cross the network unprotected",
             remedy="Set tls to implicit or starttls; or, on a network you trust, allow_plaintext: true.",
         )
-    context = None if endpoint.tls is Tls.NONE else _context(endpoint.ca_file)
+    context = None if endpoint.tls is Tls.NONE else verifying(endpoint.ca_file)
     wire = dial(endpoint, timeout)
     try:
         wire.deadline = time.monotonic() + 2 * timeout
@@ -128,18 +128,3 @@ def _login_error(peer: str, user: str, text: str, lost: bool) -> MigratorError:
         f"{peer}: the server does not let {user!r} in: {said}",
         remedy="Check the login and its secret (mailboxes.csv, auth in migrator.yaml) with the server's administrator.",
     )
-
-
-@cache
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    """A verifying context; made once for each CA, since loading the system's CAs takes 30 ms."""
-    context = ssl.create_default_context()
-    if ca_file:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:
-            raise CertificateRefused(
-                f"the CA file {ca_file!r} cannot be used: {error.strerror or error}",
-                remedy="ca_file must name a readable PEM file.",
-            ) from error
-    return context

@@ -24,13 +24,6 @@ class PlaintextRefused(Refused):
     runbook: ClassVar[str | None] = "plaintext-refused"
 
 
-class CertificateRefused(Refused):
-    """The server's certificate does not prove that it is the server we mean, or TLS could not be agreed."""
-
-    exit_code: ClassVar[ExitCode] = ExitCode.UNREACHABLE
-    runbook: ClassVar[str | None] = "certificate-refused"
-
-
 class CommandRefused(Refused):
     """The server answered NO or BAD. `code` is the response code in upper case ("TRYCREATE"), "" when there is none."""
 

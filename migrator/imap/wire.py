@@ -7,8 +7,8 @@ import ssl
 import time
 from operator import itemgetter
 
-from migrator.imap.errors import CertificateRefused, ConnectionLost, ProtocolViolation
-from migrator.model.errors import Unreachable
+from migrator.imap.errors import ConnectionLost, ProtocolViolation
+from migrator.model.errors import CertificateRefused, Unreachable
 from migrator.model.mailbox import Endpoint
 
 INBOX_CAP = 16 << 20  # octets that may arrive while we are sending; answers to 100 APPENDs are 10 KB

@@ -84,6 +84,13 @@ class LoginRefused(Refused):
     runbook = "login-refused"
 
 
+class CertificateRefused(Refused):
+    """The server's certificate does not prove that it is the server we mean, or TLS could not be agreed."""
+
+    exit_code = ExitCode.UNREACHABLE
+    runbook = "certificate-refused"
+
+
 class ConfigInvalid(Refused):
     """A file that the operator wrote cannot be accepted; the text names file, line and column."""
 

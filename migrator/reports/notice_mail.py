@@ -10,7 +10,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 
-from migrator.model.mailbox import Endpoint, Tls
+from migrator.imap.tls import verifying
+from migrator.model.errors import CertificateRefused
+from migrator.model.mailbox import Tls
 from migrator.model.names import Address, neutral
 from migrator.model.notice import NotSent
 from migrator.reports.notice_texts import BODY, SUBJECT
@@ -35,10 +37,12 @@ def mail_sender(entry: MailEntry) -> Callable[[Mapping[str, object]], None]:
         try:
             with closing(smtplib.SMTP(smtp.host, smtp.port, timeout=TIMEOUT)) as server:
                 if smtp.tls is Tls.STARTTLS:  # mandatory where chosen: an error when it is not offered
-                    server.starttls(context=_verifying(smtp))
+                    server.starttls(context=verifying(smtp.ca_file))
                 refused = server.send_message(message, entry.sender, entry.to)
                 with suppress(smtplib.SMTPException, OSError):  # it is taken, whatever comes now
                     server.quit()
+        except CertificateRefused as error:
+            raise NotSent(error.in_full) from None
         except (smtplib.SMTPException, OSError) as error:
             raise NotSent(f"{smtp.host}:{smtp.port}: {_words(error)}") from None
         if refused:
@@ -68,13 +72,6 @@ def compose(entry: MailEntry, fields: Mapping[str, object]) -> EmailMessage:
 def _header(address: Address) -> HeaderAddress:
     local, _, domain = address.rpartition("@")
     return HeaderAddress(username=local, domain=domain)
-
-
-def _verifying(smtp: Endpoint) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if smtp.ca_file:
-        context.load_verify_locations(smtp.ca_file)
-    return context
 
 
 def _words(error: Exception) -> str:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from migrator.imap.tls import verifying
 from migrator.model.errors import MigratorError
 from migrator.model.notice import NotSent
 from migrator.reports.notice_texts import TEXT
@@ -56,14 +57,11 @@ def _url(entry: WebhookEntry, vault: Vault) -> str:
 
 def _opener(entry: WebhookEntry) -> urllib.request.OpenerDirector:
     """HTTP and HTTPS, and nothing else: a redirect would lose the content (RFC 9110, 15.4), or lead somewhere else."""
-    context = ssl.create_default_context()
-    if entry.ca_file:
-        context.load_verify_locations(entry.ca_file)
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=context),
+        urllib.request.HTTPSHandler(context=verifying(str(entry.ca_file) if entry.ca_file else None)),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
     ):
@@ -73,6 +71,8 @@ def _opener(entry: WebhookEntry) -> urllib.request.OpenerDirector:
 
 def _words(error: Exception) -> str:
     """What went wrong; nothing of what the server sent, which may repeat the URL."""
+    if isinstance(error, MigratorError):
+        return error.in_full
     if isinstance(error, HTTPError):
         error.close()
         known = {status.value: status.phrase for status in HTTPStatus}

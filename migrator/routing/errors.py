@@ -52,7 +52,13 @@ class RouteNotInForce(Refused):
 
 
 class PackageMissing(ConfigInvalid):
-    """A kind of place needs a Python package that is an extra of ours, and is not installed."""
+    """A kind of place needs a Python package that is an extra of ours, and cannot be loaded."""
+
+    def __init__(self, package: str, extra: str, missing: ImportError) -> None:
+        super().__init__(
+            f"routing entries of this kind need the package {package}, which cannot be loaded: {missing}",
+            remedy=f"pip install '.[{extra}]' in the checkout.",
+        )
 
 
 class KeyRefused(Refused):
@@ -91,13 +97,6 @@ class EntryInvalid(ConfigInvalid):
 
 class DirectoryRefused(Refused):
     """A directory does not do what it was asked, and says why; the text says how far a change came."""
-
-
-class DirectoryUntrusted(Refused):
-    """A directory's certificate does not prove that it is the server we mean, or TLS could not be agreed."""
-
-    exit_code = ExitCode.UNREACHABLE
-    runbook = "certificate-refused"
 
 
 def listing(lines: Sequence[str], limit: int = 10) -> str:

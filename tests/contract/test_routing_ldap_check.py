@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from migrator.model.errors import CertificateRefused
 from migrator.model.mailbox import Endpoint, Login, Secret, Tls
 from migrator.model.names import Address
-from migrator.routing.errors import DirectoryRefused, DirectoryUntrusted
+from migrator.routing.errors import DirectoryRefused
 from migrator.routing.reader import Reader
 from tests.contract.places_ldap import LdapPlace, ldap_place
 from tests.contract.routing_places import NEW, OLD, A, B, C, D
@@ -190,7 +191,7 @@ def test_a_certificate_that_proves_nothing_is_refused_before_the_password_is_sen
             "name": Endpoint(proxy.host, proxy.port, tls, str(here.slapd.authority.ca_file)),
         }[wrong]
         before = binds(here)
-        with pytest.raises(DirectoryUntrusted, match="no password was sent") as refused:
+        with pytest.raises(CertificateRefused, match="no password was sent") as refused:
             here.routing(endpoint=endpoint, patience=0.1).read([A])
     assert refused.value.runbook == "certificate-refused"
     assert binds(here) == before
@@ -199,14 +200,14 @@ def test_a_certificate_that_proves_nothing_is_refused_before_the_password_is_sen
 def test_a_server_that_does_not_start_tls_gets_no_password():
     with ldap_place() as here:
         before = binds(here)
-        with pytest.raises(DirectoryUntrusted, match="does not start TLS"):
+        with pytest.raises(CertificateRefused, match="does not start TLS"):
             here.routing(endpoint=Endpoint(here.slapd.host, here.slapd.port, Tls.STARTTLS)).read([A])
         assert binds(here) == before
 
 
 def test_a_ca_file_that_cannot_be_read_is_told(here):
     endpoint = Endpoint(here.slapd.host, here.slapd.tls_port, Tls.IMPLICIT, "/nowhere.pem")
-    with pytest.raises(DirectoryUntrusted, match="the CA file '/nowhere"):
+    with pytest.raises(CertificateRefused, match="the CA file '/nowhere"):
         here.routing(endpoint=endpoint).read([A])
 
 

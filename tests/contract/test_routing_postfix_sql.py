@@ -455,7 +455,7 @@ def test_without_the_driver_the_error_says_how_to_get_it(pgsql, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigInvalid) as refused:
         pgsql.routing().read([A])
-    assert refused.value.remedy == "pip install '.[postgres]'"
+    assert refused.value.remedy == "pip install '.[postgres]' in the checkout."
 
 
 # both

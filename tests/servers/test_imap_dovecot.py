@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from migrator.imap import AppendResult, Digester, Session, connect
-from migrator.imap.errors import CertificateRefused, ConnectionLost, PlaintextRefused, UnsafeValue
-from migrator.model.errors import LoginRefused
+from migrator.imap.errors import ConnectionLost, PlaintextRefused, UnsafeValue
+from migrator.model.errors import CertificateRefused, LoginRefused
 from migrator.model.flags import flag_fits, keep_safe_flags
 from migrator.model.mailbox import Endpoint, Login, Secret, Tls
 from migrator.model.message import Flags

@@ -159,3 +159,10 @@ def test_an_address_in_utf8_is_refused_where_the_server_cannot_take_it():
     with running(Gateway(), enable_SMTPUTF8=False) as smtp:
         (outcome,) = send(canaries("営業"), smtp, ENVELOPE)
     assert outcome.state is CanaryState.REFUSED
+
+
+def test_a_ca_file_that_cannot_be_used_is_told_and_not_tried_again():
+    endpoint = Endpoint("127.0.0.1", 1, Tls.IMPLICIT, "/nowhere/ca.pem")
+    (canary,) = send(canaries("a"), endpoint, ENVELOPE)
+    assert canary.state is CanaryState.REFUSED
+    assert "/nowhere/ca.pem" in canary.detail

@@ -241,6 +241,11 @@ def test_a_certificate_of_another_host_is_refused_and_a_secret_host_is_not_told(
     assert hook.posts == []
 
 
+def test_a_ca_file_that_cannot_be_used_is_told_with_its_name(house):
+    told = refused(house, hook_entry("https://chat.example.co.jp/S3CRET", ca_file="/nowhere/ca.pem"))
+    assert "the CA file '/nowhere/ca.pem' cannot be used" in told
+
+
 def test_a_private_authority_can_be_trusted(house, authority):
     with Hook(certificate=authority.issue("good", (HOST,))) as hook:
         told = house(hook_entry(hook, ca_file=str(authority.ca_file)))

@@ -20,10 +20,7 @@ try:
     import dns.tsig
     import dns.update
 except ImportError as missing:
-    raise PackageMissing(
-        "routing entries of the kind dns-mx need the package dnspython, which is not installed",
-        remedy="pip install '.[dns]'",
-    ) from missing
+    raise PackageMissing("dnspython", "dns", missing) from missing
 
 PORT = 53
 UDP_TIMEOUT = 2.0  # seconds; what is lost is asked again by TCP

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrator.model.errors import LoginRefused, MigratorError, ServerBusy, Unreachable
+from migrator.model.errors import CertificateRefused, LoginRefused, MigratorError, ServerBusy, Unreachable
 from migrator.model.ldap_filter import Attributes
 from migrator.model.mailbox import Endpoint, Login, Tls
 from migrator.model.names import neutral
-from migrator.routing.errors import DirectoryRefused, DirectoryUntrusted, PackageMissing
+from migrator.routing.errors import DirectoryRefused, PackageMissing
 
 try:
     import ldap3
@@ -19,10 +19,7 @@ try:
     from ldap3.operation.search import compile_filter, parse_filter
     from pyasn1.codec.ber import encoder
 except ImportError as missing:
-    raise PackageMissing(
-        "routing entries of the kind ldap need the package ldap3, which is not installed",
-        remedy="pip install '.[ldap]'",
-    ) from missing
+    raise PackageMissing("ldap3", "ldap", missing) from missing
 
 CONNECT_TIMEOUT = 5  # seconds
 ANSWER_TIMEOUT = 30  # seconds, for each answer: a search without an index may take long
@@ -98,7 +95,7 @@ class Session:
     def search(self, base: str, filter: str, attributes: Collection[str]) -> list[Record]:
         """The entries found below `base`, referrals left out.
 
-        Unreachable, ServerBusy, LoginRefused, DirectoryUntrusted, DirectoryRefused.
+        Unreachable, ServerBusy, LoginRefused, CertificateRefused, DirectoryRefused.
         """
         return self._search(base, filter, ldap3.SUBTREE, attributes)
 
@@ -176,14 +173,14 @@ class Session:
 
     def _not_opened(self, error: LDAPException, tls: "_VerifiedTls | None") -> MigratorError:
         if tls is not None and tls.refusal is not None:
-            return DirectoryUntrusted(
+            return CertificateRefused(
                 f"{self._directory}: its certificate is not accepted: {neutral(str(tls.refusal))}; no password "
                 "was sent",
                 remedy="Write the name in the certificate as the host of `url:`, and your own authority's certificate "
                 "as `ca_file:`. There is no switch that turns verification off.",
             )
         if isinstance(error, LDAPStartTLSError):
-            return DirectoryUntrusted(
+            return CertificateRefused(
                 f"{self._directory} does not start TLS, or somebody on the way took it out: {neutral(str(error))}; no "
                 "password was sent",
                 remedy="Set up TLS there, or write `url: ldaps://...` with its port (636).",
@@ -217,7 +214,7 @@ class _VerifiedTls(ldap3.Tls):
             try:
                 self._context.load_verify_locations(endpoint.ca_file)
             except OSError as error:
-                raise DirectoryUntrusted(
+                raise CertificateRefused(
                     f"the CA file {endpoint.ca_file!r} cannot be used: {error.strerror or error}",
                     remedy="`ca_file` must name a readable PEM file.",
                 ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from migrator.model.names import Address, Ingress, Nexthop
 from migrator.model.route import Applied, Flip, Flips, Queue
 from migrator.routing.backups import keep
-from migrator.routing.comparison import Routes, planned, refuse_conflicts, refuse_unlike, unlike
+from migrator.routing.comparison import Routes, diff, planned, refuse_conflicts, refuse_unlike, unlike
 from migrator.routing.contract import Finding, applied, shown
 from migrator.routing.errors import CommandFailed, MapInvalid, RouteNotInForce, listing
 from migrator.routing.findings import Question, asked, error, unrunnable, warning
@@ -70,16 +70,8 @@ class PostfixSql:
         return self.apply(flips.reversed())
 
     def diff(self, flips: Flips) -> str:
-        """The rows that would change, as a unified diff without line numbers; takes no lock, writes nothing."""
-        with self._table.reading() as rows:
-            changes = self._differing(rows, flips)
-        lines = [
-            f"{sign}{flip.address}\t{value}\n"
-            for flip in changes
-            for sign, value in (("-", flip.expected), ("+", flip.wanted))
-            if value is not None
-        ]
-        return "".join([f"--- {self._table.where}\n+++ {self._table.where} (planned)\n", *lines]) if lines else ""
+        """The rows that would change, as a unified diff, a line a row; takes no lock, writes nothing."""
+        return diff(f"{self.name} ({self._table.where})", flips, self.read(flips.addresses))
 
     def check(self) -> list[Finding]:
         """What stands in the way of a flip, or will surprise."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from migrator.model.errors import ConfigInvalid, Locked, Unreachable
+from migrator.model.errors import Locked, Unreachable
 from migrator.model.mailbox import Secret
 from migrator.model.names import neutral
 from migrator.routing.contract import Finding
-from migrator.routing.errors import DatabaseRefused
+from migrator.routing.errors import DatabaseRefused, PackageMissing
 from migrator.routing.findings import error, warning
 from migrator.routing.sql.rows import Columns, Dialect, Rows
 
@@ -116,11 +116,8 @@ class PostgresTable:
 def _driver() -> ModuleType:
     try:
         import psycopg
-    except ImportError as error:
-        raise ConfigInvalid(
-            f"routes in PostgreSQL need psycopg, which cannot be loaded: {error}",
-            remedy="pip install '.[postgres]'",
-        ) from error
+    except ImportError as missing:
+        raise PackageMissing("psycopg", "postgres", missing) from missing
     return psycopg
 
 
