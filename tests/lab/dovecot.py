@@ -11,11 +11,10 @@ import re
 import shutil
 import smtplib
 import ssl
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.lab import processes, rawlog
 from tests.lab.certificates import Authority, Certificate
@@ -27,7 +26,7 @@ SPECIAL_USE = {"Sent": "\\Sent", "Drafts": "\\Drafts", "Trash": "\\Trash", "Junk
 DELIVERY = re.compile(r"^(\S+ \S+) lmtp\(([^)]+)\).*msgid=(<[^>]*>|[^:]*): saved mail to (.*)$", re.MULTILINE)
 
 
-class Dovecot:
+class Dovecot(processes.Daemon):
     """A server with users `name` and the master user (`name*master`).
 
     mail_location: Dovecot's own setting, for example `maildir:~/Maildir` or `sdbox:~/mail`.
@@ -58,14 +57,13 @@ class Dovecot:
             "quota": quota, "max_message": max_message, "extra": extra,
         }  # fmt: skip
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-        self._process: subprocess.Popen[bytes] | None = None
         self._recording = False
         self._certificate: Certificate | None = None
         self.add_users(users)
 
     # life
 
-    def start(self) -> Dovecot:
+    def start(self) -> Self:
         """Start and wait for the banners of IMAP and LMTP."""
         self._write_configuration()
         command = [find_program("dovecot") or "dovecot", "-F", "-c", str(self.directory / "dovecot.conf")]
@@ -76,34 +74,6 @@ class Dovecot:
         for port, banner in ((self.imap_port, b"* OK"), (self.lmtp_port, b"220")):
             processes.wait_for_banner((self.host, port), banner, self._process, self.log_path)
         return self
-
-    def stop(self) -> None:
-        """Stop the server; mail, ports and log stay, and `start` brings it back."""
-        if self._process is not None:
-            processes.stop(self._process)
-            self._process = None
-
-    def kill(self) -> None:
-        """End the server and its children with SIGKILL."""
-        if self._process is not None:
-            processes.kill(self._process)
-            self._process = None
-
-    def restart(self) -> Dovecot:
-        """Stop and start on the same ports with the same mail."""
-        self.stop()
-        return self.start()
-
-    def remove(self) -> None:
-        """End the server at once and remove all it had."""
-        self.kill()
-        processes.remove_directory(self.directory)
-
-    def __enter__(self) -> Dovecot:
-        return self.start()
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
     # users
 

@@ -24,10 +24,6 @@ class DovecotProxy(Dovecot):
         extra = (KICKING if dovecot_version().startswith("2.3") else "") + options.pop("extra", "")
         super().__init__(name, users=dict.fromkeys(routes, ""), extra=extra, **options)
 
-    def __enter__(self) -> DovecotProxy:
-        self.start()
-        return self
-
     @property
     def users_file(self) -> str:
         """The path of the passwd-file."""

@@ -8,6 +8,7 @@ import string
 import subprocess
 import time
 from collections.abc import Mapping
+from typing import Self
 
 from tests.lab import processes
 from tests.lab.requirements import find_nginx_mail_module, find_program
@@ -15,7 +16,7 @@ from tests.lab.requirements import find_nginx_mail_module, find_program
 SHUTTING_DOWN = "gracefully shutting down"
 
 
-class Nginx:
+class Nginx(processes.Daemon):
     """`routes`: user to "address:port", the lines of the map at `map_path`. Other users are turned away."""
 
     def __init__(self, name: str = "nginx", *, routes: Mapping[str, str]) -> None:
@@ -27,11 +28,10 @@ class Nginx:
         self.log_path = self.directory / "error.log"
         self.config = self.directory / "nginx.conf"
         self.map_path.write_text("".join(f"{user} {route};\n" for user, route in routes.items()))
-        self._process: subprocess.Popen[bytes] | None = None
 
     # life
 
-    def start(self) -> Nginx:
+    def start(self) -> Self:
         """Start and wait for the banner of IMAP."""
         module = find_nginx_mail_module()
         self.config.write_text(
@@ -43,19 +43,6 @@ class Nginx:
         self._process = processes.start(self._command("-g", "daemon off;"), self.log_path)
         processes.wait_for_banner((self.host, self.imap_port), b"* OK", self._process, self.log_path)
         return self
-
-    def remove(self) -> None:
-        """End it at once and remove all it had."""
-        if self._process is not None:
-            processes.kill(self._process)
-            self._process = None
-        processes.remove_directory(self.directory)
-
-    def __enter__(self) -> Nginx:
-        return self.start()
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
     # commands, as they go into a workspace
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.lab import processes
 from tests.lab.requirements import find_program
@@ -35,7 +35,7 @@ class Attempt:
     text: str
 
 
-class Postfix:
+class Postfix(processes.Daemon):
     """A mail router for `domain` with one transport map.
 
     map_type: texthash, hash, lmdb or cdb. default_nexthop: where mail goes that the map does not name, for example
@@ -57,12 +57,11 @@ class Postfix:
         self.map_path = self.directory / "maps" / "transport"
         self.log_path = self.directory / "maillog"
         self.default_nexthop, self._settings = default_nexthop, dict(settings or {})
-        self._process: subprocess.Popen[bytes] | None = None
         self._write_configuration()
 
     # life
 
-    def start(self) -> Postfix:
+    def start(self) -> Self:
         """Start and wait for the banner. The map is made empty when `write_map` has not been called."""
         if not self.map_path.exists():
             self.write_map({})
@@ -71,34 +70,6 @@ class Postfix:
         self._process = processes.start([f"{daemons}/master", "-c", str(self.config), "-d"], self.directory / "output")
         processes.wait_for_banner((self.host, self.port), b"220", self._process, self.log_path)
         return self
-
-    def stop(self) -> None:
-        """Stop it; queue and ports stay, and `start` brings it back."""
-        if self._process is not None:
-            processes.stop(self._process)
-            self._process = None
-
-    def kill(self) -> None:
-        """End it and its children with SIGKILL; the queue on disk stays."""
-        if self._process is not None:
-            processes.kill(self._process)
-            self._process = None
-
-    def restart(self) -> Postfix:
-        """Stop and start on the same port with the same queue."""
-        self.stop()
-        return self.start()
-
-    def remove(self) -> None:
-        """End it at once and remove all it had, the queue included."""
-        self.kill()
-        processes.remove_directory(self.directory)
-
-    def __enter__(self) -> Postfix:
-        return self.start()
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
     # the transport map
 

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from tests.lab import guardian
 
@@ -144,3 +145,42 @@ def tail(log: Path, lines: int = 30) -> str:
     if not log.exists():
         return f"({log} does not exist)"
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+
+class Daemon:
+    """A private server with a directory of its own: started by its class, stopped, killed and removed alike."""
+
+    directory: Path
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it and wait until it answers."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Stop it; what it holds and its ports stay, and `start` brings it back."""
+        if self._process is not None:
+            stop(self._process)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it and its children with SIGKILL; what it holds on disk stays."""
+        if self._process is not None:
+            kill(self._process)
+            self._process = None
+
+    def restart(self) -> Self:
+        """Stop and start on the same ports with what it holds."""
+        self.stop()
+        return self.start()
+
+    def remove(self) -> None:
+        """End it at once and remove all it had."""
+        self.kill()
+        remove_directory(self.directory)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import ldap3
 
@@ -58,7 +59,7 @@ access to *
 """
 
 
-class Slapd:
+class Slapd(processes.Daemon):
     """One slapd with `people` (address to its attributes beyond name and address).
 
     attributes: what the account SERVICE may change. more: further lines of slapd.conf, of the database. tls: it also
@@ -74,7 +75,6 @@ class Slapd:
         self.port, self.tls_port = processes.free_port(self.host), processes.free_port(self.host)
         self.authority = Authority(self.directory)
         self._tls = tls
-        self._process: subprocess.Popen[bytes] | None = None
         granted = access.format(people=PEOPLE, service=SERVICE, attributes=",".join(attributes))
         self._configure(granted, more)
         self._fill(people)
@@ -89,7 +89,7 @@ class Slapd:
 
     # life
 
-    def start(self) -> Slapd:
+    def start(self) -> Self:
         """Start and wait until it answers a bind."""
         listen = f"{self.url}/ {self.tls_url}/" if self._tls else f"{self.url}/"
         command: list[str | Path] = [_program("slapd"), "-f", self.directory / "slapd.conf", "-h", listen, "-d", "256"]
@@ -105,28 +105,6 @@ class Slapd:
                     return self
             time.sleep(0.01)
         raise processes.LabError(f"slapd does not answer\n{processes.tail(self.log)}")
-
-    def stop(self) -> None:
-        """Stop it; what it holds stays, and `start` brings it back on the same port."""
-        if self._process is not None:
-            processes.stop(self._process)
-            self._process = None
-
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        if self._process is not None:
-            processes.kill(self._process)
-            self._process = None
-
-    def remove(self) -> None:
-        self.kill()
-        processes.remove_directory(self.directory)
-
-    def __enter__(self) -> Slapd:
-        return self.start()
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
     @property
     def log(self) -> Path:
