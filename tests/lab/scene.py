@@ -162,6 +162,19 @@ class Scene:
             capture_output=True, text=True, timeout=timeout, **options,
         )  # fmt: skip
 
+    def begin(self, *arguments: str, until: str) -> subprocess.Popen[str]:
+        """Start the program, and return once it has said `until`. AssertionError when it ends before."""
+        run = subprocess.Popen(
+            self.command(*arguments), cwd=self.workspace, env=self.environment(), stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert run.stderr is not None
+        said = ""
+        while until not in said:
+            said = run.stderr.readline()
+            assert said, f"it ended before it said {until!r}"
+        return run
+
     def command(self, *arguments: str) -> list[str]:
         """The command line of the program, for tests that start and kill it themselves (with `environment`)."""
         return [sys.executable, "-m", "migrator", *arguments]

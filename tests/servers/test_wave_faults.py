@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +30,15 @@ def routing(scene: Scene, **changes: dict[str, object]) -> None:
     """Change entries of `routing:` by the name of their place."""
     entries = [entry | changes.get(entry["name"].replace("-", "_"), {}) for entry in scene._default_config()["routing"]]
     scene.write_config({"routing": entries})
+
+
+def keep_busy(scene: Scene, directory: Path) -> None:
+    """The gateway's queue looks as if mail for everybody were being delivered for ever."""
+    busy = directory / "busy"
+    recipients = "".join(f'{{"address": "{address}"}},' for address in scene.addresses).rstrip(",")
+    busy.write_text(f'#!/bin/sh\necho \'{{"queue_name": "active", "queue_id": "A", "recipients": [{recipients}]}}\'\n')
+    busy.chmod(0o755)
+    routing(scene, gateway={"queue": {"list": str(busy), "flush": "true"}})
 
 
 def assert_all_is_well(scene: Scene, side: str) -> None:
@@ -63,11 +71,7 @@ def test_a_place_that_cannot_be_told_leaves_no_mail_frozen_at_the_others(scene: 
 
 
 def test_a_freeze_that_reaches_its_deadline_is_taken_back(scene: Scene, tmp_path: Path) -> None:
-    busy = tmp_path / "busy"
-    recipients = "".join(f'{{"address": "{address}"}},' for address in scene.addresses).rstrip(",")
-    busy.write_text(f'#!/bin/sh\necho \'{{"queue_name": "active", "queue_id": "A", "recipients": [{recipients}]}}\'\n')
-    busy.chmod(0o755)
-    routing(scene, gateway={"queue": {"list": str(busy), "flush": "true"}})
+    keep_busy(scene, tmp_path)
     scene.write_config({"cutover": {"freeze_deadline": "1s"}})
     run = scene.migrator("wave", "run", "sales", "--yes")
     assert run.returncode == 1, run.stderr
@@ -99,18 +103,8 @@ def test_a_flip_to_the_wrong_place_is_found_by_the_canaries_and_can_be_rolled_ba
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_at_a_safe_point_and_the_same_command_goes_on(scene: Scene, number: signal.Signals) -> None:
-    command = scene.command("wave", "run", "sales", "--yes")
-    run = subprocess.Popen(
-        command,
-        cwd=scene.workspace,
-        env=scene.environment(),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    run = scene.begin("wave", "run", "sales", "--yes", until="initial pass over")
     assert run.stderr is not None
-    while "initial pass over" not in run.stderr.readline():
-        pass
     for _ in range(2):
         os.kill(run.pid, number)
         time.sleep(0.05)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.checker import summary
 from tests.lab.scene import Scene
-from tests.servers.test_wave_faults import QUICK, destinations, routing
+from tests.servers.test_wave_faults import QUICK, destinations, keep_busy
 
 
 @pytest.fixture
@@ -74,23 +74,9 @@ def test_a_mailbox_of_a_wave_that_is_not_cut_over_does_not_go_back_by_itself(sce
 
 
 def test_a_freeze_whose_run_was_killed_is_taken_back_without_anybody(scene: Scene, tmp_path: Path) -> None:
-    busy = tmp_path / "busy"
-    recipients = "".join(f'{{"address": "{address}"}},' for address in scene.addresses).rstrip(",")
-    busy.write_text(f'#!/bin/sh\necho \'{{"queue_name": "active", "queue_id": "A", "recipients": [{recipients}]}}\'\n')
-    busy.chmod(0o755)
-    routing(scene, gateway={"queue": {"list": str(busy), "flush": "true"}})
+    keep_busy(scene, tmp_path)
     scene.write_config({"cutover": {"freeze_deadline": "5s", "drain_timeout": "1m"}, "lease": {"ttl": "2s"}})
-    run = subprocess.Popen(
-        scene.command("wave", "run", "sales", "--yes"),
-        cwd=scene.workspace,
-        env=scene.environment(),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stderr is not None
-    while "freezing -> draining" not in (line := run.stderr.readline()):
-        assert line, "the run ended before it drained"
+    run = scene.begin("wave", "run", "sales", "--yes", until="freezing -> draining")
     assert not destinations(scene) & {"old", "new"}
     run.send_signal(signal.SIGKILL)
     run.wait()
@@ -132,18 +118,8 @@ def test_a_cutover_is_held_from_another_terminal_and_goes_when_it_is_released(sc
     held = ok(scene.migrator("wave", "cutover", "sales", "--postpone", "-o", "json"))
     assert json.loads(held.stdout)["postponed"] is True
     assert "postponed until --go" in scene.migrator("wave", "status", "sales").stdout
-    command = scene.command("wave", "cutover", "sales", "--yes")
-    run = subprocess.Popen(
-        command,
-        cwd=scene.workspace,
-        env=scene.environment(),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    run = scene.begin("wave", "cutover", "sales", "--yes", until="the cutover waits: postponed")
     assert run.stderr is not None
-    while "the cutover waits: postponed" not in (line := run.stderr.readline()):
-        assert line, "the run ended before it waited"
     assert destinations(scene) == {"old"}
     released = json.loads(ok(scene.migrator("wave", "cutover", "sales", "--go", "-o", "json")).stdout)
     assert (released["postponed"], f"pid {run.pid}" in released["run_by"]) == (False, True)
