@@ -44,6 +44,18 @@ def moment(text: str, now: datetime) -> datetime:
         ) from None
 
 
+def refuse_no_time(text: str | None) -> None:
+    """BadParameter for what is no time, before anything is opened."""
+    if text is not None:
+        moment(text, datetime.now(UTC))
+
+
+def refuse_with_hold(at: str | None, skip_gate: Sequence[str] | None) -> None:
+    """BadParameter for what has no meaning beside --postpone and --go."""
+    if at or skip_gate:
+        raise typer.BadParameter("--postpone and --go start no cutover: give --at and --skip-gate to the run")
+
+
 def time_meant(text: str, now: datetime) -> datetime:
     """`22:00`: the next one by the clock of `now`'s zone; else a date and time, of that zone unless it says another.
 

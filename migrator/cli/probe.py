@@ -1,7 +1,7 @@
 """`migrator probe`: proves by hand where mail for an address arrives."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,16 +9,20 @@ from migrator.cli.context import actor, open_store, open_workspace, settings
 from migrator.cli.noun import noun
 from migrator.cli.output import emit
 
+if TYPE_CHECKING:
+    from migrator.delivery import Proof
+
 app = noun("probe", "")
+
+
+Through = Annotated[list[str] | None, typer.Option("--through", "-t", metavar="INGRESS", help="Only by these ways in.")]
 
 
 @app.command()
 def probe(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ADDRESS", help="A mailbox of the workspace.")],
-    through: Annotated[
-        list[str] | None, typer.Option("--through", "-t", metavar="INGRESS", help="Only by these ways in.")
-    ] = None,
+    through: Through = None,
 ) -> None:
     """Send a test message by every way in: where does each arrive?
 
@@ -27,14 +31,24 @@ def probe(
 
     Example: migrator probe u0042@example.co.jp
     """
-    from migrator.cli.progress import watching
-    from migrator.cli.stop import stopping
     from migrator.model.canary import CanaryState
     from migrator.model.errors import ExitCode
+
+    proof = _look(ctx, name, through or [])
+    for note in proof.notes:
+        print(note, file=sys.stderr)
+    rows = [{"through": c.ingress, "to": c.expected, "state": c.state, "where": c.detail} for c in proof.canaries]
+    emit(rows, settings(ctx).form)
+    if any(canary.state is not CanaryState.PROVEN for canary in proof.canaries):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _look(ctx: typer.Context, name: str, through: list[str]) -> "Proof":
+    from migrator.cli.progress import watching
+    from migrator.cli.stop import stopping
     from migrator.model.names import Ingress, address
     from migrator.waves.operation import operate
-    from migrator.waves.probe import probe as look
-    from migrator.waves.probe import probe_wave
+    from migrator.waves.probe import probe, probe_wave
 
     workspace = open_workspace(ctx)
     try:
@@ -47,10 +61,4 @@ def probe(
         watching(settings(ctx)) as progress,
         operate(workspace, store, probe_wave(mailbox), actor(), progress, stop) as op,
     ):
-        proof = look(op, [Ingress(one) for one in through or ()])
-    for note in proof.notes:
-        print(note, file=sys.stderr)
-    rows = [{"through": c.ingress, "to": c.expected, "state": c.state, "where": c.detail} for c in proof.canaries]
-    emit(rows, settings(ctx).form)
-    if any(canary.state is not CanaryState.PROVEN for canary in proof.canaries):
-        raise typer.Exit(ExitCode.FAILED)
+        return probe(op, [Ingress(one) for one in through])

@@ -1,7 +1,7 @@
 """Where a wave stands at this moment: for `wave status`, from the state alone, in a few reads."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -82,15 +82,8 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
     """Where `wave` stands. UnknownName when neither the state nor the workspace knows it."""
     record = store.waves.get(wave)
     addresses = record.mailboxes if record else workspace.wave(wave).mailboxes
-    last, counts, error = store.mailboxes.all_last(), store.ledger.counts_all(), record.error if record else ""
-    canaries, back, skipped = (
-        canaries_in(store.ledger.failures(addresses)),
-        _back(store, wave),
-        store.mailboxes.all_skipped(),
-    )
-    audits, doings, holder = store.audits.of(addresses), store.doings.of(wave), store.leases.holder(f"wave:{wave}")
-    now, state = datetime.now(UTC), record.state if record else WaveState.PLANNED
-    active = {a: activity(doings.get(a), holder, now) for a in addresses}
+    holder, error = store.leases.holder(f"wave:{wave}"), record.error if record else ""
+    state = record.state if record else WaveState.PLANNED
     return WaveStatus(
         wave,
         state=state,
@@ -99,24 +92,34 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
         holder=holder,
         error="" if stopped(error) else error,
         stopped=error if stopped(error) else "",
-        mailboxes=tuple(
-            MailboxStatus(
-                a,
-                Standing.LEFT_OUT if a in skipped else _standing(store, a, last.get(a), active[a]),
-                kind=one.kind if (one := last.get(a)) else None,
-                since=(one.finished or one.started) if one else None,
-                counts=without_canaries(counts.get(a, Counts()), canaries[a]),
-                error=one.error if one and not stopped(one.error) else "",
-                canaries=canaries[a],
-                carried_back=back[a],
-                audit=audits.get(a),
-                activity=active[a],
-            )
-            for a in addresses
-        ),
+        mailboxes=_mailboxes(store, wave, addresses, holder),
         forecast=forecast(store, workspace, wave) if state is WaveState.SYNCING else None,
         hold=store.holds.get(wave) if state in OUTSIDE_CUTOVER else None,
         parts=store.parts.of(wave),
+    )
+
+
+def _mailboxes(
+    store: Store, wave: WaveName, addresses: Sequence[Address], holder: Lease | None
+) -> tuple[MailboxStatus, ...]:
+    last, counts, skipped = store.mailboxes.all_last(), store.ledger.counts_all(), store.mailboxes.all_skipped()
+    canaries, back = canaries_in(store.ledger.failures(addresses)), _back(store, wave)
+    audits, doings, now = store.audits.of(addresses), store.doings.of(wave), datetime.now(UTC)
+    active = {a: activity(doings.get(a), holder, now) for a in addresses}
+    return tuple(
+        MailboxStatus(
+            a,
+            Standing.LEFT_OUT if a in skipped else _standing(store, a, last.get(a), active[a]),
+            kind=one.kind if (one := last.get(a)) else None,
+            since=(one.finished or one.started) if one else None,
+            counts=without_canaries(counts.get(a, Counts()), canaries[a]),
+            error=one.error if one and not stopped(one.error) else "",
+            canaries=canaries[a],
+            carried_back=back[a],
+            audit=audits.get(a),
+            activity=active[a],
+        )
+        for a in addresses
     )
 
 

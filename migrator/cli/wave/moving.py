@@ -1,6 +1,5 @@
 """`migrator wave run|cutover|check|verify|rollback|guard`: what moves a wave, and takes it back."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from migrator.cli.confirm import confirm, require_answer
 from migrator.cli.context import settings
 from migrator.cli.output import Format, emit, emit_one
-from migrator.cli.wave.options import DryRun, Mailboxes, Name, Order, Reason, SkipGate, Yes, app
+from migrator.cli.wave.options import At, DryRun, Go, Mailboxes, Name, Order, Postpone, Reason, SkipGate, Yes, app
 from migrator.model.order import CopyOrder
 
 
@@ -32,8 +31,6 @@ def run(
     dry_run: DryRun = False,
 ) -> None:
     """Move a wave: copy, ask, cut over, prove delivery, catch up.
-
-    In full: copies and brings in step, looks at the gates, asks, cuts over, proves delivery, carries late mail over.
 
     It may be stopped (Ctrl-C), killed and run again at any moment: it goes on where it was, and copies nothing twice.
 
@@ -58,23 +55,17 @@ def run(
 def cutover(
     ctx: typer.Context,
     wave: Name,
-    at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="Not before: 22:00, a date with a time, or now.")
-    ] = None,
-    postpone: Annotated[
-        bool, typer.Option("--postpone", help="Hold the cutover until --go, also that of a run.")
-    ] = False,
-    go: Annotated[bool, typer.Option("--go", help="Release a cutover that waits, whatever for.")] = False,
+    at: At = None,
+    postpone: Postpone = False,
+    go: Go = False,
     skip_gate: SkipGate = None,
     reason: Reason = None,
     yes: Yes = False,
 ) -> None:
     """Cut over a wave that is in step.
 
-    A last delta, the gates, freeze, flip, proof, catch-up: what `wave run` does when it need not copy any more.
-
-    --at waits until then, and keeps the wave in step meanwhile; so does a cutover that is postponed, here or from
-    another terminal, until it is released. Until the freeze begins, releasing can be taken back.
+    What `wave run` does when it need not copy any more. --at waits until then, and keeps the wave in step meanwhile; so
+    does a cutover that is postponed, here or from another terminal. Until the freeze begins, releasing can be undone.
 
     Example: migrator wave cutover sales --at 22:00
     """
@@ -83,11 +74,9 @@ def cutover(
     from migrator.waves.run import cut_over
 
     if postpone or go:
-        if at or skip_gate:
-            raise typer.BadParameter("--postpone and --go start no cutover: give --at and --skip-gate to the run")
+        cutting.refuse_with_hold(at, skip_gate)
         return cutting.say_hold(ctx, wave, postpone, go)
-    if at is not None:
-        cutting.moment(at, datetime.now(UTC))  # what is no time is told before anything is opened
+    cutting.refuse_no_time(at)
     with operation(ctx, wave, skips=cutting.skips(skip_gate, reason)) as op:
         require_answer(f"cut over wave {wave}", yes)
         agreed = cutting.agree_on(op, at, yes)

@@ -23,6 +23,9 @@ Full = Annotated[bool, typer.Option("--full", help="Read every message on both s
 Sample = Annotated[str | None, typer.Option(metavar="N%", help="Read that share in full, and compare marks of all.")]
 Seed = Annotated[str | None, typer.Option(help="Which sample: as an earlier audit has printed it.")]
 
+At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="Not before: 22:00, a date with a time, or now.")]
+Postpone = Annotated[bool, typer.Option("--postpone", help="Hold the cutover until --go, also that of a run.")]
+Go = Annotated[bool, typer.Option("--go", help="Release a cutover that waits, whatever for.")]
 SkipGate = Annotated[
     list[str] | None, typer.Option("--skip-gate", metavar="NAME", help="Let this gate pass though it is closed.")
 ]
