@@ -37,6 +37,17 @@ OUTSIDE_CUTOVER = frozenset(
 )
 
 
+# Mail may be held back, and the deadline of the freeze counts.
+FROZEN = frozenset({WaveState.FREEZING, WaveState.DRAINING, WaveState.FINAL_PASS})
+# Mail waits, and the way out is short: work is not stopped before these.
+SHORT = frozenset(
+    {
+        *(WaveState.FLIPPING, WaveState.RELEASING, WaveState.THAWING),
+        *(WaveState.FLIPPING_BACK, WaveState.RELEASING_BACK),
+    }
+)
+# Some place may hold mail back.
+MAY_HOLD = FROZEN | SHORT | {WaveState.ROLLING_BACK, WaveState.REVERSE_PASS}
 # Mail has been let go to one side, and nothing of the wave's routes is under way.
 MOVED = frozenset({WaveState.VERIFYING, WaveState.CATCHING_UP, WaveState.COMPLETED})
 RETURNED = frozenset({WaveState.VERIFYING_BACK, WaveState.ROLLED_BACK})

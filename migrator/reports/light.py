@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 from migrator.model.audit import GOOD, AuditGrade
 from migrator.model.canary import ProofPhase
 from migrator.model.message import Outcome
-from migrator.model.wave import MOVED, RETURNED
+from migrator.model.wave import FROZEN, MOVED, RETURNED
 from migrator.model.wave import WaveState as S
 from migrator.reports.report import CanaryPhase, Finding, Light, Report, stopped
 
 _AT_REST = frozenset({S.PLANNED, S.SYNCED, S.CUTOVER_READY, S.COMPLETED, S.ROLLED_BACK})
 _BEFORE = frozenset({S.PLANNED, S.SYNCING, S.SYNCED, S.CUTOVER_READY})  # mail arrives on the source as ever
-_FROZEN = frozenset({S.FREEZING, S.DRAINING, S.FINAL_PASS})
 _UNDER_WAY = {
     S.SYNCING: "mailboxes are being copied",
     S.FREEZING: "mail is being held back for the cutover",
@@ -72,7 +71,7 @@ def _stopped(report: Report) -> Iterator[Finding]:
 
 
 def _overdue(report: Report) -> Iterator[Finding]:
-    if report.state in _FROZEN and report.deadline is not None and report.at >= report.deadline:
+    if report.state in FROZEN and report.deadline is not None and report.at >= report.deadline:
         yield Finding(
             Light.RED,
             f"Mail has been held back past the deadline of {report.deadline:%Y-%m-%d %H:%M:%S %Z}: "

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from migrator.model.errors import MigratorError
 from migrator.model.names import WaveName
 from migrator.model.notice import COUNTS, TEST, Notice, NotSent, as_fields
-from migrator.model.wave import WaveState
+from migrator.model.wave import MAY_HOLD, WaveState
 from migrator.reports.notice_texts import says
 from migrator.state import Store
 from migrator.state.records import Actor
@@ -27,12 +27,6 @@ from migrator.workspace.secrets import Vault
 
 PATIENCE = 10.0  # seconds that the end of a command waits for what is still on its way
 Notify = Callable[[Notice], None]
-_MAIL_WAITS = frozenset(
-    {
-        *(WaveState.FREEZING, WaveState.DRAINING, WaveState.FINAL_PASS, WaveState.FLIPPING, WaveState.RELEASING),
-        *(WaveState.THAWING, WaveState.REVERSE_PASS, WaveState.FLIPPING_BACK, WaveState.RELEASING_BACK),
-    }
-)
 
 
 def unheard(notice: Notice) -> None:
@@ -154,7 +148,7 @@ class _Counts:
 
     def __call__(self, notice: Notice) -> Mapping[str, object]:
         with self._lock:
-            if self._known is None or (self._known[0] != notice and notice.state not in _MAIL_WAITS):
+            if self._known is None or (self._known[0] != notice and notice.state not in MAY_HOLD):
                 self._known = notice, self._add_up(notice.wave)
             return self._known[1]
 

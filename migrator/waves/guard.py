@@ -8,8 +8,8 @@ from time import sleep
 
 from migrator.model.errors import MigratorError
 from migrator.model.names import WaveName
+from migrator.model.wave import MAY_HOLD
 from migrator.state import Store
-from migrator.waves.lifecycle import MAY_HOLD
 
 POLL = 1.0  # seconds between two looks at the wave
 PAUSES = (5.0, 15.0, 60.0)  # seconds before each further attempt to let mail go; the last one again and again

@@ -35,12 +35,8 @@ TRANSITIONS: Mapping[tuple[S, E], S] = MappingProxyType(
 )
 
 TERMINAL = frozenset({S.COMPLETED, S.ROLLED_BACK})
-FROZEN = frozenset({S.FREEZING, S.DRAINING, S.FINAL_PASS})  # mail may be held back: the deadline of the freeze counts
 ON_TARGET = frozenset({S.FLIPPING, S.RELEASING, S.VERIFYING, S.CATCHING_UP, S.COMPLETED})
-# Mail waits, and the way out is short: work is not stopped before these.
-SHORT = frozenset({S.FLIPPING, S.RELEASING, S.THAWING, S.FLIPPING_BACK, S.RELEASING_BACK})
 GOING_BACK = frozenset(_BACK) - TERMINAL
-MAY_HOLD = FROZEN | SHORT | {S.ROLLING_BACK, S.REVERSE_PASS}  # some place may hold mail back
 
 
 def follow(state: S, event: E) -> S:

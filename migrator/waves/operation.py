@@ -13,12 +13,12 @@ from migrator.model.names import Address
 from migrator.model.notice import Notice
 from migrator.model.order import CopyOrder
 from migrator.model.progress import Progress, StopSignal
-from migrator.model.wave import Wave, WaveEvent, WaveState
+from migrator.model.wave import FROZEN, Wave, WaveEvent, WaveState
 from migrator.reports.notices import Notify, telling, unheard
 from migrator.state import Store
 from migrator.state.records import Actor, Lease, WaveRecord
 from migrator.waves.guard import post
-from migrator.waves.lifecycle import FROZEN, follow
+from migrator.waves.lifecycle import follow
 from migrator.waves.parts import without_parts
 from migrator.waves.places import Place, places
 from migrator.workspace import Workspace

@@ -5,9 +5,8 @@ from collections.abc import Collection
 from migrator.delivery import Proof
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Ingress, WaveName
-from migrator.model.wave import MOVED, RETURNED, Wave, WaveState
+from migrator.model.wave import MAY_HOLD, MOVED, RETURNED, Wave, WaveState
 from migrator.state import Store
-from migrator.waves.lifecycle import MAY_HOLD
 from migrator.waves.operation import Operation
 from migrator.waves.proof import Side, prove_by_hand, tidy_probes
 from migrator.waves.whereabouts import states

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from migrator.delivery import Proof
 from migrator.model.errors import GateRefused, MigratorError, Refused, Stopped
 from migrator.model.notice import STOPPED
-from migrator.model.wave import MOVED, RETURNED, PassKind, WaveEvent, WaveState
+from migrator.model.wave import FROZEN, MAY_HOLD, MOVED, RETURNED, SHORT, PassKind, WaveEvent, WaveState
 from migrator.state.errors import LeaseLost, WaveHeld, WaveMoved
 from migrator.waves import cutover, rollback
 from migrator.waves.decisions import refuse_taken
 from migrator.waves.flips import where_routes_stand
 from migrator.waves.gates import refuse_closed, refuse_too_late, refuse_unsound
 from migrator.waves.holding import wait_until_released
-from migrator.waves.lifecycle import FROZEN, GOING_BACK, MAY_HOLD, ON_TARGET, SHORT, TERMINAL, TRANSITIONS
+from migrator.waves.lifecycle import GOING_BACK, ON_TARGET, TERMINAL, TRANSITIONS
 from migrator.waves.operation import Operation
 from migrator.waves.passes import catch_up, one_round, until_in_step
 from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven, tidy_late

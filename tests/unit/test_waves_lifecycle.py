@@ -3,8 +3,8 @@
 import pytest
 
 from migrator.model.errors import GateRefused
-from migrator.model.wave import WaveEvent, WaveState
-from migrator.waves.lifecycle import FROZEN, GOING_BACK, ON_TARGET, TERMINAL, TRANSITIONS, follow
+from migrator.model.wave import FROZEN, WaveEvent, WaveState
+from migrator.waves.lifecycle import GOING_BACK, ON_TARGET, TERMINAL, TRANSITIONS, follow
 from migrator.waves.run import BACK, FORWARD
 
 
