@@ -24,7 +24,8 @@ def show(
 ) -> None:
     """Show where mail goes now: each address at each place.
 
-    The entry that every place of `routing:` has, and which server that is.
+    The entry that every place of `routing:` has, and which server that is. A place that cannot be read does not keep
+    the others from being shown.
 
     Example: migrator route show u0042@example.co.jp
     """
@@ -38,7 +39,10 @@ def show(
         raise typer.BadParameter(str(error)) from None
     if not chosen:
         chosen = list(_of_wave(workspace, wave) if wave else workspace.mailboxes.values())
-    emit(routes(workspace, chosen), settings(ctx).form)
+    rows, errors = routes(workspace, chosen)
+    emit(rows, settings(ctx).form)
+    if errors:
+        raise errors[0]
 
 
 @app.command()

@@ -160,7 +160,7 @@ def _take_back_if_stale(op: Operation, place: Place, step: str, made: Flips) -> 
 
 
 def where_routes_stand(op: Operation, most: int = 100) -> str:
-    """A line for each address and place: what is there now, and whether it is the source's, the target's, or neither.
+    """A line for each address and place: what is there now, and which server that is.
 
     For an operator whose places could not all be put back; of more than `most` lines the rest is counted.
     """
@@ -171,11 +171,7 @@ def where_routes_stand(op: Operation, most: int = 100) -> str:
         except MigratorError as error:
             lines.append(f"{place.name}: cannot be read: {error}")
             continue
-        source, target = expected_at_source(op, place), to_server(op, place)
-        for address, value in found.items():
-            side = "source" if value == source[address] else "target" if value == target[address] else "neither"
-            held = "held back" if value is not None and value == place.routing.freeze_value else side
-            lines.append(f"{place.name}: {address}: {shown(value)} ({held})")
+        lines += [f"{place.name}: {a}: {shown(value)}, {place.leads(a, value)}" for a, value in found.items()]
     rest = [f"and {len(lines) - most} more: `migrator route show --wave {op.wave.name}`"] if len(lines) > most else []
     return "\n".join(f"  {line}" for line in [*lines[:most], *rest])
 

@@ -32,6 +32,12 @@ class Place:
         found = {mailbox.address: self.nexthop(mailbox.address, server) for mailbox, server in mailboxes.items()}
         return {address: found[address] for address in served}
 
+    def leads(self, address: Address, value: Nexthop | None) -> str:
+        """The server for which this place would say `value`, for people; "?" when it is none of ours."""
+        if value is not None and value == self.routing.freeze_value:
+            return "(held back)"
+        return " or ".join(server for server in self.entry.nexthop if self.nexthop(address, server) == value) or "?"
+
     def serves(self, addresses: Iterable[Address]) -> list[Address]:
         """Those of `addresses` about which this place decides."""
         return [address for address in addresses if self.entry.serves(address)]

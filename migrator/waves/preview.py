@@ -10,7 +10,7 @@ from migrator.copier.plan import FolderPlan
 from migrator.copier.removal import held
 from migrator.model.errors import MigratorError
 from migrator.model.mailbox import Mailbox
-from migrator.model.names import Address, Ingress, Nexthop, ServerName
+from migrator.model.names import Address, Ingress
 from migrator.model.wave import PassKind
 from migrator.routing import Attended, shown
 from migrator.waves.operation import Operation
@@ -45,32 +45,37 @@ def diffs(workspace: Workspace, mailboxes: Sequence[Mailbox], side: Side) -> Ite
         yield place.name, place.routing.diff(place.routing.plan(wanted))
 
 
-def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> list[Row]:
+def routes(workspace: Workspace, mailboxes: Iterable[Mailbox]) -> tuple[list[Row], list[MigratorError]]:
     """A row an address and place: the entry there, and the server whose nexthop that is ("?": none of ours).
 
-    `known`: "read", or who said so, where only people can look.
+    `known`: "read", or who said so, where only people can look. A place that cannot be read has a row that says so,
+    and its error.
     """
-    chosen = list(mailboxes)
+    addresses = [mailbox.address for mailbox in mailboxes]
     rows: list[Row] = []
+    errors: list[MigratorError] = []
     for place in places(workspace):
-        addresses = place.serves(m.address for m in chosen)
-        found = place.routing.read(addresses)
-        said = place.routing.evidence(addresses) if isinstance(place.routing, Attended) else {}
-        for mailbox in (m for m in chosen if m.address in found):
-            value = found[mailbox.address]
-            held = value is not None and value == place.routing.freeze_value
-            goes = "(held back)" if held else " or ".join(_servers(place, mailbox.address, value)) or "?"
-            known = said.get(mailbox.address, "read")
-            rows.append(
-                {
-                    "address": mailbox.address,
-                    "ingress": place.name,
-                    "entry": shown(value),
-                    "server": goes,
-                    "known": known,
-                }
-            )
-    return sorted(rows, key=lambda row: str(row["address"]))
+        try:
+            rows += _routes_at(place, addresses)
+        except MigratorError as error:
+            errors.append(error)
+            rows.append({"address": "", "ingress": place.name, "entry": "", "server": "?", "known": str(error)})
+    return sorted(rows, key=lambda row: str(row["address"])), errors
+
+
+def _routes_at(place: Place, addresses: Iterable[Address]) -> list[Row]:
+    served = place.serves(addresses)
+    said = place.routing.evidence(served) if isinstance(place.routing, Attended) else {}
+    return [
+        {
+            "address": address,
+            "ingress": place.name,
+            "entry": shown(value),
+            "server": place.leads(address, value),
+            "known": said.get(address, "read"),
+        }
+        for address, value in place.routing.read(served).items()
+    ]
 
 
 def backups(workspace: Workspace) -> tuple[list[Row], list[MigratorError]]:
@@ -84,11 +89,6 @@ def backups(workspace: Workspace) -> tuple[list[Row], list[MigratorError]]:
             errors.append(error)
             rows.append({"ingress": place.name, "copy": "", "note": str(error)})
     return rows, errors
-
-
-def _servers(place: Place, address: Address, value: Nexthop | None) -> list[ServerName]:
-    """The servers for which `place` would say `value`."""
-    return [server for server in place.entry.nexthop if place.nexthop(address, server) == value]
 
 
 def _look(op: Operation, mailbox: Mailbox, kind: PassKind) -> Preview:

@@ -99,3 +99,10 @@ def test_an_entry_of_each_kind_becomes_its_backend(ws):
 def test_commands_that_only_look_do_not_wait_for_anybody():
     unattended = places.Unattended()
     assert unattended.now() and unattended.draining()
+
+
+def test_a_place_that_cannot_be_read_has_a_row_and_keeps_no_other_from_being_shown(ws):
+    shown = run("-C", ws, "route", "show", A, "-o", "json", code=1)
+    rows = json.loads(shown.stdout)
+    assert [(row["ingress"], row["server"]) for row in rows] == [("broken", "?"), ("exchange", "old")]
+    assert "asked to read" in rows[0]["known"]

@@ -231,9 +231,9 @@ def test_routes_that_could_not_be_put_back_are_told_address_by_address(op):
     gateway = op.places[0]
     set_routes(op, gateway, "flip", {A: to_server(op, gateway)[A]})
     told = where_routes_stand(op)
-    assert f'gateway: {A}: "{NEW}" (target)' in told
-    assert 'gateway: b@example.co.jp: "smtp:[old.example]" (source)' in told
-    assert f"old-mta: {A}: (no entry) (source)" in told
+    assert f'gateway: {A}: "{NEW}", new' in told
+    assert 'gateway: b@example.co.jp: "smtp:[old.example]", old' in told
+    assert f"old-mta: {A}: (no entry), old" in told
 
 
 @pytest.mark.parametrize(("state", "open"), [(WaveState.CATCHING_UP, False), (WaveState.COMPLETED, True)])
