@@ -77,6 +77,7 @@ class _Run:
         planned = job.canaries.taken_up + job.canaries.new
         self._canaries = {canary.token: canary for canary in planned}
         self._deadline = datetime.now(UTC) + job.deadline
+        self._told: set[Ingress] = set()  # which ingresses were said to keep canaries waiting
         self.watches = watches(planned, job.connect, job.canaries.new)
 
     @property
@@ -123,6 +124,14 @@ class _Run:
     def _send_through(self, ingress: Ingress, canaries: Sequence[Canary]) -> None:
         for canary in send(canaries, self._job.smtp[ingress], self._job.envelope):
             self._put(canary)
+        waits = [canary.detail for canary in map(self._now, canaries) if canary.state is CanaryState.INTENDED]
+        if waits and ingress not in self._told:
+            self._told.add(ingress)
+            until = f"{self._deadline:%H:%M:%S} UTC"
+            self._job.progress.note(f"{ingress} does not take canaries yet, they are offered until {until}: {waits[0]}")
+
+    def _now(self, canary: Canary) -> Canary:
+        return self._canaries[canary.token]
 
     def _gather(
         self, look: Callable[[Watch], Mapping[str, Observation]], at: Sequence[Watch]

@@ -102,6 +102,7 @@ class World:
         self.unreachable: set[str] = set()
         self.journal: list[Any] = []
         self.offered: list[str] = []
+        self.notes: list[str] = []
         self.stopped, self.writable = False, {"new"}
         self.put: Any = self.journal.append
         self.sending: Any = self.send
@@ -141,7 +142,7 @@ class World:
         )
 
     def note(self, text):
-        pass
+        self.notes.append(text)
 
     def now(self):
         return self.stopped

@@ -108,6 +108,14 @@ def test_a_temporary_refusal_is_sent_again_under_the_same_token(world):
     assert all(world.offered.count(canary.token) == 3 for canary in proof.canaries)
 
 
+def test_an_ingress_that_keeps_canaries_waiting_is_told_of_once(world):
+    waits = {GATEWAY: CanaryState.INTENDED}
+    world.answers = lambda c: waits.get(c.ingress, CanaryState.SENT)
+    world.prove(deadline=0.2)
+    told = [note for note in world.notes if "does not take canaries yet" in note]
+    assert [note.partition(" ")[0] for note in told] == [GATEWAY]
+
+
 def test_what_was_accepted_twice_under_one_token_is_proven_and_removed_twice(world):
     world.route = lambda canary: [("new", "INBOX"), ("new", "INBOX")]
     proof = world.prove()
