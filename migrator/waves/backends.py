@@ -24,9 +24,10 @@ from migrator.workspace.routing import (
     VirtualAliasEntry,
     fill,
 )
+from migrator.workspace.secrets import SecretRef
 
 if TYPE_CHECKING:
-    from migrator.routing.sql.rows import Table
+    from migrator.routing.sql.rows import Columns, Table
 
 SQLITE = "sqlite:///"
 
@@ -45,7 +46,7 @@ def backend(workspace: Workspace, entry: RoutingEntry, say: Callable[[str], None
         case DnsMxEntry():
             return _dns_mx(workspace, entry)
         case DovecotProxyEntry():
-            return _dovecot_proxy(entry)
+            return _dovecot_proxy(workspace, entry)
         case NginxAuthEntry():
             return _nginx_auth(entry)
         case CommandEntry():
@@ -87,20 +88,20 @@ def _virtual_alias(entry: VirtualAliasEntry) -> Routing:
 def _postfix_sql(workspace: Workspace, entry: PostfixSqlEntry) -> Routing:
     from migrator.routing.sql.lookup_table import PostfixSql
 
-    backups, table = _directory(workspace, "routing") / entry.name, _table(workspace, entry)
-    reader = _reader(entry)
+    from migrator.routing.sql.rows import Columns
+
+    table = _table(workspace, entry.database, Columns(entry.table, entry.key, entry.value), entry.secret)
+    backups, reader = _directory(workspace, "routing") / entry.name, _reader(entry)
     return PostfixSql(entry.name, table, reader=reader, freeze=entry.held_by, map=entry.map, backups=backups)
 
 
-def _table(workspace: Workspace, entry: PostfixSqlEntry) -> "Table":
+def _table(workspace: Workspace, database: str, columns: "Columns", secret: SecretRef | None) -> "Table":
     from migrator.routing.sql.postgres import PostgresTable
-    from migrator.routing.sql.rows import Columns
     from migrator.routing.sql.sqlite import SqliteTable
 
-    columns = Columns(entry.table, entry.key, entry.value)
-    if entry.database.startswith(SQLITE):
-        return SqliteTable(workspace.root / entry.database.removeprefix(SQLITE), columns)
-    return PostgresTable(entry.database, columns, workspace.secret(entry.secret) if entry.secret else None)
+    if database.startswith(SQLITE):
+        return SqliteTable(workspace.root / database.removeprefix(SQLITE), columns)
+    return PostgresTable(database, columns, workspace.secret(secret) if secret else None)
 
 
 def _ldap(workspace: Workspace, entry: LdapEntry) -> Routing:
@@ -135,10 +136,24 @@ def _dns_mx(workspace: Workspace, entry: DnsMxEntry) -> Routing:
     )
 
 
-def _dovecot_proxy(entry: DovecotProxyEntry) -> Routing:
-    from migrator.routing.clients.dovecot import DovecotProxy
+def _dovecot_proxy(workspace: Workspace, entry: DovecotProxyEntry) -> Routing:
+    from migrator.routing.clients.dovecot import DovecotProxy, cached
 
-    return DovecotProxy(entry.name, entry.file, entry.fields, user=partial(fill, entry.user), kick=entry.kick)
+    user = partial(fill, entry.user)
+    if entry.file is not None:
+        return DovecotProxy(entry.name, entry.file, entry.fields, user=user, kick=entry.kick)
+
+    from migrator.routing.sql.proxy_table import ProxyTable
+    from migrator.routing.sql.rows import Columns
+
+    assert entry.database is not None
+    assert entry.table is not None
+    columns = Columns(entry.table, entry.key, entry.value, accounts=True)
+    return ProxyTable(
+        entry.name, _table(workspace, entry.database, columns, entry.secret), user=user, kick=entry.kick,
+        directory=_directory(workspace, "dovecot-proxy") / entry.name,
+        backups=_directory(workspace, "routing") / entry.name, peculiar=partial(cached, entry.kick),
+    )  # fmt: skip
 
 
 def _nginx_auth(entry: NginxAuthEntry) -> Routing:

@@ -23,6 +23,16 @@ def _rooted(path: Path, info: ValidationInfo) -> Path:
     return Path((info.context or {}).get("root", ".")) / os.path.expanduser(path)
 
 
+def _database(text: str) -> str:
+    if not text.startswith(("sqlite:///", "postgresql://")) or text == "sqlite:///":
+        raise ValueError("not a database; write sqlite:////etc/mail/users.db or postgresql://USER@HOST/NAME")
+    user = text.partition("://")[2].split("/")[0].rpartition("@")[0]
+    if ":" in user or "password=" in text.partition("?")[2]:
+        raise ValueError("a password in the URL; leave it out and give `secret:`")
+    return text
+
+
+Database = Annotated[str, AfterValidator(_database)]
 Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Words = Annotated[str, Field(min_length=1)]

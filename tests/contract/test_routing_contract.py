@@ -16,6 +16,7 @@ from tests.contract.places_command import command_ground
 from tests.contract.places_dns import zone
 from tests.contract.places_ldap import ATTRIBUTES, ldap
 from tests.contract.places_manual import manual_ground
+from tests.contract.places_proxy_table import proxy_table
 from tests.contract.places_sql import KINDS, postfix_sql
 from tests.contract.places_via import via_ground
 from tests.contract.routing_places import MAP_TYPES, Ground, ended, in_a_process, place
@@ -60,6 +61,7 @@ GROUNDS: dict[str, Callable[[], Iterator[Ground]]] = {
     "virtual-alias": virtual_alias,
     "dns-mx": dns_mx,
     "dovecot-proxy": dovecot_proxy,
+    **{f"dovecot-proxy-{kind}": partial(proxy_table, kind) for kind in KINDS},
     "nginx-auth": nginx_auth,
     "command": command_ground,
     "manual": manual_ground,

@@ -371,7 +371,7 @@ def test_until_the_commit_nothing_keeps_postfix_from_reading(sqlite):
     """It takes a file that is locked for a second for a broken map, and then all mail waits."""
     many = [Address(f"u{number}@company.test") for number in range(20_000)]
     with sqlite.table().changing() as rows:
-        rows.change([Flip(address, None, NEW) for address in many])
+        rows.change([(address, None, NEW) for address in many])
         assert sqlite.answer(A) == OLD
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from migrator.model.names import Address
 from migrator.model.route import Flips
-from migrator.routing.sql import lookup_table, sqlite
+from migrator.routing.sql import routes as table_routes
+from migrator.routing.sql import sqlite
 from migrator.routing.sql.rows import Rows
 from tests.contract.places_sql import KINDS, SqlPlace, sql_place
 from tests.contract.routing_places import NEW, OLD, A, B, C, D, die_at, ended, in_a_process
@@ -28,7 +29,7 @@ STEPS: dict[object, tuple[str, ...]] = {
     sqlite: ("say",),
     psycopg.Connection: ("connect", "execute", "commit"),
     psycopg.Cursor: ("execute", "executemany"),
-    lookup_table: ("keep",),
+    table_routes: ("keep",),
 }
 MANY = [Address(f"u{number}@company.test") for number in range(2000)]
 KILLS = 8

@@ -67,6 +67,18 @@ def _dovecot() -> str:
     return ""
 
 
+def _dovecot_sql(driver: str) -> Callable[[], str]:
+    def missing() -> str:
+        if reason := _dovecot():
+            return reason
+        asked = [find_program("doveconf") or "doveconf", "-d", "-h", "mail_plugin_dir"]
+        modules = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+        there = (Path(modules) / "auth" / f"libdriver_{driver}.so").exists()
+        return "" if there else f"this Dovecot has no {driver} driver"
+
+    return missing
+
+
 def _postfix() -> str:
     if not find_program("postfix"):
         return "postfix is not installed"
@@ -115,6 +127,8 @@ REQUIREMENTS = {
     requirement.name: requirement
     for requirement in (
         Requirement("dovecot", "apt-get install dovecot-imapd dovecot-lmtpd", _dovecot),
+        Requirement("dovecot-sqlite", "apt-get install dovecot-sqlite", _dovecot_sql("sqlite")),
+        Requirement("dovecot-pgsql", "apt-get install dovecot-pgsql", _dovecot_sql("pgsql")),
         Requirement("postfix", "apt-get install postfix, and run as root", _postfix),
         Requirement("postfix-lmdb", "apt-get install postfix-lmdb, and run as root", _postfix_map("lmdb")),
         Requirement("postfix-cdb", "apt-get install postfix-cdb, and run as root", _postfix_map("cdb")),

@@ -8,7 +8,7 @@ from migrator.routing import command
 from migrator.routing.clients.passwd_file import PasswdFile
 from migrator.routing.clients.proxy import ClientProxy, Notice
 from migrator.routing.contract import Finding
-from migrator.routing.findings import warning
+from migrator.routing.findings import error, warning
 
 
 class DovecotProxy(ClientProxy):
@@ -36,6 +36,21 @@ def _unread(file: Path, kick: str | None) -> Iterator[Finding]:
         yield warning(
             f"no passdb of this Dovecot names {file}",
             "Write the passdb of docs/routing-client-proxies.md, or name the file that is used in migrator.yaml.",
+        )
+
+
+def cached(kick: str | None) -> Iterator[Finding]:
+    """Whether the Dovecot that `kick` speaks to goes on answering what a database said before (it does no file)."""
+    instance = _instance_words(kick)
+    if instance is None or not command.found("doveconf"):
+        return
+    size = command.run(["doveconf", *instance, "-h", "auth_cache_size"]).stdout.strip()
+    if size != "0":
+        yield error(
+            f"this Dovecot keeps answers of its databases (auth_cache_size is {size}): after a flip, logins go on to the "
+            f"server of before for up to auth_cache_ttl",
+            "Set auth_cache_size = 0, or let `kick` name a script that runs `doveadm auth cache flush` with the users, "
+            "then `doveadm proxy kick`.",
         )
 
 

@@ -10,13 +10,14 @@ from migrator.model.route import Applied, Flips, Queue
 from migrator.routing import command, text_lines
 from migrator.routing.clients import proxy_text
 from migrator.routing.clients.proxy_text import ClientText, Grammar
-from migrator.routing.clients.sessions import Sessions
 from migrator.routing.comparison import planned, refuse_conflicts, refuse_unlike, unlike
 from migrator.routing.contract import Finding, Severity, applied
-from migrator.routing.errors import CommandFailed, ProxyRefuses, ValueUnwritable, listing
+from migrator.routing.errors import CommandFailed, ProxyRefuses, listing
 from migrator.routing.findings import Question, asked, unrunnable, unwritable
+from migrator.routing.logins import logins
 from migrator.routing.map_files import MapFiles
 from migrator.routing.reader import Reader
+from migrator.routing.sessions import Sessions
 
 _INTO_THE_SECOND = 0.05
 
@@ -132,15 +133,8 @@ class ClientProxy:
         return self._by_user({flip.address: flip.wanted for flip in flips.changes})
 
     def _by_user(self, routes: Mapping[Address, Nexthop | None]) -> dict[str, Nexthop | None]:
-        users: dict[str, Address] = {}
-        for address in routes:
-            user = self._user(address)
-            if (other := users.setdefault(self._grammar.key(user), address)) != address:
-                raise ValueUnwritable(
-                    f"{self.name}: {other} and {address} both log in as {user}",
-                    remedy="Give `user:` in migrator.yaml a form that tells them apart, or move them elsewhere.",
-                )
-        return {self._user(address): route for address, route in routes.items()}
+        users = logins(self.name, routes, self._user, self._grammar.key)
+        return {users[address]: route for address, route in routes.items()}
 
     def _must_write(self, text: ClientText, flips: Flips) -> bool:
         """Whether anything differs from what is wanted; refuses conflicts, and lines that cannot be told or changed."""

@@ -1,4 +1,4 @@
-"""A look-up table in PostgreSQL that Postfix reads (pgsql_table(5))."""
+"""A look-up table in PostgreSQL that Postfix (pgsql_table(5)) or Dovecot reads."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from migrator.routing.findings import error, warning
 from migrator.routing.sql.rows import Columns, Dialect, Rows
 
 LOCK_PATIENCE = 60  # seconds; a change of thousands of rows takes less than one
-RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _DIALECT = Dialect("%s", "{} = ANY(%s)", list)
 _CONNECTION = {
     "connect_timeout": 10,
@@ -64,12 +63,13 @@ class PostgresTable:
                     f"{self.where}: this server takes no writes; it is a replica, or the role is read-only",
                     "Let `database` in migrator.yaml name the primary.",
                 )
-            may = [f"has_table_privilege(%s, '{right}')" for right in RIGHTS]
-            granted = connection.execute(f"SELECT {', '.join(may)}", [self._name] * len(RIGHTS)).fetchone()
-            if missing := [right for right, has in zip(RIGHTS, granted, strict=True) if not has]:
+            rights = self._columns.rights
+            may = [f"has_table_privilege(%s, '{right}')" for right in rights]
+            granted = connection.execute(f"SELECT {', '.join(may)}", [self._name] * len(rights)).fetchone()
+            if missing := [right for right, has in zip(rights, granted, strict=True) if not has]:
                 yield error(
                     f"{self.where}: this role lacks {', '.join(missing)}",
-                    f"GRANT {', '.join(RIGHTS)} ON {self._name} TO that role.",
+                    f"GRANT {', '.join(rights)} ON {self._name} TO that role.",
                 )
             if not connection.execute(_UNIQUE, [self._name, self._columns.key]).fetchone()[0]:
                 yield warning(

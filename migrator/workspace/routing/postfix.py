@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from migrator.workspace.fields import Reference, RootedPath, Words
+from migrator.workspace.fields import Database, Reference, RootedPath, Words
 from migrator.workspace.routing.entry import Entry, Where
 from migrator.workspace.section import Section
 
@@ -41,15 +41,6 @@ class RecipientsFile(Section):
 def _map(text: str) -> str:
     if not all(text.partition(":")[::2]):
         raise ValueError("not a map as main.cf names it; write TYPE:FILE, such as sqlite:/etc/postfix/routes.cf")
-    return text
-
-
-def _database(text: str) -> str:
-    if not text.startswith(("sqlite:///", "postgresql://")) or text == "sqlite:///":
-        raise ValueError("not a database; write sqlite:////etc/postfix/routes.db or postgresql://USER@HOST/NAME")
-    user = text.partition("://")[2].split("/")[0].rpartition("@")[0]
-    if ":" in user or "password=" in text.partition("?")[2]:
-        raise ValueError("a password in the URL; leave it out and give `secret:`")
     return text
 
 
@@ -98,7 +89,7 @@ class PostfixSqlEntry(PostfixEntry):
     """
 
     kind: Literal["postfix-sql"]
-    database: Annotated[str, AfterValidator(_database)]
+    database: Database
     table: Words
     key: Words = "address"
     value: Words = "nexthop"
