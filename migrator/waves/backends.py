@@ -87,7 +87,6 @@ def _virtual_alias(entry: VirtualAliasEntry) -> Routing:
 
 def _postfix_sql(workspace: Workspace, entry: PostfixSqlEntry) -> Routing:
     from migrator.routing.sql.lookup_table import PostfixSql
-
     from migrator.routing.sql.rows import Columns
 
     table = _table(workspace, entry.database, Columns(entry.table, entry.key, entry.value), entry.secret)

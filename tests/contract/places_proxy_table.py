@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -53,10 +52,7 @@ class ProxyTablePlace:
     def serve(self, **settings: Any) -> DovecotSqlProxy:
         """A proxy, not started, that asks this table."""
         connect = str(self.file)
-        if self.kind == "sqlite":
-            for path in (self.file.parent, self.file):
-                shutil.chown(path, "nobody")
-        else:
+        if self.kind == "pgsql":
             server, name = postgres(), self.url.rpartition("/")[2]
             connect = f"host={server.address} port={server.port} dbname={name} user=migrator"
         self.server = DovecotSqlProxy(self.kind, connect, **{"query": QUERY, **settings})

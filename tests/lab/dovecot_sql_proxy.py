@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tests.lab.dovecot_proxy import DovecotProxy
@@ -24,6 +25,9 @@ class DovecotSqlProxy(DovecotProxy):
     def _write_configuration(self) -> None:
         asked = f"driver = {self.driver}\nconnect = {self.connect_string}\npassword_query = {self.query}\n"
         self._install(self.directory / "sql.conf", asked)
+        if self.driver == "sqlite":  # it reads the file, and tidies up after a writer that died
+            self._own(Path(self.connect_string))
+            self._own(Path(self.connect_string).parent)
         super()._write_configuration()
 
     def _configuration(self) -> str:

@@ -2,8 +2,9 @@
 
 import imaplib
 import re
+import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -11,11 +12,16 @@ import pytest
 from tests.lab import require
 from tests.lab.dovecot import Dovecot
 from tests.lab.dovecot_proxy import DovecotProxy
+from tests.lab.dovecot_sql_proxy import DovecotSqlProxy
 from tests.lab.nginx import Nginx
 from tests.lab.scene import Scene
 
 QUICK = {"cutover": {"catch_up_quiet": "0s", "drain_timeout": "2s"}, "canary": {"deadline": "20s"}}
 PASSWORD = "the-same-on-both"
+BY_NAME = (
+    "SELECT NULL AS password, 'Y' AS nopassword, 'y' AS proxy, s.host, s.port "
+    "FROM users AS u JOIN servers AS s ON s.name = u.server WHERE u.user = '%u'"
+)
 
 
 class Company:
@@ -29,10 +35,29 @@ class Company:
         self.dovecot = stack.enter_context(DovecotProxy(routes=old))
         self.nginx = stack.enter_context(Nginx(routes=dict.fromkeys(scene.addresses, self.host_port(scene.old))))
         self.proxies: dict[str, DovecotProxy | Nginx] = {"dovecot": self.dovecot, "nginx": self.nginx}
+        self.more: list[dict[str, Any]] = []
+        self.route()
+
+    def with_a_table(self, stack: ExitStack) -> None:
+        """Put one more Dovecot there, which asks a table of users for the name of each one's server."""
+        file = self.scene.directory / "db" / "users.db"
+        file.parent.mkdir()
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("CREATE TABLE servers (name TEXT PRIMARY KEY, host TEXT, port INTEGER)")
+            database.execute("CREATE TABLE users (user TEXT PRIMARY KEY, server TEXT REFERENCES servers)")
+            rows = [(name, server.host, server.imap_port) for name, server in self.scene.servers.items()]
+            database.executemany("INSERT INTO servers VALUES (?, ?, ?)", rows)
+            database.executemany("INSERT INTO users VALUES (?, 'old')", [(each,) for each in self.scene.addresses])
+        table = stack.enter_context(DovecotSqlProxy("sqlite", str(file), query=BY_NAME))
+        self.proxies["table"] = table
+        self.more.append(
+            {"name": "table", "kind": "dovecot-proxy", "database": f"sqlite:///{file}", "table": "users",
+             "value": "server", "nexthop": {"old": "old", "new": "new"}, "kick": table.kick_command}
+        )  # fmt: skip
         self.route()
 
     def route(self, **of_dovecot: Any) -> None:
-        """Write `routing:` with both proxies after the Postfix maps."""
+        """Write `routing:` with the proxies after the Postfix maps."""
         kick = {"kick": self.dovecot.kick_command}
         self.scene.write_config(
             {
@@ -43,6 +68,7 @@ class Company:
                     {"name": "nginx", "kind": "nginx-auth", "file": str(self.nginx.map_path),
                      "reload": self.nginx.reload_command, "test": self.nginx.test_command,
                      "nexthop": self.nexthops(self.host_port)},
+                    *self.more,
                 ]
             }
         )  # fmt: skip
@@ -105,6 +131,18 @@ def test_mail_programs_follow_the_wave_there_and_back(company: Company) -> None:
         assert gone(sessions["dovecot"]), f"the session stays on the {before} server"
         assert not gone(sessions["nginx"]), "nginx has no way to end one"
         assert company.server_of_next_login("dovecot") == company.server_of_next_login("nginx") == {after}
+
+
+def test_a_mail_program_follows_through_a_proxy_that_asks_a_database(company: Company, stack: ExitStack) -> None:
+    require("dovecot-sqlite")
+    company.with_a_table(stack)
+    for command, before, after in (("run", "old", "new"), ("rollback", "new", "old")):
+        assert company.server_of_next_login("table") == {before}
+        session = company.log_in("table")
+        done = company.scene.migrator("wave", command, "sales", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert gone(session), f"the session stays on the {before} server"
+        assert company.server_of_next_login("table") == {after}
 
 
 def test_a_kick_that_fails_is_told_and_undoes_nothing(company: Company) -> None:

@@ -47,8 +47,8 @@ def cached(kick: str | None) -> Iterator[Finding]:
     size = command.run(["doveconf", *instance, "-h", "auth_cache_size"]).stdout.strip()
     if size != "0":
         yield error(
-            f"this Dovecot keeps answers of its databases (auth_cache_size is {size}): after a flip, logins go on to the "
-            f"server of before for up to auth_cache_ttl",
+            f"this Dovecot keeps answers of its databases (auth_cache_size is {size}): for up to auth_cache_ttl after "
+            f"a flip, logins are led to the server of before",
             "Set auth_cache_size = 0, or let `kick` name a script that runs `doveadm auth cache flush` with the users, "
             "then `doveadm proxy kick`.",
         )

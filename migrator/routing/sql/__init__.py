@@ -1,1 +1,1 @@
-"""Look-up tables of Postfix in a database: SQLite, PostgreSQL."""
+"""Tables of a database, SQLite or PostgreSQL: look-up tables of Postfix, tables of users of a Dovecot proxy."""

@@ -1,4 +1,4 @@
-"""Routes of people's mail programs in the table of users that a Dovecot proxy asks (passdb sql): a column of their row."""
+"""Routes of people's mail programs in the table of users that a Dovecot proxy asks (passdb sql): one column of it."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
