@@ -83,6 +83,13 @@ def test_a_row_that_vanished_is_a_conflict(here: ProxyTablePlace) -> None:
     assert here.backend().read([A, C]) == {A: OLD, C: None}
 
 
+def test_the_change_itself_meets_only_what_is_expected(here: ProxyTablePlace) -> None:
+    for change in ((A, None, NEW), (D, OLD, NEW), (STRANGER, None, NEW), (A, NEW, None)):
+        with pytest.raises(DatabaseRefused, match="all is undone"), here.table().changing() as rows:
+            rows.change([change, (C, OLD, NEW)])
+    assert here.backend().read([A, C, D]) == {A: OLD, C: OLD, D: None}
+
+
 def test_no_copy_holds_a_password(here: ProxyTablePlace) -> None:
     routing = here.backend()
     routing.backup()
@@ -137,7 +144,8 @@ def test_the_sessions_of_those_who_moved_are_ended_and_of_nobody_else(here: Prox
 
 def test_sessions_that_could_not_be_ended_are_told_and_ended_by_the_next_run(here: ProxyTablePlace) -> None:
     here.kick, works = "false", here.kick
-    (note,) = here.backend().apply(here.backend().plan({A: NEW, D: NEW})).notes
+    assert here.backend().apply(here.backend().plan({A: NEW})).notes != ()
+    (note,) = here.backend().apply(here.backend().plan({D: NEW})).notes
     assert note.startswith("2 users keep the sessions that they have")
     assert here.backend().read([A, D]) == {A: NEW, D: NEW}
     here.kick = works
