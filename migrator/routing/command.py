@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Collection, Sequence
 
 from migrator.model.names import neutral
-from migrator.routing.errors import CommandFailed
+from migrator.routing.errors import CommandFailed, CommandHangs
 
 TIME_LIMIT = 60.0  # seconds; a reload takes 0.1, an index of 50,000 entries 0.2
 SHOWN_OUTPUT = 500  # characters of a failing command's stderr in the error text
@@ -34,14 +34,17 @@ def found(program: str) -> bool:
 def run(
     command: Sequence[str], given: str = "", accepted: Collection[int] = (0,)
 ) -> "subprocess.CompletedProcess[str]":
-    """The ended process with its text output; CommandFailed for an exit status that is not in `accepted`."""
+    """The ended process with its text output; CommandFailed for an exit status that is not in `accepted`.
+
+    CommandHangs for one that takes longer than TIME_LIMIT.
+    """
     try:
         ended = subprocess.run(
             command, input=given, capture_output=True, timeout=TIME_LIMIT, env=_environment(), check=False,
             encoding="utf-8", errors="surrogateescape",
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"`{_name(command)}` did not end within {TIME_LIMIT:.0f} s", remedy=_TRY) from error
+        raise CommandHangs(f"`{_name(command)}` did not end within {TIME_LIMIT:.0f} s", remedy=_TRY) from error
     except OSError as error:
         raise CommandFailed(f"`{_name(command)}` cannot be started: {error.strerror}", remedy=_TRY) from error
     if ended.returncode not in accepted:

@@ -10,6 +10,10 @@ class CommandFailed(Refused):
     """A command of the mail system ended badly, could not be started, or took too long."""
 
 
+class CommandHangs(CommandFailed):
+    """A command of the mail system did not end in time, and was killed."""
+
+
 class ValueUnwritable(Refused):
     """A nexthop or an address cannot be written into this kind of map."""
 

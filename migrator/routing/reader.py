@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from migrator.model.names import Address, Ingress
 from migrator.model.route import Queue
 from migrator.routing import command
-from migrator.routing.errors import CommandFailed, ReloadFailed
+from migrator.routing.errors import CommandFailed, CommandHangs, ReloadFailed
 from migrator.routing.postfix import mail_queue
 
 
@@ -40,10 +40,16 @@ class Reader:
             ) from error
 
     def queue(self, addresses: Collection[Address]) -> Queue | None:
-        """The queued mail for `addresses`; None without a queue command."""
+        """The queued mail for `addresses`; None without a queue command. One that hangs is run a second time."""
         if self.queue_list is None:
             return None
-        return mail_queue.parse(command.run(command.words(self.queue_list)).stdout, addresses)
+        words = command.words(self.queue_list)
+        try:
+            listed = command.run(words)
+        except CommandHangs:
+            # master(8) lets whoever asks wait for 60 s (service_throttle_time) when it could not start showq(8)
+            listed = command.run(words)
+        return mail_queue.parse(listed.stdout, addresses)
 
     def flush(self, addresses: Collection[Address]) -> None:
         """Have the whole queue tried again (postqueue has no finer way); nothing to do without addresses or command."""

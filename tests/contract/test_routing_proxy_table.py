@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -163,9 +164,11 @@ def test_a_conflict_ends_nobodys_session(here: ProxyTablePlace) -> None:
 def test_two_runs_that_end_sessions_at_once_forget_nobody(here: ProxyTablePlace) -> None:
     """The list of those who wait is one file: a run must not write it while another reads it."""
     here.kick = f"sh -c 'sleep 0.3; echo \"$@\" >> {here.directory}/kicked' kick"
-    children = [
-        in_a_process(lambda who=each: here.backend().apply(here.backend().plan({who: NEW}))) for each in (A, B, C, D)
-    ]
+
+    def move(address: Address) -> None:
+        here.backend().apply(here.backend().plan({address: NEW}))
+
+    children = [in_a_process(partial(move, each)) for each in (A, B, C, D)]
     assert [ended(child) for child in children] == [0, 0, 0, 0]
     assert sorted(here.kicked()) == [A, B, C, D]
 

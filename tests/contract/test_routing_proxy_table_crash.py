@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -50,7 +51,7 @@ def killed_at_each_point(here: ProxyTablePlace, resume: Callable[[Flips], None])
     everybody, point, died = here.rows(), 0, True
     while died:
         flips = here.backend().plan(WANTED)
-        died = ended(in_a_process(lambda at=point, all=flips: apply_and_die(here, all, at))) == -signal.SIGKILL
+        died = ended(in_a_process(partial(apply_and_die, here, flips, point))) == -signal.SIGKILL
         assert said(here) in (BEFORE, AFTER), point
         resume(flips)
         here.backend().apply(here.backend().plan(BEFORE))

@@ -1,15 +1,18 @@
 """Flips of Postfix maps against a running Postfix: where the next mail goes, what waits, what is never lost."""
 
 import os
+import re
 import smtplib
 import time
+from contextlib import ExitStack
 
 import pytest
 from aiosmtpd.controller import Controller
 
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.routing import Reader
-from migrator.routing.errors import ReloadFailed
+from migrator.model.route import Queue
+from migrator.routing import Reader, command
+from migrator.routing.errors import CommandHangs, ReloadFailed
 from migrator.routing.postfix.map import PostfixMap
 from tests.contract.routing_places import FREEZE, MAP_TYPES
 from tests.lab import require
@@ -170,3 +173,24 @@ def test_a_reload_of_a_postfix_that_is_down_says_so_and_the_next_apply_makes_it_
     stage.send(A, "after")
     arrives(stage.new, (A, "after"))
     assert stage.old.arrived == []
+
+
+def test_a_postfix_that_could_not_start_the_lister_of_its_queue_is_asked_once_more(monkeypatch, tmp_path):
+    require("postfix")
+    with ExitStack() as stack:
+        gateway = Postfix("gw-throttled", settings={"service_throttle_time": "3s"})
+        stack.callback(gateway.remove)
+        failing = gateway.directory / "showq"
+        failing.write_text("#!/bin/sh\nexit 1\n")
+        failing.chmod(0o755)
+        master = gateway.config / "master.cf"
+        text = master.read_text()
+        master.write_text(re.sub(r"showq$", f"../../../..{failing}", text, flags=re.MULTILINE))
+        gateway.start()
+        reader = Reader(queue_list=gateway.queue_list_command)
+        monkeypatch.setattr(command, "TIME_LIMIT", 3.0)
+        with pytest.raises(CommandHangs, match=r"postqueue .* did not end within 3 s"):
+            reader.queue([A])
+        master.write_text(text)
+        gateway.reload()
+        assert reader.queue([A]) == Queue(0, 0, ())

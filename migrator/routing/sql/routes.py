@@ -63,7 +63,12 @@ class TableRoutes:
 
     def diff(self, flips: Flips) -> str:
         """The rows that would change, as a unified diff, a line a row; takes no lock, writes nothing."""
-        return diff(f"{self._name} ({self.where})", flips, self.read(flips.addresses))
+        keys = self._keys(flips.addresses)
+        with self._table.reading() as rows:
+            found = rows.find(keys.values())
+            now = self._values(found, keys)
+            self._refuse_absent(rows, found, [keys[flip.address] for flip in unlike(flips, now)])
+        return diff(f"{self._name} ({self.where})", flips, now)
 
     def backup(self) -> Path:
         """Keep a copy of the table as CSV."""
