@@ -96,6 +96,13 @@ def _postfix_map(kind: str) -> Callable[[], str]:
     return missing
 
 
+def cyrus_root() -> str | None:
+    """Under which directory there is a Cyrus: where `./dev test` unpacked one, or the whole system; None without one."""
+    caches = (Path("/var/cache"), Path.home() / ".cache")  # of root, whose home others cannot read; of anybody else
+    roots = [cache / "migrator-lab" / "cyrus" for cache in caches]
+    return next((str(root) for root in (*roots, Path("/")) if (root / "usr/lib/cyrus/bin/master").exists()), None)
+
+
 def find_nginx_mail_module() -> str | None:
     """The path of nginx's mail module; "" where it is built in; None where there is none."""
     program = find_program("nginx")
@@ -129,6 +136,7 @@ REQUIREMENTS = {
         Requirement("dovecot", "apt-get install dovecot-imapd dovecot-lmtpd", _dovecot),
         Requirement("dovecot-sqlite", "apt-get install dovecot-sqlite", _dovecot_sql("sqlite")),
         Requirement("dovecot-pgsql", "apt-get install dovecot-pgsql", _dovecot_sql("pgsql")),
+        Requirement("cyrus", "./dev test unpacks one", lambda: "" if cyrus_root() else "there is no Cyrus"),
         Requirement("postfix", "apt-get install postfix, and run as root", _postfix),
         Requirement("postfix-lmdb", "apt-get install postfix-lmdb, and run as root", _postfix_map("lmdb")),
         Requirement("postfix-cdb", "apt-get install postfix-cdb, and run as root", _postfix_map("cdb")),
