@@ -97,7 +97,7 @@ def _postfix_map(kind: str) -> Callable[[], str]:
 
 
 def cyrus_root() -> str | None:
-    """Under which directory there is a Cyrus: where `./dev test` unpacked one, or the whole system; None without one."""
+    """The directory with a Cyrus in it: where `./dev test` unpacked one, or the whole system; None without one."""
     caches = (Path("/var/cache"), Path.home() / ".cache")  # of root, whose home others cannot read; of anybody else
     roots = [cache / "migrator-lab" / "cyrus" for cache in caches]
     return next((str(root) for root in (*roots, Path("/")) if (root / "usr/lib/cyrus/bin/master").exists()), None)
