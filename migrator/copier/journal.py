@@ -96,7 +96,7 @@ class Journal:
         for one in judgement.written_off:
             self.write_off(work, one)
         if judgement.without_keywords:
-            self._shared.tally.warn(f"{folder}: keywords refused, tried without: {said}")
+            self._shared.tally.warn(f"{folder}: a message was refused, and tried without its keywords: {said}")
 
     def look_for_missing(self, work: FolderWork, present: Iterable[int]) -> None:
         """Bodies that the origin did not send: of those still `present`, "no data" is a failure; others have gone."""

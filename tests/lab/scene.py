@@ -208,7 +208,7 @@ class Scene:
         (self.workspace / "waves").mkdir(parents=True)
         (self.workspace / "secrets").mkdir(mode=0o700)
         self.write_config({})
-        for side, server in self.servers.items():
+        for side, server in self.servers.items() if self.auth == "master-user" else ():
             self._write_secret(f"{side}-master", server.master_password)
         self._write_mailboxes()
 
