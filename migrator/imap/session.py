@@ -11,6 +11,7 @@ from migrator.imap.ahead import Ahead
 from migrator.imap.appender import Appender
 from migrator.imap.board import Board
 from migrator.imap.channel import Channel, Exchange
+from migrator.imap.checkup import Checkup
 from migrator.imap.errors import Unsupported
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import astring, folder_octets, uid_sets
@@ -126,8 +127,7 @@ class Session:
         self._folder.leave(self.has("UNSELECT"))
 
     def leave_quietly(self) -> bool:
-        """UNSELECT, in one packet with the next command, whether or not a folder is open: a look may have left one open
-        on which nobody relies, and a refusal harms nothing. False where the server lacks it."""
+        """UNSELECT, in one packet with the next command, whether or not a folder is open. False where it is missing."""
         if unselects := self.has("UNSELECT"):
             self._folder.opened = None
             self._channel.forget_ahead()
@@ -261,15 +261,17 @@ class Session:
         """
         self._need("UIDPLUS")
         self._folder.opened = None  # the caller has no use for the one that stays open
-        words = [
-            (self._folder.words(b"SELECT", name, False), self._folder.words(b"EXAMINE", name, False), uids)
-            for name, uids in asks
-        ]
-        return removal.expunge(self._channel, words)
+        words = self._folder.words
+        both = [(words(b"SELECT", name, False), words(b"EXAMINE", name, False), uids) for name, uids in asks]
+        return removal.expunge(self._channel, both)
 
     def quota(self) -> Quota | None:
         """The room of the mailbox; None where the server sets no bounds, or does not tell."""
         return quota.storage(self._channel) if self.has("QUOTA") else None
+
+    def checkup(self) -> Checkup:
+        """The server as it is examined before a wave."""
+        return Checkup(self._channel)
 
     def noop(self) -> None:
         """NOOP: lets the server tell what changed."""
@@ -284,9 +286,7 @@ class Session:
 
     def _need(self, capability: str) -> None:
         if not self.has(capability):
-            raise Unsupported(
-                f"{self._channel.peer} lacks {capability}", remedy="Use the direct commit with this server."
-            )
+            raise Unsupported(f"{self._channel.peer} lacks {capability}", remedy="Commit directly with this server.")
 
     def _limit(self, uids: str | Sequence[int]) -> int:
         return 4 * (self._folder.exists if isinstance(uids, str) else len(uids)) + ANSWERS_SLACK

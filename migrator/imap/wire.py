@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 import time
+from datetime import UTC, datetime
 from operator import itemgetter
 
 from migrator.imap.errors import ConnectionLost, ProtocolViolation
@@ -105,6 +106,12 @@ class Wire:
             raise self._refused(error) from error
         except OSError as error:
             raise self._lost(_reason(error)) from error
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """When the peer's certificate runs out (aware); None without TLS."""
+        found = self._socket.getpeercert() if isinstance(self._socket, ssl.SSLSocket) else None
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found["notAfter"])), UTC) if found else None
 
     def abort(self) -> None:
         """Close, whatever is under way; never raises.

@@ -1,0 +1,65 @@
+"""What a server tells of itself that a pass has no need of: its certificate, its clock, what it would refuse.
+
+Nothing is written: the clock is told by SEARCH, and a message is announced but not sent.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from migrator.imap.channel import Channel
+from migrator.imap.responses import UNKNOWN_DATE
+from migrator.model.message import MessageMeta
+from migrator.model.names import neutral
+
+FURTHEST = 400 * 86_400  # seconds by which a clock may be off for us to tell by how much
+_NUMBER = re.compile(rb"\d+")
+
+
+class Checkup:
+    """Of the server behind a logged-in connection."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """When the server's certificate runs out (aware); None without TLS."""
+        return self._channel.wire.certificate_ends
+
+    def clock_offset(self, message: MessageMeta, now: Callable[[], datetime]) -> timedelta | None:
+        """How far the server's clock is ahead of `now` (negative: behind), to about a second.
+
+        `message` is one of the folder that is open. SEARCH YOUNGER (RFC 5032; the server has WITHIN) compares its
+        INTERNALDATE with the server's time: where the answer changes as the bound is moved is the message's age by the
+        server's clock. None when it is off by more than FURTHEST, or when the answers make no sense.
+        """
+        if message.internaldate == UNKNOWN_DATE:
+            return None
+        age = int((now() - message.internaldate).total_seconds())
+        low, high = max(0, age - FURTHEST), age + FURTHEST
+        if self._younger(message.uid, low) or not self._younger(message.uid, high):
+            return None
+        while high - low > 1:  # the message is not younger than `low` seconds, and younger than `high`
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._younger(message.uid, middle) else (middle, high)
+        return message.internaldate + timedelta(seconds=high) - now()
+
+    def would_refuse(self, size: int) -> str:
+        """The server's words when it takes no message of `size` octets into INBOX; "" when it would take it.
+
+        The message is announced by a synchronising literal (RFC 9051, 4.3), and the connection dropped instead of
+        sending it: a message of which the server has not all is not stored. No other command may follow.
+        """
+        exchange = self._channel.begin("APPEND")
+        self._channel.send(b"%b APPEND INBOX {%d}\r\n" % (exchange.tag, size))
+        goes_on = self._channel.wait_to_go_on(exchange)
+        self._channel.wire.abort()
+        return "" if goes_on or exchange.status is None else neutral(exchange.status.text)
+
+    def _younger(self, uid: int, seconds: int) -> bool:
+        if seconds < 1:  # RFC 5032 wants a positive number; nothing is younger than no time at all
+            return False
+        done = self._channel.run(b"UID SEARCH", b"UID %d YOUNGER %d" % (uid, seconds))
+        answers = [parts[0] for parts in done.untagged if parts[0].upper().startswith(b"SEARCH")]
+        return any(int(number) == uid for answer in answers for number in _NUMBER.findall(answer))
