@@ -8,7 +8,7 @@ from migrator.model.names import Address
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A mailbox as it was on its source when somebody looked. `largest`: octets of its largest message, None unknown."""
+    """A mailbox as it was on its source when it was looked at; `largest`: octets of its largest message, if known."""
 
     messages: int
     octets: int

@@ -63,7 +63,7 @@ def test_a_message_that_is_too_large_is_refused_when_it_is_announced_and_nothing
 
 def test_a_message_that_is_too_large_for_cyrus_is_refused_when_it_is_announced(stack):
     require("cyrus")
-    server = stack.enter_context(Cyrus(users=[USER], settings={"maxmessagesize": "1000"}))  # kilobytes
+    server = stack.enter_context(Cyrus(users=[USER], settings={"maxmessagesize": "1000000"}))
     with enter(server) as session:
         assert session.checkup().would_refuse(2_000_000) != ""
     with enter(server) as session:
