@@ -1,6 +1,6 @@
 """What the operator wrote: migrator.yaml, waves/*.yaml, mailboxes.csv, secrets.
 
-loading     `load`: the workspace as one checked value
+loading     `load`: the workspace as one checked value; `examine`: as far as it can be used
 schema      what migrator.yaml may say
 roster      mailboxes.csv, as spreadsheets save it
 wavefiles   waves/*.yaml, read and written
@@ -15,7 +15,7 @@ quantities  durations, sizes
 scaffold    a new workspace, commented
 """
 
-from migrator.workspace.loading import UnknownName, Workspace, load
+from migrator.workspace.loading import UnknownName, Workspace, examine, load
 from migrator.workspace.problems import Problem, WorkspaceInvalid
 from migrator.workspace.routing import RoutingEntry
 from migrator.workspace.scaffold import init
@@ -33,6 +33,7 @@ __all__ = [
     "UnknownName",
     "Workspace",
     "WorkspaceInvalid",
+    "examine",
     "init",
     "load",
     "save_wave",

@@ -14,7 +14,7 @@ from migrator.workspace.ingresses import canary_problems, ingresses
 from migrator.workspace.marks import Document, parse_yaml
 from migrator.workspace.notify import WebhookEntry
 from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
-from migrator.workspace.roster import read_mailboxes
+from migrator.workspace.roster import Roster, read_mailboxes
 from migrator.workspace.schema import Config, MasterUserAuth, Server, check_state_url
 from migrator.workspace.secrets import SecretRef, SecretUnavailable, Vault, parse_secret
 from migrator.workspace.validation import check
@@ -132,6 +132,16 @@ def load(directory: Path, state: str | None = None) -> Workspace:
 
     Raises WorkspaceInvalid with everything that is wrong in the files, each with its place. No secret is read.
     """
+    workspace, problems = examine(directory, state)
+    raise_if_any(problems)
+    return workspace
+
+
+def examine(directory: Path, state: str | None = None) -> tuple[Workspace, list[Problem]]:
+    """The same workspace without what cannot be used of its lists, and what is wrong in them.
+
+    Raises WorkspaceInvalid where nothing can be used: what is wrong with migrator.yaml, or with a whole file.
+    """
     root = Path(os.path.realpath(directory))
     if not os.path.exists(root / CONFIG):  # unlike Path.exists, never an OSError
         raise ConfigInvalid(
@@ -140,12 +150,14 @@ def load(directory: Path, state: str | None = None) -> Workspace:
         )
     config, mentions = _config(root)
     problems: list[Problem] = []
-    mailboxes, servers = _mailboxes(root, config, problems, mentions), frozenset(config.servers)
-    waves = read_waves(root, servers, mailboxes, problems) if not problems else {}
-    raise_if_any(problems)
+    roster = _roster(root, config, problems, mentions)
+    waves = {
+        name: replace(wave, mailboxes=tuple(owner for owner in wave.mailboxes if owner in roster.mailboxes))
+        for name, wave in read_waves(root, frozenset(config.servers), roster, problems).items()
+    }
     if state is not None:
         config = config.model_copy(update={"state": _override(state)})
-    return Workspace(root, config, mailboxes, waves, Vault(root), mentions)
+    return Workspace(root, config, roster.mailboxes, waves, Vault(root), mentions), problems
 
 
 def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem]]:
@@ -176,23 +188,21 @@ def _override(state: str) -> str:
         raise ConfigInvalid(f"the state given by MIGRATOR_STATE or --state: {error}") from None
 
 
-def _mailboxes(
-    root: Path, config: Config, problems: list[Problem], mentions: dict[SecretRef, Problem]
-) -> dict[Address, Mailbox]:
+def _roster(root: Path, config: Config, problems: list[Problem], mentions: dict[SecretRef, Problem]) -> Roster:
     """The mailbox list; what is wrong is added to `problems`, and where it first mentions a secret to `mentions`."""
     path = config.mailboxes
     shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-    mailboxes, lines = read_mailboxes(path, shown, frozenset(config.servers), problems)
-    for owner, mailbox in mailboxes.items():
+    roster = read_mailboxes(path, shown, frozenset(config.servers), problems)
+    for owner, mailbox in roster.mailboxes.items():
         for side, own, name in (
             ("source", mailbox.source_secret, mailbox.source),
             ("target", mailbox.target_secret, mailbox.target),
         ):
             if text := _secret_problem(side, own, config.servers[name]):
-                problems.append(Problem(shown, lines[owner], 0, text))
+                problems.append(Problem(shown, roster.lines[owner], 0, text))
             elif own:
-                mentions.setdefault(parse_secret(own), Problem(shown, lines[owner], 0, ""))
-    return mailboxes
+                mentions.setdefault(parse_secret(own), Problem(shown, roster.lines[owner], 0, ""))
+    return roster
 
 
 def _secret_problem(side: str, own: str | None, server: Server) -> str:

@@ -26,15 +26,19 @@ _EXPORTS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PK\x03\x04", "a
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One data line: `line` is where it begins, `fields` what stands under each column of the header."""
+    """One data line: `line` is where it begins, `fields` what stands under each column of the header.
+
+    Not `sound`: a problem tells what is wrong with its form, and it is not to be used.
+    """
 
     line: int
     fields: Mapping[str, str]
+    sound: bool = True
 
 
 def read_rows(path: Path, shown: str, problems: list[Problem]) -> list[Row]:
     """The rows of the file; what is wrong with its form is added to `problems`. WorkspaceInvalid if it is no CSV."""
-    text = _decode(path, shown)
+    text = _decode(path, shown, problems)
     header_line = text.partition("\n")[0]
     separator = max(",;\t", key=header_line.count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -46,11 +50,14 @@ def read_rows(path: Path, shown: str, problems: list[Problem]) -> list[Row]:
     header = [name.strip() for name in numbered[0][1]] if numbered else []
     if wrong := _header_problems(header, shown):
         raise WorkspaceInvalid(wrong)
-    return [row for line, record in numbered[1:] if (row := _row(line, record, header, shown, problems))]
+    return [_row(line, record, header, shown, problems) for line, record in numbered[1:]]
 
 
-def _decode(path: Path, shown: str) -> str:
-    """UTF-8 with or without a byte order mark, else CP932, which is what Excel in Japan saves."""
+def _decode(path: Path, shown: str, problems: list[Problem]) -> str:
+    """UTF-8 with or without a byte order mark, else CP932, which is what Excel in Japan saves.
+
+    CP932 behind the mark of UTF-8 is a problem, but readable.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -59,13 +66,25 @@ def _decode(path: Path, shown: str) -> str:
     if found or len(data) > MAX_BYTES:
         text = f"this is {found}; save it as CSV UTF-8" if found else f"larger than {MAX_BYTES:,} bytes"
         raise WorkspaceInvalid([Problem(shown, 0, 0, text)])
+    unmarked = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.removeprefix(codecs.BOM_UTF8).decode()
+        return unmarked.decode()
     except UnicodeDecodeError as error:
-        text, bad_line = data.decode("cp932", errors="replace"), error.object.count(b"\n", 0, error.start) + 1
-    if data.startswith(codecs.BOM_UTF8) or _NOT_CP932.search(text):
+        parts = [unmarked] if unmarked == data else unmarked.splitlines(keepends=True)
+        text, bad_line = "".join(map(_either, parts)), error.object.count(b"\n", 0, error.start) + 1
+    if _NOT_CP932.search(text):
         raise WorkspaceInvalid([Problem(shown, bad_line, 0, "neither UTF-8 nor CP932; save it as CSV UTF-8")])
+    if unmarked != data:
+        what = "CP932 (Shift_JIS) from here on, though the file's first bytes say UTF-8; save it as CSV UTF-8"
+        problems.append(Problem(shown, bad_line, 0, what))
     return text
+
+
+def _either(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp932", errors="replace")
 
 
 def _numbered(lines: "_csv.Reader") -> Iterator[tuple[int, list[str]]]:
@@ -92,35 +111,42 @@ def _header_problems(header: list[str], shown: str) -> list[Problem]:
     return problems
 
 
-def _row(line: int, record: list[str], header: list[str], shown: str, problems: list[Problem]) -> Row | None:
+def _row(line: int, record: list[str], header: list[str], shown: str, problems: list[Problem]) -> Row:
+    padded = [field.strip() for field in record] + [""] * (len(header) - len(record))
+    found = dict(zip(header, padded, strict=False))
     if any(extra.strip() for extra in record[len(header) :]):
         text = f"{len(record)} fields under {len(header)} columns: is a separator inside a name? Put it in quotes"
         problems.append(Problem(shown, line, len(header) + 1, text))
-        return None
-    padded = [field.strip() for field in record] + [""] * (len(header) - len(record))
-    found = dict(zip(header, padded, strict=False))
+        return Row(line, found, sound=False)
     before = len(problems)
     for number, (column, value) in enumerate(found.items(), 1):
         if has_control(value):
             problems.append(Problem(shown, line, number, f"a control character or line break in `{column}`"))
         elif not value and column in REQUIRED:
             problems.append(Problem(shown, line, number, f"`{column}` is empty"))
-    return Row(line, found) if len(problems) == before else None
+    return Row(line, found, sound=len(problems) == before)
 
 
-def read_mailboxes(
-    path: Path, shown: str, servers: frozenset[ServerName], problems: list[Problem]
-) -> tuple[dict[Address, Mailbox], dict[Address, int]]:
-    """The mailboxes in the order of the file, and the line of each; what is wrong is added to `problems`.
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The mailboxes in the order of the file, the line of each, and the addresses of rows that cannot be used."""
 
-    `column` of a problem is the number of the field.
-    """
+    mailboxes: dict[Address, Mailbox]
+    lines: dict[Address, int]
+    faulty: frozenset[str]
+
+
+def read_mailboxes(path: Path, shown: str, servers: frozenset[ServerName], problems: list[Problem]) -> Roster:
+    """What the file says; what is wrong is added to `problems`, whose `column` is the number of the field."""
     mailboxes: dict[Address, Mailbox] = {}
     lines: dict[Address, int] = {}
+    faulty: set[str] = set()
     for row in read_rows(path, shown, problems):
-        if faults := list(_faults(row.fields, servers)):
+        faults = list(_faults(row.fields, servers)) if row.sound else []
+        if faults or not row.sound:
             places = list(row.fields)
             problems += [Problem(shown, row.line, places.index(column) + 1, text) for column, text in faults]
+            faulty.add(row.fields["address"].lower())
             continue
         mailbox = _mailbox(row.fields)
         if mailbox.address in lines:
@@ -128,7 +154,7 @@ def read_mailboxes(
             problems.append(Problem(shown, row.line, list(row.fields).index("address") + 1, text))
             continue
         mailboxes[mailbox.address], lines[mailbox.address] = mailbox, row.line
-    return mailboxes, lines
+    return Roster(mailboxes, lines, frozenset(faulty))
 
 
 def _faults(fields: Mapping[str, str], servers: frozenset[ServerName]) -> Iterator[tuple[str, str]]:

@@ -10,11 +10,11 @@ from typing import Annotated, Self
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName, WaveName, address, slug
 from migrator.model.wave import Wave, Window
 from migrator.workspace.marks import Document, parse_yaml
 from migrator.workspace.problems import Problem, WorkspaceInvalid, guess
+from migrator.workspace.roster import Roster
 from migrator.workspace.section import Section
 from migrator.workspace.validation import check
 
@@ -60,9 +60,12 @@ class WaveFile(Section):
 
 
 def read_waves(
-    root: Path, servers: frozenset[ServerName], mailboxes: Mapping[Address, Mailbox], problems: list[Problem]
+    root: Path, servers: frozenset[ServerName], roster: Roster, problems: list[Problem]
 ) -> dict[WaveName, Wave]:
-    """The waves of root/waves by name; what is wrong in the files is added to `problems`."""
+    """The waves of root/waves by name; what is wrong in the files is added to `problems`.
+
+    Of those whose row in the mailbox list is faulty nothing is said here: it has been said.
+    """
     waves: dict[WaveName, Wave] = {}
     placed: dict[Address, Problem] = {}  # where each address was seen first
     for path in sorted((root / "waves").glob("*.y*ml")):
@@ -80,7 +83,7 @@ def read_waves(
         spec, found = check(document, WaveFile, root)
         problems += found
         if spec:
-            problems += _misfits(document, spec, path.stem, servers, mailboxes, placed)
+            problems += _misfits(document, spec, path.stem, servers, roster, placed)
             waves[WaveName(spec.wave)] = spec.value()
     return waves
 
@@ -90,7 +93,7 @@ def _misfits(
     spec: WaveFile,
     stem: str,
     servers: frozenset[ServerName],
-    mailboxes: Mapping[Address, Mailbox],
+    roster: Roster,
     placed: dict[Address, Problem],
 ) -> list[Problem]:
     """What is wrong between this wave and everything else."""
@@ -102,7 +105,7 @@ def _misfits(
         problems.append(document.problem(("target",), text))
     for position, owner in enumerate(spec.mailboxes):
         here = document.problem(("mailboxes", position), "")
-        if text := _misplaced(owner, spec, mailboxes, placed):
+        if text := _misplaced(owner, spec, roster, placed):
             problems.append(Problem(here.file, here.line, here.column, text))
         placed.setdefault(owner, here)
     return problems
@@ -115,15 +118,15 @@ def slug_or_none(text: str) -> str | None:
         return None
 
 
-def _misplaced(
-    owner: Address, spec: WaveFile, mailboxes: Mapping[Address, Mailbox], placed: Mapping[Address, Problem]
-) -> str:
+def _misplaced(owner: Address, spec: WaveFile, roster: Roster, placed: Mapping[Address, Problem]) -> str:
     if first := placed.get(owner):
         return f"{owner} is in a wave already, at {first.file}:{first.line}"
-    if owner not in mailboxes:
-        return f"{owner} is not in the mailbox list"
-    if mailboxes[owner].target != spec.target:
-        return f"{owner} moves to `{mailboxes[owner].target}` by the mailbox list, and this wave to `{spec.target}`"
+    if owner not in roster.mailboxes:
+        return "" if owner in roster.faulty else f"{owner} is not in the mailbox list"
+    if roster.mailboxes[owner].target != spec.target:
+        return (
+            f"{owner} moves to `{roster.mailboxes[owner].target}` by the mailbox list, and this wave to `{spec.target}`"
+        )
     return ""
 
 

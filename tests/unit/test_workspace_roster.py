@@ -1,5 +1,6 @@
 """mailboxes.csv: as spreadsheets save it, and how its mistakes are told."""
 
+import codecs
 from contextlib import suppress
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migrator import workspace
-from migrator.model.names import Address
+from migrator.model.names import Address, WaveName
 from migrator.workspace.problems import Problem, WorkspaceInvalid
 from migrator.workspace.roster import COLUMNS, read_mailboxes
 from tests.unit.workspace_files import CONFIG, ROWS, make, problems
@@ -101,7 +102,7 @@ def test_a_wrong_header_is_told_before_any_row(tmp_path, header, told):
         (ROWS.encode("utf-16"), "mailboxes.csv: this is UTF-16; save it as CSV UTF-8"),
         (b"PK\x03\x04...", "mailboxes.csv: this is an Excel workbook; save it as CSV UTF-8"),
         (ROWS.encode() + b"\xff\xff\n", "mailboxes.csv:5: neither UTF-8 nor CP932"),
-        (ROWS.encode("utf-8-sig") + "営業".encode("cp932"), "mailboxes.csv:5: neither UTF-8 nor CP932"),
+        (ROWS.encode("utf-8-sig") + "営業".encode("cp932"), "mailboxes.csv:5: CP932 (Shift_JIS) from here on"),
     ],
 )
 def test_what_is_no_csv_is_told_how_to_save_it(tmp_path, data, told):
@@ -112,7 +113,7 @@ def test_what_is_wrong_in_every_row_is_told_a_hundred_times_and_counted(tmp_path
     rows = "address,department,source,target\n" + "".join(f"u{n}@example.co.jp,s,old,nwe\n" for n in range(250))
     found = problems(make(tmp_path, rows=rows))
     assert len(found) == 101
-    assert found[-1] == "and 150 more"
+    assert found[-1] == "and 152 more"  # two are of the wave file, whose mailboxes are not listed
 
 
 def test_a_list_that_is_not_there_is_told(tmp_path):
@@ -150,4 +151,19 @@ def test_no_bytes_make_it_fall_over(tmp_path_factory, data):
         path.write_bytes(content)
         found: list[Problem] = []
         with suppress(WorkspaceInvalid):
-            assert read_mailboxes(path, "mailboxes.csv", frozenset(), found) == ({}, {})
+            assert read_mailboxes(path, "mailboxes.csv", frozenset(), found).mailboxes == {}
+
+
+def test_of_a_list_with_mistakes_the_rest_can_be_examined(tmp_path):
+    rows = "address,department,source,target\na@example.co.jp,営業,old,new\nb@example.co.jp,,old,new\n"
+    rows += "c@example.co.jp,営業,old,new\na@example.co.jp,総務,old,new\n"
+    wave = "wave: sales\ntarget: new\nmailboxes: [a@example.co.jp, b@example.co.jp, c@example.co.jp]\n"
+    make(tmp_path, rows=codecs.BOM_UTF8 + rows.encode("cp932"), waves={"sales": wave})
+    usable, found = workspace.examine(tmp_path)
+    assert list(usable.waves[WaveName("sales")].mailboxes) == ["a@example.co.jp", "c@example.co.jp"]
+    assert [mailbox.department for mailbox in usable.mailboxes.values()] == ["営業", "営業"]
+    assert [str(problem).partition(", though")[0] for problem in sorted(found)] == [
+        "mailboxes.csv:2: CP932 (Shift_JIS) from here on",
+        "mailboxes.csv:3:2: `department` is empty",
+        "mailboxes.csv:5:1: a@example.co.jp occurs twice; the first is on line 2",
+    ]
