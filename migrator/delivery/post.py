@@ -26,7 +26,7 @@ class Envelope:
     helo: str
 
 
-class _NotUsable(Exception):
+class NotUsable(Exception):
     """The connection cannot carry (more) canaries; `final` when trying again cannot help."""
 
     def __init__(self, words: str, *, final: bool) -> None:
@@ -42,12 +42,12 @@ def send(canaries: Sequence[Canary], smtp: Endpoint, envelope: Envelope) -> Iter
     """
     left = list(canaries)
     try:
-        with _connected(smtp, envelope.helo) as server:
+        with connected(smtp, envelope.helo) as server:
             while left:
                 offered = _offer(server, left[0], envelope)
                 del left[0]
                 yield offered
-    except _NotUsable as error:
+    except NotUsable as error:
         words = f"{smtp.host}:{smtp.port}: {error}"
         for canary in left:
             yield replace(canary, state=CanaryState.REFUSED if error.final else canary.state, detail=words)
@@ -83,15 +83,15 @@ def _answered(canary: Canary, code: int, text: bytes | str) -> Canary:
 
 
 @contextmanager
-def _connected(smtp: Endpoint, helo: str) -> Iterator[smtplib.SMTP]:
-    """A connection that has said EHLO, under TLS where `smtp` says so; what breaks it becomes _NotUsable."""
+def connected(smtp: Endpoint, helo: str) -> Iterator[smtplib.SMTP]:
+    """A connection that has said EHLO, under TLS where `smtp` says so; what breaks it becomes NotUsable."""
     try:
         with _open(smtp, helo) as server:
             yield server
     except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError, CertificateRefused) as error:
-        raise _NotUsable(_words(error), final=True) from error
+        raise NotUsable(_words(error), final=True) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise _NotUsable(_words(error), final=False) from error
+        raise NotUsable(_words(error), final=False) from error
 
 
 def _open(smtp: Endpoint, helo: str) -> smtplib.SMTP:

@@ -73,7 +73,7 @@ class Crew:
             store, daybook, clock, progress, wave.name, lambda: forecast(store, workspace, wave.name).estimate
         )
         folders = workspace.config.folders
-        self._folder_policy = FolderPolicy(
+        self.folder_policy = FolderPolicy(
             folders.map,
             frozenset(folders.skip),
             frozenset(folders.merge),
@@ -264,7 +264,7 @@ class Crew:
             ledger=self._store.ledger,
             lease=lease,
             workspace_id=self._store.workspace_id,
-            folder_policy=self._folder_policy,
+            folder_policy=self.folder_policy,
             canary_tokens=self._store.canaries.tokens(mailbox.address),
             progress=self._progress,
             stop=self._stop,

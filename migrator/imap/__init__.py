@@ -1,7 +1,7 @@
 """The wire: connect and log in, folders, streamed FETCH, pipelined APPEND, and digests of what passes."""
 
 from migrator.imap.appender import Appender
-from migrator.imap.connect import connect
+from migrator.imap.connect import connect, reach
 from migrator.imap.digest import Digester, Digests, grade
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.records import AppendResult, Body, Folder, Namespace, Quota, Refusal, Selected, Status
@@ -27,4 +27,5 @@ __all__ = [
     "Stored",
     "connect",
     "grade",
+    "reach",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from migrator.imap.channel import Channel
+from migrator.imap.records import Refusal
 from migrator.imap.responses import UNKNOWN_DATE
 from migrator.model.message import MessageMeta
 from migrator.model.names import neutral
@@ -45,8 +46,8 @@ class Checkup:
             low, high = (low, middle) if self._younger(message.uid, middle) else (middle, high)
         return message.internaldate + timedelta(seconds=high) - now()
 
-    def would_refuse(self, size: int) -> str:
-        """The server's words when it takes no message of `size` octets into INBOX; "" when it would take it.
+    def would_refuse(self, size: int) -> Refusal | None:
+        """The server's answer when it takes no message of `size` octets into INBOX; None when it would take it.
 
         The message is announced by a synchronising literal (RFC 9051, 4.3), and the connection dropped instead of
         sending it: a message of which the server has not all is not stored. No other command may follow.
@@ -55,7 +56,8 @@ class Checkup:
         self._channel.send(b"%b APPEND INBOX {%d}\r\n" % (exchange.tag, size))
         goes_on = self._channel.wait_to_go_on(exchange)
         self._channel.wire.abort()
-        return "" if goes_on or exchange.status is None else neutral(exchange.status.text)
+        said = exchange.status
+        return None if goes_on or said is None else Refusal(said.code, neutral(said.text))
 
     def _younger(self, uid: int, seconds: int) -> bool:
         if seconds < 1:  # RFC 5032 wants a positive number; nothing is younger than no time at all

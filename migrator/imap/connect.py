@@ -3,6 +3,7 @@
 import imaplib
 import ssl
 import time
+from datetime import datetime
 
 from imapclient.exceptions import LoginError  # type: ignore[import-untyped]
 
@@ -44,6 +45,21 @@ def connect(
     except BaseException:
         wire.abort()
         raise
+
+
+def reach(endpoint: Endpoint, *, timeout: float = 20) -> datetime | None:
+    """Greeting and TLS, without a login: when the server's certificate runs out (None without TLS).
+
+    Unreachable, CertificateRefused, PlaintextRefused, ProtocolViolation, Throttled, as `connect` would raise them.
+    """
+    context = None if endpoint.tls is Tls.NONE else verifying(endpoint.ca_file)
+    wire = dial(endpoint, timeout)
+    try:
+        wire.deadline = time.monotonic() + timeout
+        _greeted(wire, endpoint, context)
+        return wire.certificate_ends
+    finally:
+        wire.abort()
 
 
 def _enter(

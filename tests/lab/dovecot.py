@@ -33,6 +33,7 @@ class Dovecot(processes.Daemon):
     separator, prefix: of the only namespace, for example "." and "INBOX.".
     special_use: folder name to attribute (RFC 6154); the folders are not created by this.
     authority: who signs the certificate; None means no TLS.
+    certificate_days: how long the certificate is valid; below 0 it has run out.
     quota: for example "10M" a user; max_message: for example "1M".
     extra: more lines for dovecot.conf.
     """
@@ -40,7 +41,8 @@ class Dovecot(processes.Daemon):
     def __init__(
         self, name: str = "dovecot", *, users: Iterable[str] = (), mail_location: str = "maildir:~/Maildir",
         separator: str = "/", prefix: str = "", special_use: Mapping[str, str] = SPECIAL_USE,
-        authority: Authority | None = None, quota: str = "", max_message: str = "", extra: str = "",
+        authority: Authority | None = None, certificate_days: int = 30, quota: str = "", max_message: str = "",
+        extra: str = "",
     ) -> None:  # fmt: skip
         self.name = name
         self.directory = processes.scratch_directory(name)
@@ -48,7 +50,7 @@ class Dovecot(processes.Daemon):
         self.imap_port = processes.free_port(self.host)
         self.imaps_port = processes.free_port(self.host) if authority else 0
         self.lmtp_port = processes.free_port(self.host)
-        self.authority = authority
+        self.authority, self._certificate_days = authority, certificate_days
         self.passwords: dict[str, str] = {}
         self.master_user, self.master_password, self.master_separator = "master", f"{name}-master-secret", "*"
         self.log_path = self.directory / "dovecot.log"
@@ -186,7 +188,9 @@ class Dovecot(processes.Daemon):
 
     def _configuration(self) -> str:
         if self.authority and self._certificate is None:  # it stays the same when the server comes back
-            self._certificate = self.authority.issue(f"{self.name}-{self.imap_port}", (self.host,))
+            self._certificate = self.authority.issue(
+                f"{self.name}-{self.imap_port}", (self.host,), days=self._certificate_days
+            )
         options = Options(
             directory=str(self.directory), name=self.name, host=self.host, certificate=self._certificate,
             ports=(self.imap_port, self.imaps_port, self.lmtp_port), master_separator=self.master_separator,

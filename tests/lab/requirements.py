@@ -150,6 +150,7 @@ REQUIREMENTS = {
         Requirement("bind", "apt-get install bind9", _program("named")),
         Requirement("nginx", "apt-get install nginx libnginx-mod-mail", _nginx),
         Requirement("sshd", "apt-get install openssh-server", _program("sshd")),
+        Requirement("faketime", "apt-get install faketime", _program("faketime")),
         Requirement("openssl", "apt-get install openssl", _program("openssl")),
     )
 }

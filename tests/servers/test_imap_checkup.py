@@ -54,9 +54,11 @@ def test_a_message_that_is_too_large_is_refused_when_it_is_announced_and_nothing
     require("dovecot")
     server = stack.enter_context(Dovecot(users=[USER], max_message="1M"))
     with enter(server) as session:
-        assert "larger than the maximum size" in session.checkup().would_refuse(2_000_000)
+        refusal = session.checkup().would_refuse(2_000_000)
+    assert refusal is not None
+    assert (refusal.code, "larger than the maximum size" in refusal.text) == ("LIMIT", True)
     with enter(server) as session:
-        assert session.checkup().would_refuse(900_000) == ""
+        assert session.checkup().would_refuse(900_000) is None
     with enter(server) as session:
         assert session.status(INBOX).messages == 0
 
@@ -65,9 +67,9 @@ def test_a_message_that_is_too_large_for_cyrus_is_refused_when_it_is_announced(s
     require("cyrus")
     server = stack.enter_context(Cyrus(users=[USER], settings={"maxmessagesize": "1000000"}))
     with enter(server) as session:
-        assert session.checkup().would_refuse(2_000_000) != ""
+        assert session.checkup().would_refuse(2_000_000) is not None
     with enter(server) as session:
-        assert session.checkup().would_refuse(900_000) == ""
+        assert session.checkup().would_refuse(900_000) is None
     with enter(server) as session:
         assert session.status(INBOX).messages == 0
 

@@ -17,7 +17,7 @@ from migrator.waves.readiness import prepare_places
 
 def routes_are_expected(op: Operation) -> Seen:
     """Every place sends every address to its source today, can be written, and would take the flip."""
-    wrong = [f"{place.name}: {text}" for place in op.places for text in _wrong(op, place)]
+    wrong = [f"{place.name}: {text}" for place in op.places for text in wrong_at(op, place)]
     return Seen(
         not wrong and bool(op.places),
         listed("routes are not as expected", wrong) if op.places else "no `routing:` in migrator.yaml: nothing to flip",
@@ -25,7 +25,7 @@ def routes_are_expected(op: Operation) -> Seen:
     )
 
 
-def _wrong(op: Operation, place: Place) -> Iterator[str]:
+def wrong_at(op: Operation, place: Place) -> Iterator[str]:
     """What is wrong at one place; where it does not answer, that, and the others are looked at all the same."""
     try:
         found, expected = observe(op, place), expected_at_source(op, place)
