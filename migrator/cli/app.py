@@ -13,7 +13,7 @@ from migrator.cli.failure import guarded
 from migrator.cli.output import Format
 
 NOUNS = ("config", "db", "mailbox", "notify", "route", "wave")  # groups of commands; each in the file of its name
-VERBS = ("doctor", "init", "probe", "version")  # commands by themselves
+VERBS = ("doctor", "init", "probe", "rehearse", "version")  # commands by themselves
 
 
 class Tree(TyperGroup):

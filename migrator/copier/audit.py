@@ -87,7 +87,7 @@ class _Audit:
         self._books = _Books()
 
     def run(self) -> MailboxAudit:
-        views = view(self._source), view(self._target)
+        views = view(self._source), view(self._target, self._job.folder_policy.rehearsal)
         for target, names in self._groups(*views).items():
             self._job.checkpoint()
             self._folder(self._look(target, names, *views))

@@ -104,7 +104,7 @@ def _arrived(job: CopyJob, target: Session, looks: Looks, lost: Sequence[Seen]) 
     if not lost:
         return set()
     fresh: list[Seen] = []
-    for name, folder in view(target).folders.items():
+    for name, folder in view(target, job.folder_policy.rehearsal).folders.items():
         if folder.selectable and (look := _look(job, target, name)):
             before = looks.get(("target", name))
             same = before is not None and before.selected.uidvalidity == look.selected.uidvalidity

@@ -97,7 +97,7 @@ def _holding(job: CopyJob, lanes: Lanes) -> Iterator[Pass]:
         lease = TargetLease(job.workspace_id, lease_name(lane.target), job.target_lease, holder)
         lease.acquire(lane.target)
         with _kept(job, lease, lanes):
-            yield (shared := Pass(job, lanes, Tally(job), list_both(lane)))
+            yield (shared := Pass(job, lanes, Tally(job), list_both(lane, job.folder_policy.rehearsal)))
         asked = behind.ask(shared)
         released = lease.release_quietly(lane.target)
         lane.farewell()

@@ -16,7 +16,8 @@ from migrator.model.names import FolderName, has_control, neutral
 
 LEASE_FOLDER = FolderName("migrator-lease")
 STAGING_FOLDER = FolderName("migrator-staging")
-OWN_FOLDERS = frozenset({LEASE_FOLDER, STAGING_FOLDER})  # ours, never mail
+REHEARSAL_FOLDER = FolderName("migrator-rehearsal")  # under it a rehearsal has its copies
+OWN_FOLDERS = frozenset({LEASE_FOLDER, STAGING_FOLDER, REHEARSAL_FOLDER})  # ours, never mail
 
 Path = tuple[str, ...]  # a folder's name without prefix and separators; INBOX in capitals
 
@@ -59,13 +60,17 @@ class DeletionsPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FolderPolicy:
-    """The operator's wishes: `map` source name to target name, source folders to `skip`, targets that may `merge`."""
+    """The operator's wishes: `map` source name to target name, source folders to `skip`, targets that may `merge`.
+
+    `rehearsal`: every folder goes under REHEARSAL_FOLDER, by its own name, whatever `map` says.
+    """
 
     map: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     skip: frozenset[str] = frozenset()
     merge: frozenset[str] = frozenset()
     deleted: DeletedPolicy = DeletedPolicy.KEEP
     deletions: DeletionsPolicy = DeletionsPolicy.MIRROR
+    rehearsal: bool = False
 
 
 class Rule(StrEnum):
@@ -76,6 +81,7 @@ class Rule(StrEnum):
     SPECIAL_USE = "special-use"
     ALIAS = "alias"
     SAME_NAME = "same name"
+    REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +145,15 @@ def name_of(path: Path, namespace: NamespaceLike) -> FolderName:
 
 
 def is_own(name: str, namespace: NamespaceLike) -> bool:
-    """Whether the folder is our own lease or staging mailbox: never listed as mail."""
-    return path_of(name, namespace) in {(own,) for own in OWN_FOLDERS}
+    """Whether the folder is our own lease or staging mailbox, or of a rehearsal: never listed as mail."""
+    path = path_of(name, namespace)
+    return path in {(own,) for own in OWN_FOLDERS} or is_rehearsed(name, namespace)
+
+
+def is_rehearsed(name: str, namespace: NamespaceLike) -> bool:
+    """Whether the folder is a rehearsal's copy of one."""
+    first, *rest = path_of(name, namespace)
+    return first == REHEARSAL_FOLDER and bool(rest)
 
 
 def map_folders(
@@ -157,6 +170,10 @@ def map_folders(
     return _Mapping(source, target, policy, spaces, known).result()
 
 
+def _is_mail(name: str, namespace: NamespaceLike) -> bool:
+    return not is_own(name, namespace)
+
+
 class _Mapping:
     """One run of the rules: each takes the folders it can place, and leaves the rest to the next."""
 
@@ -171,21 +188,16 @@ class _Mapping:
         self._source_space, self._target_space = spaces
         self._policy, self._known = policy, known
         self._mail = [f for f in source if f.selectable and not is_own(f.name, self._source_space)]
-        self._target = {f.name: f for f in target if not is_own(f.name, self._target_space)}
+        ours = is_rehearsed if policy.rehearsal else _is_mail
+        self._target = {f.name: f for f in target if ours(f.name, self._target_space)}
         self._named = any(f.attributes & set(SPECIAL_USES) for f in self._mail)
         self._pairs: dict[FolderName, FolderPair] = {}
         self._taken: set[FolderName] = set()
         self._out: dict[FolderName, tuple[bool, str]] = {}  # (by wish, reason)
 
     def result(self) -> FolderMap:
-        for rule in (
-            self._unwanted,
-            self._from_known,
-            self._explicit,
-            self._special,
-            self._same_name,
-            self._other_name,
-        ):
+        placing = (self._explicit, self._special, self._same_name, self._other_name)
+        for rule in (self._unwanted, self._from_known, *([self._rehearsed] if self._policy.rehearsal else placing)):
             rule()
         order = [f.name for f in self._mail]
         left = [(LeftOut(name, self._out[name][1]), self._out[name][0]) for name in order if name in self._out]
@@ -211,6 +223,15 @@ class _Mapping:
                 wish = self._policy.map.get(folder.name)
                 note = f"already copied to {to!r}: the map to {wish!r} is ignored" if wish not in (None, to) else ""
                 self._pair(folder, to, Rule.KNOWN, note)
+
+    def _rehearsed(self) -> None:
+        for folder in self._open():
+            path = (REHEARSAL_FOLDER, *path_of(folder.name, self._source_space))
+            to = name_of(path, self._target_space)
+            if to in self._taken:
+                self._out[folder.name] = (False, f"{to!r} takes another folder of the rehearsal")
+            else:
+                self._pair(folder, to, Rule.REHEARSAL)
 
     def _explicit(self) -> None:
         for folder in self._open():
@@ -271,4 +292,5 @@ class _Mapping:
         wanted = use if use is not None and self._target_of_use(use) is None else None
         exists = to in self._target and self._target[to].selectable
         self._taken.add(to)
-        self._pairs[folder.name] = FolderPair(folder.name, to, rule, exists, folder.subscribed, wanted, note)
+        subscribed = folder.subscribed and rule is not Rule.REHEARSAL
+        self._pairs[folder.name] = FolderPair(folder.name, to, rule, exists, subscribed, wanted, note)

@@ -19,7 +19,7 @@ def nothing_to_do(job: CopyJob, lane: Lane) -> PassReport | None:
         return None
     if mirrors(job) and (plan := planned(job)) and (plan.remove or plan.held):
         return None
-    return _idle(job, list_both(lane))
+    return _idle(job, list_both(lane, job.folder_policy.rehearsal))
 
 
 def _idle(job: CopyJob, snapshot: Snapshot) -> PassReport | None:

@@ -40,7 +40,7 @@ def preview(job: CopyJob) -> Preview:
 
 
 def _plan(job: CopyJob, lane: Lane) -> Preview:
-    snapshot, records, failing = list_both(lane), records_of(job), failing_folders(job)
+    snapshot, records, failing = list_both(lane, job.folder_policy.rehearsal), records_of(job), failing_folders(job)
     places = map_mailbox(job, snapshot, records)
     folders, gone = [], {}
     for pair in places.pairs:

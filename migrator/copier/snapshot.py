@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from migrator.copier.folders import LEASE_FOLDER, STAGING_FOLDER, is_own, name_of
+from migrator.copier.folders import LEASE_FOLDER, STAGING_FOLDER, is_own, is_rehearsed, name_of
 from migrator.copier.lanes import Lane
 from migrator.imap import Folder, Namespace, Session
 from migrator.model.names import FolderName
@@ -40,14 +40,15 @@ class Snapshot:
     target: SideView
 
 
-def view(session: Session) -> SideView:
-    """List one side."""
+def view(session: Session, rehearsed: bool = False) -> SideView:
+    """List one side; `rehearsed`: the target of a rehearsal, whose folders are that mailbox's only ones."""
     session.folders_ahead()
     namespace = session.namespace
     listed = session.folders()
     staging, lease = name_of((STAGING_FOLDER,), namespace), lease_name(session)
     names = {folder.name for folder in listed}
-    mail = {folder.name: folder for folder in listed if not is_own(folder.name, namespace)}
+    ours = is_rehearsed if rehearsed else lambda name, space: not is_own(name, space)
+    mail = {folder.name: folder for folder in listed if ours(folder.name, namespace)}
     return SideView(namespace, mail, staging in names, lease in names)
 
 
@@ -56,9 +57,9 @@ def lease_name(session: Session) -> FolderName:
     return name_of((LEASE_FOLDER,), session.namespace)
 
 
-def list_both(lane: Lane) -> Snapshot:
-    """List both sides at once."""
+def list_both(lane: Lane, rehearsed: bool = False) -> Snapshot:
+    """List both sides at once; `rehearsed` as for `view`."""
     lane.open_both()
     for session in (lane.source, lane.target):
         session.folders_ahead()
-    return Snapshot(view(lane.source), view(lane.target))
+    return Snapshot(view(lane.source), view(lane.target, rehearsed))

@@ -99,7 +99,7 @@ def _open(smtp: Endpoint, helo: str) -> smtplib.SMTP:
         context = verifying(smtp.ca_file)
         server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, helo, timeout=_TIMEOUT, context=context)
     else:
-        server = smtplib.SMTP(smtp.host, smtp.port, helo, _TIMEOUT)
+        server = (smtplib.LMTP if smtp.lmtp else smtplib.SMTP)(smtp.host, smtp.port, helo, timeout=_TIMEOUT)
     try:
         server.ehlo()
         if smtp.tls is Tls.STARTTLS:  # mandatory where chosen: SMTPNotSupportedError when it is not offered

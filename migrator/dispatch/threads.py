@@ -60,8 +60,9 @@ class Crew:
 
     def __init__(
         self, workspace: Workspace, store: Store, keeper: LeaseKeeper, progress: Progress, stop: StopSignal, wave: Wave,
-        order: CopyOrder = CopyOrder.OLDEST,
+        order: CopyOrder = CopyOrder.OLDEST, rehearsal: bool = False,
     ) -> None:  # fmt: skip
+        """`rehearsal`: the copies go under a folder of their own (`copier.folders`)."""
         self._workspace, self._store, self._keeper = workspace, store, keeper
         self._stop, self._wave, self._order = stop, wave, order
         config, clock = workspace.config, SystemClock()
@@ -79,6 +80,7 @@ class Crew:
             frozenset(folders.merge),
             DeletedPolicy(folders.deleted),
             DeletionsPolicy(folders.deletions),
+            rehearsal,
         )
 
     def __enter__(self) -> "Crew":

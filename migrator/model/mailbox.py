@@ -16,12 +16,16 @@ class Tls(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a service listens. `ca_file` adds a private CA to the trusted ones; verification is never off."""
+    """Where a service listens. `ca_file` adds a private CA to the trusted ones; verification is never off.
+
+    `lmtp`: it takes mail by LMTP (RFC 2033).
+    """
 
     host: str
     port: int
     tls: Tls = Tls.IMPLICIT
     ca_file: str | None = None
+    lmtp: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -24,6 +24,16 @@ from migrator.waves.places import Place, places
 from migrator.workspace import Workspace
 
 
+class Unstoppable:
+    """The StopSignal of work that makes safe: it is short, and must end."""
+
+    def draining(self) -> bool:
+        return False
+
+    def now(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True)
 class Operation:
     """`wave` is held under its lease while this exists; `places` are in the order of `routing:`, the flip order."""
@@ -105,8 +115,11 @@ def operate(
     stop: StopSignal,
     order: CopyOrder = CopyOrder.OLDEST,
     skips: Mapping[str, str] | None = None,
+    rehearsal: bool = False,
 ) -> Iterator[Operation]:
     """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it.
+
+    `rehearsal`: its passes copy into a folder of their own on the target.
 
     The mailboxes of its parts are not in it: they go their own way.
     """
@@ -120,7 +133,7 @@ def operate(
         whole = without_parts(store, keeper, wave, actor)
         if apart := len(wave.mailboxes) - len(whole.mailboxes):
             progress.note(f"{wave.name}: {apart} of its mailboxes go their own way: `migrator wave status {wave.name}`")
-        with Crew(workspace, store, keeper, progress, stop, whole, order) as crew:
+        with Crew(workspace, store, keeper, progress, stop, whole, order, rehearsal) as crew:
             found = places(workspace, progress.note, stop)
             guard = partial(post, workspace.root, workspace.state_url, wave.name)
             held = (crew, found, lease, skips or {}, guard, notify)

@@ -54,6 +54,12 @@ def prove_by_hand(op: Operation, towards: Side, through: Collection[Ingress], *,
     )  # fmt: skip
 
 
+def prove_directly(op: Operation, doors: Mapping[Ingress, Endpoint]) -> Proof:
+    """A canary to each mailbox of `op` handed to its target itself, past all that routes; then removed by UID."""
+    now, phase = datetime.now(UTC), ProofPhase.PROBE
+    return _prove(op, phase, op.mailboxes, "target", since=now, remove=True, doors=doors)
+
+
 def tidy_late(op: Operation) -> int:
     """Remove canaries that reached the target after their deadline; the number of messages removed."""
     late = [c for c in op.store.canaries.all(op.wave.name, ProofPhase.CUTOVER) if c.state is not CanaryState.PROVEN]
@@ -111,8 +117,10 @@ def _prove(
     since: datetime,
     remove: bool,
     through: Collection[Ingress] = (),
+    doors: Mapping[Ingress, Endpoint] | None = None,
 ) -> Proof:
-    ingresses, canary = _ingresses(op, through), op.workspace.config.canary
+    """`doors`: where canaries enter, if not at the ingresses."""
+    ingresses, canary = doors or _ingresses(op, through), op.workspace.config.canary
     known = [c for c in op.store.canaries.all(op.wave.name, phase) if c.sent_at is None or c.sent_at >= since]
     job = ProofJob(
         canaries=_plan(op, mailboxes, tuple(ingresses), towards, known),

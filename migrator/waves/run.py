@@ -14,7 +14,7 @@ from migrator.waves.flips import where_routes_stand
 from migrator.waves.gates import refuse_closed, refuse_too_late, refuse_unsound
 from migrator.waves.holding import wait_until_released
 from migrator.waves.lifecycle import GOING_BACK, ON_TARGET, TERMINAL, TRANSITIONS
-from migrator.waves.operation import Operation
+from migrator.waves.operation import Operation, Unstoppable
 from migrator.waves.passes import catch_up, one_round, until_in_step
 from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven, tidy_late
 from migrator.waves.readiness import finish_places, prepare_places
@@ -222,16 +222,6 @@ def let_no_mail_wait(op: Operation) -> None:
 
 class RunDied(Refused):
     """A run is gone that held mail back; the guard of its freeze has let the mail go."""
-
-
-class Unstoppable:
-    """The StopSignal of work that makes safe: it is short, and must end."""
-
-    def draining(self) -> bool:
-        return False
-
-    def now(self) -> bool:
-        return False
 
 
 def _ask(op: Operation, approve: Approve) -> WaveEvent:
