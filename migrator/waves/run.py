@@ -17,6 +17,7 @@ from migrator.waves.lifecycle import GOING_BACK, ON_TARGET, TERMINAL, TRANSITION
 from migrator.waves.operation import Operation, Unstoppable
 from migrator.waves.passes import catch_up, one_round, until_in_step
 from migrator.waves.proof import prove_delivery, prove_return, refuse_unproven, tidy_late
+from migrator.waves.provisioning import provision
 from migrator.waves.readiness import finish_places, prepare_places
 
 AHEAD = timedelta(days=1)  # of the window: times to live are lowered from then on
@@ -241,6 +242,7 @@ def _start(op: Operation) -> WaveEvent:
 
 
 def _synchronise(op: Operation) -> WaveEvent:
+    provision(op, op.mailboxes)
     until_in_step(op)
     if op.wave.window is None or op.wave.window.start - datetime.now(UTC) < AHEAD:
         prepare_places(op)

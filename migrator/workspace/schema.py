@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import ServerName
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
-from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp
+from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
 from migrator.workspace.routing import DnsMxEntry, RoutingEntry
@@ -71,11 +71,15 @@ Auth = Annotated[PasswordAuth | MasterUserAuth, Field(discriminator="kind")]
 
 
 class Server(Section):
-    """A mail server of `servers:`; `name` is its key there."""
+    """A mail server of `servers:`; `name` is its key there.
+
+    `provision`: a command that makes an account which is missing there (docs/provisioning.md).
+    """
 
     imap: Imap
     auth: Auth = PasswordAuth()
     smtp: Smtp | None = None
+    provision: Words | None = None
     limits: Limits = Limits()
     _name: ServerName = PrivateAttr(ServerName(""))
 
