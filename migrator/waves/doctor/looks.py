@@ -9,7 +9,8 @@ from typing import Literal
 from migrator.copier.folders import is_own
 from migrator.delivery.callout import knows
 from migrator.imap import Folder, Namespace, Quota, Refusal, Session
-from migrator.model.errors import LoginRefused, MigratorError
+from migrator.imap.errors import CommandRefused
+from migrator.model.errors import LoginRefused, MigratorError, Stopped
 from migrator.model.mailbox import Mailbox
 from migrator.model.message import MessageMeta
 from migrator.model.names import FolderName, ServerName
@@ -93,14 +94,7 @@ def _contents(op: Operation, mailbox: Mailbox, clocks: Clocks) -> Contents | Kep
             namespace, folders = session.namespace, session.folders()
             octets, largest = 0, None
             for folder in folders:
-                if (
-                    not folder.selectable
-                    or is_own(folder.name, namespace)
-                    or not (folder.status and folder.status.messages)
-                ):
-                    continue
-                session.examine(folder.name)
-                messages = session.scan("1:*")
+                messages = [] if is_own(folder.name, namespace) else _messages(session, folder)
                 octets += sum(meta.size for meta in messages)
                 for meta in messages:
                     if largest is None or meta.size > largest.meta.size:
@@ -108,8 +102,21 @@ def _contents(op: Operation, mailbox: Mailbox, clocks: Clocks) -> Contents | Kep
                 if messages:
                     clocks.look(mailbox.source, session, messages[-1])
             return Contents(folders, namespace, octets, largest)
+    except Stopped:
+        raise
     except MigratorError as error:
         return _kept_out(op, mailbox, "source", error)
+
+
+def _messages(session: Session, folder: Folder) -> list[MessageMeta]:
+    """What is in a folder; nothing where it has gone meanwhile, or may not be read: the pass will tell."""
+    if not folder.selectable or (folder.status and not folder.status.messages):
+        return []
+    try:
+        session.examine(folder.name)
+        return session.scan("1:*")
+    except CommandRefused:
+        return []
 
 
 def _room(op: Operation, mailbox: Mailbox, clocks: Clocks, largest: Message | None) -> Room | KeptOut:
@@ -125,6 +132,8 @@ def _room(op: Operation, mailbox: Mailbox, clocks: Clocks, largest: Message | No
             with op.crew.visit(mailbox, "target") as session:
                 refusal = session.checkup().would_refuse(largest.meta.size)
         return Room(folders, namespace, quota, capabilities, refusal)
+    except Stopped:
+        raise
     except MigratorError as error:
         return _kept_out(op, mailbox, "target", error)
 
