@@ -52,7 +52,7 @@ def exchange(login: Login | TokenLogin, secret: Secret, endpoint: Endpoint) -> E
 
 
 def forms(secret: str) -> tuple[str, ...]:
-    """`secret` as a text of a server may hold it: as it is, quoted as LOGIN sends it, and both as Python shows bytes."""
+    """`secret` as a text of a server may hold it: as it is, quoted as in LOGIN, and both as Python shows bytes."""
     quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
     return quoted, secret, *(repr(one.encode())[2:-1] for one in (quoted, secret))
 

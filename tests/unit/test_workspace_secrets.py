@@ -27,6 +27,8 @@ def reveal(root, text):
         42,
         None,
         "keyring:x",
+        "keyring:/x",
+        "keyring:x/",
         "command:'a",
         "env:OLD-MASTER",
         "env:hunter2 x",
@@ -34,7 +36,7 @@ def reveal(root, text):
     ],
 )
 def test_what_is_no_reference_is_refused_without_repeating_it(text):
-    with pytest.raises(ValueError, match=r"secret|keyring: is not in this version") as caught:
+    with pytest.raises(ValueError, match=r"secret|keyring: takes a service and a user") as caught:
         parse_secret(text)
     assert "hunter2" not in str(caught.value)
 
