@@ -26,11 +26,13 @@ print(urllib.request.urlopen({url!r}, form.encode()).read().decode())
 class TokenServer:
     """Issues tokens (`POST /token`) and answers introspection (RFC 7662, `POST /introspect`).
 
-    lifetime: of a token, in seconds; told: what it says of it, where that is not the truth.
+    lifetime: of a token, in seconds; told: what it says of it, where that is not the truth. locked_out: the tokens that
+    it issues from then on are good for nothing.
     """
 
     lifetime: float = 3600
     told: float | None = None
+    locked_out: bool = False
     issued: list[tuple[str, str]] = field(default_factory=list)
     """Who got which token, in this order."""
     asked: list[str] = field(default_factory=list)
@@ -83,7 +85,7 @@ class TokenServer:
         token = secrets.token_urlsafe(32)
         with self._lock:
             self.issued.append((user, token))
-            self._good_until[token] = time.monotonic() + self.lifetime
+            self._good_until[token] = 0.0 if self.locked_out else time.monotonic() + self.lifetime
         told = self.lifetime if self.told is None else self.told
         return {"access_token": token, "token_type": "Bearer", "expires_in": told}
 
@@ -92,8 +94,11 @@ class TokenServer:
         with self._lock:
             self._good_until.clear()
 
-    def tokens_of(self, user: str) -> list[str]:
-        return [token for owner, token in self.issued if owner == user]
+    @property
+    def good(self) -> list[str]:
+        """The tokens that are good now."""
+        with self._lock:
+            return [token for token, until in self._good_until.items() if until > time.monotonic()]
 
     def command(self, directory: Path) -> str:
         """A reference to a secret: a command that gets a token for $MIGRATOR_LOGIN."""
