@@ -184,6 +184,18 @@ def test_what_is_no_refusal_of_the_token_does_not_cost_another_one(answer: bytes
     assert tokens.refused == []
 
 
+def test_a_server_that_says_bye_and_then_no_has_not_judged_the_token() -> None:
+    def play(peer: Peer) -> None:
+        peer.send(b"* OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] hello")
+        peer.read()
+        peer.send(b"* BYE going down", b"@ NO not any more")
+
+    tokens = Tokens(TOKEN, "another")
+    with pytest.raises(ConnectionLost):
+        enter(TokenLogin("u", Mechanism.XOAUTH2, tokens), play)
+    assert tokens.refused == []
+
+
 @pytest.mark.parametrize("refusal", [refusing(), server(b"@ NO [AUTHENTICATIONFAILED] expired"), server(b"@ BAD no")])
 def test_a_refused_token_is_got_anew_once_and_tried_on_a_connection_of_its_own(refusal: Play) -> None:
     said: list[bytes] = []
