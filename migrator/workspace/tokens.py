@@ -1,6 +1,7 @@
 """Tokens: got when somebody logs in, kept until shortly before they expire, got anew when a server refuses one."""
 
 import json
+import math
 import re
 import threading
 import time
@@ -49,9 +50,12 @@ def _of_answer(text: str, lifetime: float, whence: str) -> Token:
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise SecretUnavailable(f"{whence}: `access_token` in the JSON is no token", remedy=_ASK)
     try:
-        return Token(Secret(token), max(0.0, float(seconds)))
+        lifetime = float(seconds)
     except (TypeError, ValueError):
-        raise SecretUnavailable(f"{whence}: `expires_in` in the JSON is no number of seconds", remedy=_ASK) from None
+        lifetime = math.nan
+    if not math.isfinite(lifetime):
+        raise SecretUnavailable(f"{whence}: `expires_in` in the JSON is no number of seconds", remedy=_ASK)
+    return Token(Secret(token), max(0.0, lifetime))
 
 
 class Supply:
