@@ -69,8 +69,6 @@ class Supply:
 
     def token(self) -> Secret:
         with self._lock:
-            if self._held is None or self._clock() >= self._good_until:
-                self._renew()
             return self._lend()
 
     def renewed(self, refused: Secret) -> Secret | None:
@@ -78,17 +76,16 @@ class Supply:
             if self._held == refused:
                 if self._lent == 1:  # fetched for the login that was refused: it is not too old
                     return None
-                self._renew()
-            return None if self._held == refused else self._lend()
-
-    def _renew(self) -> None:
-        self._held, begun = None, self._clock()
-        token = self._fetch()
-        self._held, self._lent = token.secret, 0
-        self._good_until = begun + token.lifetime - min(MARGIN, token.lifetime / 10)
+                self._held = None
+            another = self._lend()
+            return None if another == refused else another
 
     def _lend(self) -> Secret:
-        assert self._held is not None
+        if self._held is None or self._clock() >= self._good_until:
+            self._held, begun = None, self._clock()
+            token = self._fetch()
+            self._held, self._lent = token.secret, 0
+            self._good_until = begun + token.lifetime - min(MARGIN, token.lifetime / 10)
         self._lent += 1
         return self._held
 

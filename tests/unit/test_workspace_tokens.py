@@ -121,8 +121,9 @@ def test_a_renewal_that_fails_leaves_no_refused_token_behind() -> None:
     issuer.token()
     issuer.token()
     was, issuer.supply._fetch = issuer.supply._fetch, lambda: (_ for _ in ()).throw(SecretDelayed("not now"))
-    with pytest.raises(SecretDelayed):
-        issuer.renewed("t1")
+    for _ in range(2):  # two who had it
+        with pytest.raises(SecretDelayed):
+            issuer.renewed("t1")
     issuer.supply._fetch = was
     assert issuer.token() == "t2"
 
