@@ -82,7 +82,7 @@ class Supply:
 
     def _lend(self) -> Secret:
         if self._held is None or self._clock() >= self._good_until:
-            self._held, begun = None, self._clock()
+            begun = self._clock()
             token = self._fetch()
             self._held, self._lent = token.secret, 0
             self._good_until = begun + token.lifetime - min(MARGIN, token.lifetime / 10)

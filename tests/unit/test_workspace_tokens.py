@@ -87,6 +87,9 @@ def test_a_token_that_was_fetched_for_the_login_that_failed_is_not_fetched_again
     issuer = Issuer()
     assert issuer.renewed(issuer.token()) is None
     assert issuer.count == 1
+    issuer.now += 3600
+    assert issuer.renewed(issuer.token()) is None
+    assert issuer.count == 2
 
 
 def test_it_is_fetched_anew_when_it_is_refused_later() -> None:
