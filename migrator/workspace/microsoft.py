@@ -8,6 +8,7 @@ from migrator.workspace.secrets import SecretDelayed, SecretUnavailable, require
 from migrator.workspace.tokens import Token
 
 TIMEOUT = 30.0  # seconds, for each answer
+_LATER = ("temporarily_unavailable", "server_error")  # RFC 6749, 4.1.2.1
 
 
 def fetch(section: Microsoft, secret: Secret) -> Token:
@@ -15,6 +16,7 @@ def fetch(section: Microsoft, secret: Secret) -> Token:
     whence = f"the token for {section.client_id} of {section.tenant}"
     require(MSAL, whence)
     import msal
+    from msal.exceptions import MsalError
     from requests.exceptions import RequestException
 
     try:
@@ -26,15 +28,17 @@ def fetch(section: Microsoft, secret: Secret) -> Token:
             timeout=TIMEOUT,
         )
         answer = application.acquire_token_for_client(scopes=[section.scope])
-    except RequestException as error:
+    except (RequestException, MsalError) as error:
         raise SecretDelayed(f"{whence}: {section.authority} does not answer: {_said(error, secret)}") from None
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise SecretUnavailable(
             f"{whence}: {section.authority} does not know that tenant: {_said(error, secret)}",
             remedy="Check `tenant` and `authority` under `microsoft:` in migrator.yaml.",
         ) from None
     if "access_token" not in answer:
         said = f"{answer.get('error')}: {answer.get('error_description')}"
+        if answer.get("error") in _LATER:
+            raise SecretDelayed(f"{whence}: {section.authority} gives none now: {_said(said, secret)}")
         raise SecretUnavailable(
             f"{whence}: {section.authority} gives none: {_said(said, secret)}",
             remedy="Check the application and its secret in Microsoft Entra: docs/access.md.",
