@@ -141,7 +141,19 @@ def test_a_token_that_dovecot_refuses_is_told_with_its_report_and_is_not_shown(
         old.enter(USERS[0], {"kind": kind, "secret": "file:token"}, {"token": of_another})
     assert report in str(refused.value) and "docs/access.md" in refused.value.remedy
     assert of_another not in f"{refused.value!r} {refused.value.in_full}"
-    assert old.tokens.asked.count(of_another) == 1  # it was fetched for this login: another one would not help
+    assert old.tokens.asked.count(of_another) == 1
+
+
+def test_a_token_that_was_fetched_for_a_login_is_not_fetched_again_for_it(old: Side) -> None:
+    """Each mailbox that the application may not enter would cost two tokens and two failed logins."""
+    before = len(old.tokens.issued)
+    old.tokens.locked_out = True
+    try:
+        with pytest.raises(TokenRefused):
+            old.enter(USERS[0], {"kind": "xoauth2", "secret": old.tokens.command(old.directory)})
+    finally:
+        old.tokens.locked_out = False
+    assert len(old.tokens.issued) == before + 1
 
 
 # Cyrus
