@@ -38,7 +38,7 @@ def connect(
     """
     if endpoint.tls is Tls.NONE and not allow_plaintext:
         raise PlaintextRefused(
-            f"{endpoint.host}:{endpoint.port}: password or token would cross the network unprotected",
+            f"{endpoint.host}:{endpoint.port}: the password would cross the network unprotected",
             remedy="Set tls to implicit or starttls; or, on a network you trust, allow_plaintext: true.",
         )
     enter = partial(_connected, endpoint, timeout, patience, login)

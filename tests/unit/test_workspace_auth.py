@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from migrator import workspace
 from migrator.cli.app import app
 from migrator.model.bearer import Mechanism, TokenLogin
 from migrator.model.mailbox import Login
-from migrator.model.names import Address
+from migrator.model.names import Address, ServerName
 from migrator.workspace.loading import SecretsMissing
 from migrator.workspace.packages import Package
+from migrator.workspace.scaffold import CONFIG as SCAFFOLD
 from tests.unit.workspace_files import CONFIG, make, problems, spoilt
 
 OLD = '{kind: master-user, user: migrator, separator: "*", secret: "env:OLD_MASTER"}'
@@ -167,6 +169,15 @@ def test_a_service_account_is_asked_for_each_mailbox_in_its_name(
     logins = [made.login(box, "source") for box in made.mailboxes.values()]
     shown = [login.tokens.token().reveal() for login in logins if isinstance(login, TokenLogin)]
     assert shown == ["3-a@example.co.jp", "3-b@example.co.jp", "3-c@example.co.jp"]
+
+
+@pytest.mark.parametrize("line", [one for one in SCAFFOLD.splitlines() if one.strip().startswith("# auth:")])
+def test_each_example_in_a_new_workspace_is_valid(tmp_path: Path, line: str) -> None:
+    example = line.partition("# ")[2]
+    rows = "address,department,source,target,source_secret,target_secret\n"
+    config = re.sub("auth: .*OLD_MASTER.*", example, SCAFFOLD)
+    assert config != SCAFFOLD
+    assert workspace.load(make(tmp_path, config, rows, {})).server(ServerName("old")).auth.kind in example
 
 
 # what is shown
