@@ -33,7 +33,7 @@ class Run:
     def copy(self, meanwhile: Callable[[Run], None]) -> subprocess.CompletedProcess[str]:
         """One run until the mailbox is in step; `meanwhile` is called when a part of its mail is across."""
         run = subprocess.Popen(
-            self.scene.command("wave", "run", "sales", "--until", "synced", "--yes"), cwd=self.scene.workspace,
+            self.scene.command("-vv", "wave", "run", "sales", "--until", "synced", "--yes"), cwd=self.scene.workspace,
             env=self.scene.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip

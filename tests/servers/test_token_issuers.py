@@ -179,11 +179,19 @@ def key(issuer: Issuer) -> str:
     return json.dumps(account | {"type": "service_account", "private_key_id": "k1"}, indent=2)
 
 
-def claims(assertion: str) -> dict[str, Any]:
-    """What a signed assertion says (RFC 7519)."""
-    part = assertion.split(".")[1]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return found
+def decoded(part: str) -> bytes:
+    """A part of a signed assertion (RFC 7515, 2)."""
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def check_signature(key: str, assertion: str) -> None:
+    """Fails unless the service account has signed it (RS256)."""
+    form = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    hashes = pytest.importorskip("cryptography.hazmat.primitives.hashes")
+    padding = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.padding")
+    signed, _, signature = assertion.rpartition(".")
+    public = form.load_pem_private_key(json.loads(key)["private_key"].encode(), None).public_key()
+    public.verify(decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
 
 
 def test_a_service_account_gets_a_token_in_the_name_of_a_mailbox(issuer: Issuer, key: str) -> None:
@@ -192,12 +200,9 @@ def test_a_service_account_gets_a_token_in_the_name_of_a_mailbox(issuer: Issuer,
     assert token.secret.reveal() == "ya29.x" and 3500 < token.lifetime <= 3599
     [form] = issuer.forms
     assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
-    said = claims(form["assertion"])
-    assert (said["iss"], said["sub"], said["scope"]) == (
-        "m@project.example",
-        "u@company.test",
-        "https://mail.google.com/",
-    )
+    said = json.loads(decoded(form["assertion"].split(".")[1]))
+    assert (said["iss"], said["sub"], said["scope"]) == ("m@project.example", "u@company.test", google.SCOPE)
+    check_signature(key, form["assertion"])
 
 
 def test_what_google_says_of_a_missing_delegation_is_told(issuer: Issuer, key: str) -> None:
