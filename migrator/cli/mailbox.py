@@ -159,13 +159,12 @@ def _rows(wanted: "list[Mailbox]", workspace: "Workspace", store: "Store | None"
 
 def _logins(workspace: "Workspace", mailbox: "Mailbox") -> dict[str, object]:
     """As whom each side is entered; secrets are shown as the references they are."""
+    from migrator.workspace.logins import described
+
     shown: dict[str, object] = {}
     for side, server, login, own in (
         ("source", mailbox.source, mailbox.source_login, mailbox.source_secret),
         ("target", mailbox.target, mailbox.target_login, mailbox.target_secret),
     ):
-        auth = workspace.server(server).auth
-        by = f" by {auth.user}" if auth.kind == "master-user" else ""
-        shown[f"{side} login"] = f"{login}{by}"
-        shown[f"{side} secret"] = own or str(auth.secret)
+        shown[f"{side} login"], shown[f"{side} secret"] = described(workspace.server(server).auth, login, own)
     return shown

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from migrator.model.errors import ExitCode, Refused, ServerBusy, Unreachable
+from migrator.model.errors import ExitCode, LoginRefused, Refused, ServerBusy, Unreachable
 
 
 class ConnectionLost(Unreachable):
@@ -15,6 +15,10 @@ class ConnectionLost(Unreachable):
 
 class BodyTruncated(ConnectionLost):
     """The connection ended inside a message: what was read of it must not be stored anywhere."""
+
+
+class TokenRefused(LoginRefused):
+    """The server does not accept a token; the text holds its report (RFC 7628, 3.2.2)."""
 
 
 class PlaintextRefused(Refused):

@@ -1,6 +1,5 @@
 """Greeting, STARTTLS and login by imapclient, over our Wire: all that a server may say before login is capped."""
 
-import base64
 import imaplib
 import re
 import ssl
@@ -8,6 +7,7 @@ import ssl
 from imapclient import IMAPClient  # type: ignore[import-untyped]
 
 from migrator.imap.errors import PlaintextRefused, ProtocolViolation
+from migrator.imap.sasl import Exchange
 from migrator.imap.wire import Wire
 
 BEFORE_LOGIN_CAP = 256 * 1024  # octets that a server may send before we are logged in
@@ -18,11 +18,6 @@ def told_capabilities(text: bytes) -> frozenset[str]:
     """Those of a response code (RFC 9051, 7.1: greeting and login may carry them), in upper case; empty if none."""
     found = _CAPABILITY.search(text)
     return frozenset(found[1].decode("ascii", "replace").upper().split()) if found else frozenset()
-
-
-def plain_response(user: str, password: str) -> str:
-    """What SASL PLAIN sends (RFC 4616), in base64: as secret as the password."""
-    return base64.b64encode(b"\0%b\0%b" % (user.encode(), password.encode())).decode()
 
 
 class CappedImap4(imaplib.IMAP4):
@@ -55,11 +50,13 @@ class CappedImap4(imaplib.IMAP4):
     def shutdown(self) -> None:
         self.wire.abort()
 
-    def plain(self, user: str, password: str) -> bytes:
-        """AUTHENTICATE PLAIN with its initial response (RFC 4959): one round trip. The text of the OK."""
-        status, data = self._simple_command("AUTHENTICATE", "PLAIN", plain_response(user, password))
+    def authenticate_by(self, exchange: Exchange) -> bytes:
+        """AUTHENTICATE, in one round trip where the server has SASL-IR (RFC 4959). The text of the OK."""
+        first = (exchange.at_once(),) if "SASL-IR" in self.capabilities else ()
+        self.literal = exchange.answer  # type: ignore[assignment]  # imaplib calls it at each `+`
+        status, data = self._simple_command("AUTHENTICATE", exchange.mechanism, *first)
         if status != "OK":
-            raise self.error(data[-1])
+            raise self.error(data[-1].decode("utf-8", "replace"))
         self.state = "AUTH"
         return bytes(data[-1])
 
@@ -84,7 +81,7 @@ class CappedImap4(imaplib.IMAP4):
         self._encoding = "utf-8"
         status, data = self._simple_command("LOGIN", self._quote(user), self._quote(password))
         if status != "OK":
-            raise self.error(data[-1])
+            raise self.error(data[-1].decode("utf-8", "replace"))
         self.state = "AUTH"
         return status, data
 

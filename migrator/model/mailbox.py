@@ -45,10 +45,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who logs in: `user` is complete, as the server wants it (`u0042@example.co.jp*migrator` for a master user)."""
+    """Who logs in: `user` is complete, as the server wants it (`u0042@example.co.jp*migrator` for a master user).
+
+    `acts_for`: whose mailbox it is, where `user` is an account that may enter those of others (the authorization
+    identity of SASL PLAIN, RFC 4616); "" for his own.
+    """
 
     user: str
     secret: Secret
+    acts_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

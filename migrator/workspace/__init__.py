@@ -2,12 +2,16 @@
 
 loading     `load`: the workspace as one checked value; `examine`: as far as it can be used
 schema      what migrator.yaml may say
+auth        `auth:`: the kinds of login
+logins      from a mailbox and its server to a login
 roster      mailboxes.csv, as spreadsheets save it
 wavefiles   waves/*.yaml, read and written
 ingresses   where canaries enter
 notify      who is told what becomes of a wave
 templates   the words of a notice
 secrets     references to secrets, read at the moment of use
+tokens      kept until they expire, got anew when one is refused; `microsoft` and `google` get them there
+packages    Python packages that only some workspaces need
 marks       YAML that remembers lines and columns
 validation  pydantic's findings in our words, at their places
 problems    what is wrong, all of a file in one error

@@ -4,23 +4,26 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, TypeVar
 
+from migrator.model.bearer import Credentials
 from migrator.model.errors import ConfigInvalid, ExitCode, Refused
-from migrator.model.mailbox import Endpoint, Login, Mailbox, Secret
+from migrator.model.mailbox import Endpoint, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
+from migrator.workspace.auth import PasswordAuth, secrets_of
 from migrator.workspace.ingresses import canary_problems, ingresses
+from migrator.workspace.logins import Logins, Side, needs
 from migrator.workspace.marks import Document, parse_yaml
 from migrator.workspace.notify import WebhookEntry
+from migrator.workspace.packages import Package
 from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
 from migrator.workspace.roster import Roster, read_mailboxes
-from migrator.workspace.schema import Config, MasterUserAuth, Server, check_state_url
-from migrator.workspace.secrets import SecretRef, SecretUnavailable, Vault, parse_secret
+from migrator.workspace.schema import Config, Server, check_state_url
+from migrator.workspace.secrets import SecretRef, SecretUnavailable, Vault, parse_secret, require
 from migrator.workspace.validation import check
 from migrator.workspace.wavefiles import read_waves
 
-Side = Literal["source", "target"]
 CONFIG = "migrator.yaml"
 
 
@@ -42,14 +45,19 @@ class SecretsMissing(WorkspaceInvalid):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What the operator wrote, checked. `mailboxes` keeps the order of its file; `mentions`: places of secrets."""
+    """What the operator wrote, checked. `mailboxes` keeps the order of its file; `mentions`: places of secrets.
+
+    `wanted`: places that need Python packages of their own.
+    """
 
     root: Path
     config: Config
     mailboxes: Mapping[Address, Mailbox]
     waves: Mapping[WaveName, Wave]
     vault: Vault = field(repr=False, compare=False)
+    logins: Logins = field(repr=False, compare=False)
     mentions: Mapping[SecretRef, Problem] = field(default_factory=dict, repr=False, compare=False)
+    wanted: Sequence[tuple[Package, Problem]] = field(default=(), repr=False, compare=False)
 
     def server(self, name: ServerName) -> Server:
         """UnknownName for a name that is no key of `servers:`."""
@@ -67,18 +75,13 @@ class Workspace:
         """The mailboxes of `wave`, in the order of its file."""
         return tuple(self.mailbox(owner) for owner in self.wave(wave).mailboxes)
 
-    def login(self, mailbox: Mailbox, side: Side) -> Login:
-        """Who enters that side of `mailbox`, the secret read (once a process). SecretUnavailable when it cannot be."""
+    def login(self, mailbox: Mailbox, side: Side) -> Credentials:
+        """Who enters that side of `mailbox`: a password is read (once a process), a token when it is needed.
+
+        SecretUnavailable when it cannot be.
+        """
         server = self.server(mailbox.source if side == "source" else mailbox.target)
-        user = mailbox.source_login if side == "source" else mailbox.target_login
-        auth = server.auth
-        if isinstance(auth, MasterUserAuth):
-            return Login(f"{user}{auth.separator}{auth.user}", self.secret(auth.secret))
-        own = mailbox.source_secret if side == "source" else mailbox.target_secret
-        reference = parse_secret(own) if own else auth.secret
-        if reference is None:  # refused when the workspace is loaded; here for mailboxes made by hand
-            raise SecretUnavailable(f"{mailbox.address} has no {side}_secret, and server `{server.name}` no `secret`")
-        return Login(user, self.secret(reference))
+        return self.logins.login(mailbox, side, server)
 
     def look_for_secrets(self) -> tuple[SecretRef, ...]:
         """The references that only their use can prove; nothing is read or run. SecretsMissing names all that fail."""
@@ -86,6 +89,12 @@ class Workspace:
         for reference, place in self.mentions.items():
             try:
                 unseen += [] if self.vault.look(reference) else [reference]
+            except SecretUnavailable as error:
+                problems.append(replace(place, text=str(error)))
+                remedies.append(error.remedy)
+        for package, place in self.wanted:
+            try:
+                require(package, f"`{place.text}`")
             except SecretUnavailable as error:
                 problems.append(replace(place, text=str(error)))
                 remedies.append(error.remedy)
@@ -148,7 +157,7 @@ def examine(directory: Path, state: str | None = None) -> tuple[Workspace, list[
             f"{root} is no workspace: there is no {CONFIG}",
             remedy="Go to the workspace, name it with -C DIR or MIGRATOR_WORKSPACE, or make one: `migrator init DIR`.",
         )
-    config, mentions = _config(root)
+    config, mentions, wanted = _config(root)
     problems: list[Problem] = []
     roster = _roster(root, config, problems, mentions)
     waves = {
@@ -157,28 +166,31 @@ def examine(directory: Path, state: str | None = None) -> tuple[Workspace, list[
     }
     if state is not None:
         config = config.model_copy(update={"state": _override(state)})
-    return Workspace(root, config, roster.mailboxes, waves, Vault(root), mentions), problems
+    vault = Vault(root)
+    return Workspace(root, config, roster.mailboxes, waves, vault, Logins(vault), mentions, wanted), problems
 
 
-def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem]]:
-    """migrator.yaml, and where it first mentions each secret."""
+def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem], list[tuple[Package, Problem]]]:
+    """migrator.yaml, where it first mentions each secret, and where a package that it needs."""
     document = parse_yaml(root / CONFIG, CONFIG)
     config, problems = check(document, Config, root)
     if config is None:
         raise WorkspaceInvalid(problems)
     raise_if_any([*_routing_problems(document, config), *_folder_problems(document, config)])
     mentions: dict[SecretRef, Problem] = {}
+    wanted: list[tuple[Package, Problem]] = []
     for name, server in config.servers.items():
-        if server.auth.secret:
-            place = document.problem(("servers", name, "auth", server.auth.kind, "secret"), "")
-            mentions.setdefault(server.auth.secret, place)
+        for loc, reference in secrets_of(server.auth):
+            mentions.setdefault(reference, document.problem(("servers", name, "auth", *loc), ""))
+        if needed := needs(server.auth):
+            wanted.append((needed[1], document.problem(("servers", name, "auth", needed[0]), needed[0], at_key=True)))
     for position, entry in enumerate(config.routing):
         for key, secret in entry.secrets.items():
             mentions.setdefault(secret, document.problem(("routing", position, key), ""))
     for position, told in enumerate(config.notify):
         if isinstance(told, WebhookEntry) and isinstance(told.url, SecretRef):
             mentions.setdefault(told.url, document.problem(("notify", position, "url"), ""))
-    return config, mentions
+    return config, mentions, wanted
 
 
 def _override(state: str) -> str:
@@ -206,11 +218,13 @@ def _roster(root: Path, config: Config, problems: list[Problem], mentions: dict[
 
 
 def _secret_problem(side: str, own: str | None, server: Server) -> str:
-    if isinstance(server.auth, MasterUserAuth):
-        return f"`{side}_secret` is not used: server `{server.name}` is entered by its master user" if own else ""
-    if own or server.auth.secret:
+    auth = server.auth
+    if not auth.own_secrets:
+        return f"`{side}_secret` is not used: server `{server.name}` is entered by its `auth:` alone" if own else ""
+    if own or auth.secret:
         return ""
-    return f"`{side}_secret` is empty, and server `{server.name}` has no `auth: {{secret: ...}}` for all"
+    text = f"`{side}_secret` is empty, and server `{server.name}` has no `auth: {{secret: ...}}` for all"
+    return text if isinstance(auth, PasswordAuth) else f"{text}, nor `microsoft:` or `google:`"
 
 
 def _routing_problems(document: Document, config: Config) -> Iterator[Problem]:

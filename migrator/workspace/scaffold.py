@@ -14,6 +14,7 @@ CONFIG = """\
 #   file:PATH          a file that only its owner can read (mode 0600), one line
 #   command:COMMAND    what a command prints (no shell), e.g. command:pass show mail/old-master
 #   credential:NAME    a systemd credential (LoadCredential=)
+#   keyring:SERVICE/USER    the desktop's key ring
 
 domain: example.co.jp
 
@@ -24,7 +25,12 @@ servers:
   old:
     imap: {host: mail.example.co.jp, port: 993, tls: implicit}    # implicit | starttls; certificates are verified
     # ca_file: old-ca.pem                                         # inside `imap:`, for a private CA
-    # A master user logs in as <address><separator><user>; `kind: password` takes the secrets in mailboxes.csv instead.
+    # A master user logs in as <address><separator><user>. Or, one of (docs/access.md says what each needs):
+    # auth: {kind: password}                                      # the secrets in mailboxes.csv
+    # auth: {kind: plain, user: cyrus-admin, secret: "env:ADMIN"} # an account that acts for each mailbox (Cyrus)
+    # auth: {kind: xoauth2, secret: "command:get-token"}          # prints a token for $MIGRATOR_LOGIN; or: oauthbearer
+    # auth: {kind: xoauth2, microsoft: {tenant: example.onmicrosoft.com, client_id: "...", secret: "env:M365_SECRET"}}
+    # auth: {kind: xoauth2, google: {key: "file:secrets/service-account.json"}}
     auth: {kind: master-user, user: migrator, separator: "*", secret: "env:OLD_MASTER"}
     limits: {connections: 20, per_mailbox: 2}
   new:

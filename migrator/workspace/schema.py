@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import ServerName
+from migrator.workspace.auth import Auth, PasswordAuth
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
-from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp, Words
+from migrator.workspace.fields import Host, IngressName, Port, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
 from migrator.workspace.routing import DnsMxEntry, RoutingEntry
@@ -49,25 +50,6 @@ class Imap(Section):
                 "say `allow_plaintext: true` beside it if that is meant"
             )
         return self
-
-
-class PasswordAuth(Section):
-    """Each mailbox with its own secret (columns of mailboxes.csv), or `secret` for all that have none."""
-
-    kind: Literal["password"] = "password"
-    secret: Reference | None = None
-
-
-class MasterUserAuth(Section):
-    """One account that may enter every mailbox: it logs in as `<mailbox login><separator><user>`."""
-
-    kind: Literal["master-user"]
-    user: Annotated[str, Field(min_length=1)]
-    separator: Annotated[str, Field(min_length=1)] = "*"
-    secret: Reference
-
-
-Auth = Annotated[PasswordAuth | MasterUserAuth, Field(discriminator="kind")]
 
 
 class Server(Section):

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from migrator.model.errors import ConfigInvalid
+from migrator.model.errors import ConfigInvalid, Unreachable
 from migrator.model.mailbox import Secret
-from migrator.model.names import has_control
+from migrator.model.names import has_control, neutral
+from migrator.workspace.packages import KEYRING, Package
 
-HOW = "env:NAME, file:PATH, command:COMMAND or credential:NAME"
+HOW = "env:NAME, file:PATH, command:COMMAND, credential:NAME or keyring:SERVICE/USER"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # what a shell can set (POSIX, XBD 8.1)
+LOGIN = "MIGRATOR_LOGIN"  # the variable by which a command learns whose token is asked for
+TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
 COMMAND_TIMEOUT = 30.0  # seconds; a password store that asks a person on a terminal would wait for ever
 
 
@@ -27,9 +30,13 @@ class SecretUnavailable(ConfigInvalid):
     runbook = "secret-unavailable"
 
 
+class SecretDelayed(Unreachable):
+    """Where a secret comes from cannot be asked now; it may be later."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """`kind` is env, file, command or credential; `name` is the rest of the reference."""
+    """`kind` is env, file, command, credential or keyring; `name` is the rest of the reference."""
 
     kind: str
     name: str
@@ -42,15 +49,15 @@ def parse_secret(text: object) -> SecretRef:
     """The reference in `text`. ValueError when it is none; a value is never repeated in the error: it is a secret."""
     if isinstance(text, SecretRef):
         return text
-    kind, colon, name = text.partition(":") if isinstance(text, str) else ("", "", "")
-    if kind == "keyring" and colon:
-        raise ValueError(f"keyring: is not in this version; use {HOW}")
+    kind, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if kind not in _READERS or not name.strip():
         raise ValueError(f"not a reference to a secret, and secrets are never written here as values; use {HOW}")
     if has_control(name):
         raise ValueError("a control character in the reference to a secret")
     if kind == "command":
         _words(name)
+    if kind == "keyring" and not all(part.strip() for part in name.rpartition("/")):
+        raise ValueError("keyring: takes a service and a user: keyring:SERVICE/USER")
     if kind == "env" and not _VARIABLE.fullmatch(name.strip()):
         raise ValueError(
             "a secret after env: is named as a shell can: letters, digits and _, no digit first; use another name"
@@ -68,6 +75,13 @@ def _words(command: str) -> list[str]:
     return words
 
 
+def require(package: Package, what: str) -> None:
+    """SecretUnavailable when `what` cannot be had, for want of a Python package."""
+    if not package.installed:
+        text = f"{what} needs the Python package {package.name}, which is not installed"
+        raise SecretUnavailable(text, remedy=package.remedy)
+
+
 class Vault:
     """Reads each reference once a process; relative paths start at the workspace. Safe to use from many threads."""
 
@@ -83,14 +97,24 @@ class Vault:
                 self._known[reference] = self._read(reference)
             return self._known[reference]
 
+    def text(self, reference: SecretRef, login: str = "") -> str:
+        """All that is behind `reference` now: read at each call, for what changes (tokens) or has several lines (keys).
+
+        A command is told whose it is, `login`, in $MIGRATOR_LOGIN. SecretUnavailable, SecretDelayed.
+        """
+        return _READERS[reference.kind](reference, self._root, login)
+
     def look(self, reference: SecretRef) -> bool:
         """Whether the place `reference` leads to was seen, with nothing read from it and nothing run.
 
-        False where only the use itself can tell: a command, a credential outside of its service. SecretUnavailable
-        when nothing is there, or when others can read it.
+        False where only the use itself can tell: a command, a key ring, a credential outside of its service.
+        SecretUnavailable when nothing is there, or when others can read it.
         """
         if reference.kind == "env":
             return bool(_variable(reference))
+        if reference.kind == "keyring":
+            require(KEYRING, f"the secret {reference}")
+            return False
         if reference.kind == "command" or (reference.kind == "credential" and not os.environ.get(_CREDENTIALS)):
             return False
         path = _credential(reference) if reference.kind == "credential" else _file(reference, self._root)
@@ -100,7 +124,7 @@ class Vault:
         return True
 
     def _read(self, reference: SecretRef) -> Secret:
-        value = _READERS[reference.kind](reference, self._root)
+        value = self.text(reference)
         value = value.removesuffix("\n").removesuffix("\r")
         if not value or has_control(value):
             what = "holds a control character or several lines" if value else "is empty"
@@ -162,18 +186,21 @@ def _private_text(path: Path, reference: SecretRef) -> str:
             ) from None
 
 
-def _from_command(reference: SecretRef, root: Path) -> str:
+def _from_command(reference: SecretRef, root: Path, login: str) -> str:
     remedy = "Run the command by hand in the workspace: it must print the secret, ask nothing, and exit with 0."
     try:
         done = subprocess.run(
             _words(reference.name),
             cwd=root,
+            env={**os.environ, LOGIN: login} if login else None,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=COMMAND_TIMEOUT,
             check=False,
         )
+        if done.returncode == TRY_LATER:
+            raise SecretDelayed(f"the secret {reference}: the command says that it cannot tell it now")
         if done.returncode:
             raise SecretUnavailable(f"the secret {reference}: the command exited with {done.returncode}", remedy=remedy)
         return done.stdout.decode()
@@ -186,9 +213,29 @@ def _from_command(reference: SecretRef, root: Path) -> str:
         raise SecretUnavailable(f"the secret {reference} is not UTF-8 text", remedy=remedy) from None
 
 
-_READERS: dict[str, Callable[[SecretRef, Path], str]] = {
-    "env": lambda reference, _root: _variable(reference),
-    "file": lambda reference, root: _private_text(_file(reference, root), reference),
+def _from_keyring(reference: SecretRef) -> str:
+    require(KEYRING, f"the secret {reference}")
+    import keyring
+    from keyring.errors import KeyringError
+
+    service, _, user = reference.name.rpartition("/")
+    remedy = f"Put it there: keyring set {shlex.quote(service)} {shlex.quote(user)}"
+    try:
+        found = keyring.get_password(service, user)
+    except KeyringError as error:
+        raise SecretUnavailable(
+            f"the secret {reference}: the key ring cannot be asked: {neutral(str(error))}",
+            remedy="Unlock it; where nobody is logged in (a service, ssh) there is none: use another kind.",
+        ) from None
+    if found is None:
+        raise SecretUnavailable(f"the secret {reference}: the key ring has no such entry", remedy=remedy)
+    return str(found)
+
+
+_READERS: dict[str, Callable[[SecretRef, Path, str], str]] = {
+    "env": lambda reference, _root, _login: _variable(reference),
+    "file": lambda reference, root, _login: _private_text(_file(reference, root), reference),
     "command": _from_command,
-    "credential": lambda reference, _root: _private_text(_credential(reference), reference),
+    "credential": lambda reference, _root, _login: _private_text(_credential(reference), reference),
+    "keyring": lambda reference, _root, _login: _from_keyring(reference),
 }

@@ -88,7 +88,7 @@ def _below(kind: object, step: str | int) -> object:
         fields = kind.model_fields.items()
         return next((field.annotation for name, field in fields if (field.alias or name) == step), None)
     if get_origin(kind) in (Union, UnionType):  # the step is the tag that chose one of several sections
-        return next((one for one in get_args(kind) if _tag(one) == step), None)
+        return next((one for one in get_args(kind) if step in _tags(one)), None)
     arguments = get_args(kind)
     return (arguments[1] if get_origin(kind) is dict else arguments[0]) if arguments else None
 
@@ -103,9 +103,10 @@ def _bare(kind: object) -> object:
     return kind
 
 
-def _tag(kind: object) -> object:
+def _tags(kind: object) -> tuple[object, ...]:
+    """The values of `kind:` (or the tag) that choose this section."""
     if get_origin(kind) is Annotated:
-        return next((one.tag for one in get_args(kind) if isinstance(one, Tag)), _tag(_bare(kind)))
+        return next(((one.tag,) for one in get_args(kind) if isinstance(one, Tag)), _tags(_bare(kind)))
     if isinstance(kind, type) and issubclass(kind, BaseModel) and "kind" in kind.model_fields:
-        return get_args(kind.model_fields["kind"].annotation)[0]
-    return None
+        return get_args(kind.model_fields["kind"].annotation)
+    return ()

@@ -16,6 +16,7 @@ Nothing here imports `migrator`; what judges the program must not share its mist
     corpus        messages, folders, flags and dates; `fill` puts them into a mailbox
     traffic       `Traffic`: mail at a steady rate, retried like a real sender's queue
     checker       `snapshot`, `compare`, `judge_traffic`: lost, doubled, altered, misplaced, flags, dates
+    token_server  `TokenServer`: OAuth 2.0 tokens for Dovecot, issued, revoked and counted
     proxy         `DelayProxy`: a slow wire that still delivers what a dead client had sent
     scene         `Scene`: two Dovecot, a gateway, the old server's MTA, N mailboxes, a workspace
 

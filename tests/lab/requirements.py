@@ -67,6 +67,13 @@ def _dovecot() -> str:
     return ""
 
 
+def _dovecot_oauth2() -> str:
+    version = dovecot_version()
+    return _dovecot() or (
+        "" if version.startswith("2.3") else f"its version is {version}, and the tests' lines for 2.3"
+    )
+
+
 def _dovecot_sql(driver: str) -> Callable[[], str]:
     def missing() -> str:
         if reason := _dovecot():
@@ -134,6 +141,7 @@ REQUIREMENTS = {
     requirement.name: requirement
     for requirement in (
         Requirement("dovecot", "apt-get install dovecot-imapd dovecot-lmtpd", _dovecot),
+        Requirement("dovecot-oauth2", "apt-get install dovecot-imapd of Debian 12", _dovecot_oauth2),
         Requirement("dovecot-sqlite", "apt-get install dovecot-sqlite", _dovecot_sql("sqlite")),
         Requirement("dovecot-pgsql", "apt-get install dovecot-pgsql", _dovecot_sql("pgsql")),
         Requirement("cyrus", "./dev test unpacks one", lambda: "" if cyrus_root() else "there is no Cyrus"),

@@ -83,15 +83,16 @@ def session(play: Play, capabilities: bytes = FULL, timeout: float = 5) -> Itera
 
 
 @contextmanager
-def listening(play: Play) -> Iterator[Endpoint]:
-    """A plaintext endpoint; `play` is run for the one connection to it."""
+def listening(*plays: Play) -> Iterator[Endpoint]:
+    """A plaintext endpoint; each of `plays` is run for one connection to it, in this order."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads: list[_Player] = []
 
         def accept() -> None:
-            connection, _ = listener.accept()
-            threads.append(_Player(connection, play))
-            threads[0].start()
+            for play in plays:
+                connection, _ = listener.accept()
+                threads.append(_Player(connection, play))
+                threads[-1].start()
 
         accepting = threading.Thread(target=accept, daemon=True)
         accepting.start()

@@ -133,7 +133,7 @@ def test_a_mailbox_without_any_secret_is_told_before_a_login_is_tried(tmp_path):
 def test_a_secret_beside_a_master_user_is_refused(tmp_path):
     rows = "address,department,source,target,source_secret\na@example.co.jp,sales,old,new,env:A\n"
     [line] = problems(make(tmp_path, rows=rows, waves={}))
-    assert line == "mailboxes.csv:2: `source_secret` is not used: server `old` is entered by its master user"
+    assert line == "mailboxes.csv:2: `source_secret` is not used: server `old` is entered by its `auth:` alone"
 
 
 def test_a_password_in_the_list_is_refused_and_never_repeated(tmp_path):
