@@ -1,9 +1,13 @@
 """What is known of a mailbox before it is copied: how large it is, and who must move with whom."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
-from migrator.model.names import Address
+from migrator.model.names import Address, FolderName, ServerName
+
+LARGEST_BOND = 20  # people; what more of them share (a list of everybody, a folder of the whole house) binds nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,115 @@ class Bond:
 
     members: frozenset[Address]
     why: str
+
+
+class Whose(StrEnum):
+    """To whom a folder belongs that a mailbox shows (RFC 2342)."""
+
+    OWN = "own"
+    OTHERS = "others"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStock:
+    """One folder as a look found it. `octets` and `largest` are None where nobody could tell, or it is not its own.
+
+    `rights` (RFC 4314): of an own folder by identifier, as far as the server tells; `mine`: what the mailbox's own
+    login may do there.
+    """
+
+    name: FolderName
+    whose: Whose
+    messages: int
+    octets: int | None
+    largest: int | None
+    special_use: str | None = None
+    rights: Mapping[str, str] = field(default_factory=dict)
+    mine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A folder of `owner` that `grantee` may use. `identifier` is what the server calls the other one of the two."""
+
+    owner: Address | None
+    grantee: Address | None
+    folder: FolderName
+    identifier: str
+    rights: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What a look at one mailbox found on `server`: all its folders, and with whom it shares some."""
+
+    address: Address
+    server: ServerName
+    seen: datetime
+    folders: tuple[FolderStock, ...]
+    shares: tuple[Share, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """The sums of its own folders; folders of others are counted with their owners."""
+        own = [folder for folder in self.folders if folder.whose is Whose.OWN]
+        known = [folder.largest for folder in own if folder.largest is not None]
+        return Size(
+            messages=sum(folder.messages for folder in own),
+            octets=sum(folder.octets or 0 for folder in own),
+            folders=len(own),
+            largest=max(known, default=None),
+            seen=self.seen,
+        )
+
+
+class EntryKind(StrEnum):
+    """What an entry of a directory is."""
+
+    PERSON = "person"
+    SHARED = "shared mailbox"
+    LIST = "list"
+
+
+class Tie(StrEnum):
+    """How a directory connects an entry with another address."""
+
+    ALIAS = "alias"  # mail for the other address comes here
+    MEMBER = "member"  # mail for this list goes there
+    FORWARD = "forward"  # mail for this address goes there too
+    DELEGATE = "delegate"  # whoever it is works in this mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a directory with a mail address; `ties` in the order in which the directory tells them."""
+
+    address: Address
+    kind: EntryKind
+    name: str = ""
+    department: str = ""
+    ties: tuple[tuple[Tie, Address], ...] = ()
+
+    def tied(self, tie: Tie) -> tuple[Address, ...]:
+        """The addresses of one kind of tie."""
+        return tuple(other for kind, other in self.ties if kind is tie)
+
+
+def bonds(shares: Iterable[Share], entries: Iterable[Entry]) -> tuple[Bond, ...]:
+    """Who must move with whom: who shares a folder, delegates, and the members of a list, up to LARGEST_BOND of them.
+
+    By reason, then by members. Pure.
+    """
+    groups: dict[str, set[Address]] = {}
+    for share in shares:
+        if share.owner is not None and share.grantee is not None:
+            why = f"share the folder {share.folder} of {share.owner}"
+            groups.setdefault(why, {share.owner}).add(share.grantee)
+    for entry in entries:
+        if delegates := entry.tied(Tie.DELEGATE):
+            groups[f"delegates of {entry.address}"] = {entry.address, *delegates}
+        if entry.kind is EntryKind.LIST:
+            groups[f"members of the list {entry.address}"] = set(entry.tied(Tie.MEMBER))
+    found = [Bond(frozenset(people), why) for why, people in groups.items() if 1 < len(people) <= LARGEST_BOND]
+    return tuple(sorted(found, key=lambda bond: (bond.why, sorted(bond.members))))
