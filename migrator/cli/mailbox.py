@@ -19,44 +19,74 @@ if TYPE_CHECKING:
     from migrator.state import Store
     from migrator.workspace import Workspace
 
-app = noun("mailbox", "See how far each mailbox is; take one out, accept failures.")
+app = noun("mailbox", "Find out who moves, how large and how far each is; take one out.")
+
+
+Wave = Annotated[str | None, typer.Option("--wave", "-w", help="Only the mailboxes of this wave.")]
+Department = Annotated[str | None, typer.Option("--department", "-d", help="Only this department.")]
 
 
 @app.command("list")
 def list_mailboxes(
     ctx: typer.Context,
-    wave: Annotated[str | None, typer.Option("--wave", "-w", help="Only the mailboxes of this wave.")] = None,
-    department: Annotated[str | None, typer.Option("--department", "-d", help="Only this department.")] = None,
+    wave: Wave = None,
+    department: Department = None,
 ) -> None:
-    """List the mailboxes: wave, last pass, outcome, who is left out.
+    """List the mailboxes: size, wave, last pass, outcome.
 
-    In the order of mailboxes.csv.
+    And who is left out. In the order of mailboxes.csv.
 
     Example: migrator mailbox list --wave sales -o csv
     """
-    from migrator.model.names import WaveName
-
     workspace = open_workspace(ctx)
-    chosen = workspace.wave_mailboxes(WaveName(wave)) if wave else tuple(workspace.mailboxes.values())
-    wanted = [one for one in chosen if department in (None, one.department)]
     with _store(workspace) as store:
-        emit(_rows(wanted, workspace, store), settings(ctx).form)
+        emit(_rows(_chosen(workspace, wave, department), workspace, store), settings(ctx).form)
 
 
 @app.command()
 def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADDRESS")]) -> None:
-    """Show one mailbox: logins, what was copied, what not and why.
+    """Show one mailbox: its size, what was copied, what not.
+
+    And why not; its folders, with whom they are shared, who should move with it, and its logins.
 
     Example: migrator mailbox show u0042@example.co.jp
     """
+    from migrator.cli.stock import stock
+
     workspace = open_workspace(ctx)
     found = _known(workspace, mailbox)
     with _store(workspace) as store:
         [row] = _rows([found], workspace, store)
         failures = store.ledger.failures([found.address]) if store else ()
         decided = {"accepted": store and store.mailboxes.accepted(found.address)}
+        known = stock(store, found.address) if store else {}
     left = [f"{one.folder} UID {one.uid}: {one.reason}" for one in failures]
-    emit_one(row | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
+    emit_one(row | known | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
+
+
+@app.command()
+def discover(
+    ctx: typer.Context,
+    imap: Annotated[bool, typer.Option("--imap", help="Look at the mailboxes on their servers.")] = False,
+    wave: Wave = None,
+    department: Department = None,
+    again: Annotated[bool, typer.Option("--again", help="Also at those that are known already.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+) -> None:
+    """Find out how large the mailboxes are and who shares with whom.
+
+    --imap looks at every folder on the source, which it only reads. It can be killed and run again: what is known is
+    not looked at twice, unless --again says so. A mailbox that cannot be entered is told, and stops no other: exit
+    code 3.
+
+    Example: migrator mailbox discover --imap --department sales
+    """
+    from migrator.cli import discovering
+
+    if not imap:
+        raise typer.BadParameter("say what to ask: --imap")
+    workspace = open_workspace(ctx)
+    discovering.look(ctx, workspace, _chosen(workspace, wave, department), again, dry_run)
 
 
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the report and in the audit log.")]
@@ -111,6 +141,13 @@ def _decide(ctx: typer.Context, text: str, decision: "Callable[[Store, Address],
     return found.address
 
 
+def _chosen(workspace: "Workspace", wave: str | None, department: str | None) -> "list[Mailbox]":
+    from migrator.model.names import WaveName
+
+    chosen = workspace.wave_mailboxes(WaveName(wave)) if wave else tuple(workspace.mailboxes.values())
+    return [one for one in chosen if department in (None, one.department)]
+
+
 def _say(text: str) -> None:
     print(neutral(text), file=sys.stderr)
 
@@ -139,12 +176,15 @@ def _rows(wanted: "list[Mailbox]", workspace: "Workspace", store: "Store | None"
     passes = store.mailboxes.all_last() if store else {}
     counts = store.ledger.counts_all() if store else {}
     left_out = store.mailboxes.all_skipped() if store else {}
+    sizes = store.inventory.sizes() if store else {}
     return [
         {
             "address": one.address,
             "department": one.department,
             "source": one.source,
             "target": one.target,
+            "messages": (size := sizes.get(one.address)) and size.messages,
+            "octets": size and size.octets,
             "wave": waves.get(one.address),
             "last_pass": (last := passes.get(one.address)) and last.kind,
             "finished": last and last.finished,

@@ -1,13 +1,11 @@
 """What is known of a mailbox before it is copied: how large it is, and who must move with whom."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from migrator.model.names import Address, FolderName, ServerName
-
-LARGEST_BOND = 20  # people; what more of them share (a list of everybody, a folder of the whole house) binds nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +118,3 @@ class Entry:
     def tied(self, tie: Tie) -> tuple[Address, ...]:
         """The addresses of one kind of tie."""
         return tuple(other for kind, other in self.ties if kind is tie)
-
-
-def bonds(shares: Iterable[Share], entries: Iterable[Entry]) -> tuple[Bond, ...]:
-    """Who must move with whom: who shares a folder, delegates, and the members of a list, up to LARGEST_BOND of them.
-
-    By reason, then by members. Pure.
-    """
-    groups: dict[str, set[Address]] = {}
-    for share in shares:
-        if share.owner is not None and share.grantee is not None:
-            why = f"share the folder {share.folder} of {share.owner}"
-            groups.setdefault(why, {share.owner}).add(share.grantee)
-    for entry in entries:
-        if delegates := entry.tied(Tie.DELEGATE):
-            groups[f"delegates of {entry.address}"] = {entry.address, *delegates}
-        if entry.kind is EntryKind.LIST:
-            groups[f"members of the list {entry.address}"] = set(entry.tied(Tie.MEMBER))
-    found = [Bond(frozenset(people), why) for why, people in groups.items() if 1 < len(people) <= LARGEST_BOND]
-    return tuple(sorted(found, key=lambda bond: (bond.why, sorted(bond.members))))

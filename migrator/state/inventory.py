@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection
 
-from migrator.model.inventory import Bond, Entry, EntryKind, FolderStock, Share, Size, Stock, Tie, Whose, bonds
+from migrator.model.inventory import Bond, Entry, EntryKind, FolderStock, Share, Size, Stock, Tie, Whose
 from migrator.model.names import Address, FolderName, ServerName
+from migrator.model.sharing import bonds
 from migrator.state.engine import Database
 from migrator.state.text import read_time, run, run_many, upsert, written
 
@@ -13,7 +14,7 @@ _SIZE = ("server", "messages", "octets", "folders", "largest", "seen", "due")
 _PUT_SIZE = upsert("mailbox_size", ("mailbox",), _SIZE)
 _SIZES = "SELECT mailbox, messages, octets, folders, largest, seen FROM mailbox_size"
 _LOOKED = "SELECT mailbox, server FROM mailbox_size WHERE NOT due"
-_DUE = "UPDATE mailbox_size SET due = ?"
+_DUE = "UPDATE mailbox_size SET due = ? WHERE mailbox = ?"
 _FOLDER = ("mailbox", "name", "whose", "messages", "octets", "largest", "special_use", "mine")
 _SHARE = ("mailbox", "folder", "identifier", "owner", "grantee", "rights")
 _ENTRY = ("directory", "address", "position", "kind", "name", "department")
@@ -57,10 +58,10 @@ class Inventory:
         with self._database.read_text() as connection:
             return {Address(mailbox): ServerName(server) for mailbox, server in run(connection, _LOOKED)}
 
-    def look_again(self) -> None:
-        """Every mailbox needs a look from now on; what is known of them stays until then."""
+    def look_again(self, addresses: Iterable[Address]) -> None:
+        """These need a look from now on; what is known of them stays until then."""
         with self._database.write_text() as connection:
-            run(connection, _DUE, True)
+            run_many(connection, _DUE, [(True, address) for address in addresses])
 
     def folders(self, owner: Address) -> tuple[FolderStock, ...]:
         """What the last look found in one mailbox, by name; `rights` are empty here (see `shares`)."""

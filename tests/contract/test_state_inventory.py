@@ -36,11 +36,11 @@ def test_what_was_looked_at_needs_a_look_again_only_when_asked(store: Store) -> 
     store.inventory.put(STOCK)
     store.inventory.put(replace(STOCK, address=KENJI))
     assert store.inventory.looked_at() == {SAKURA: OLD, KENJI: OLD}
-    store.inventory.look_again()
-    assert store.inventory.looked_at() == {}
+    store.inventory.look_again([SAKURA])
+    assert store.inventory.looked_at() == {KENJI: OLD}
     assert store.inventory.sizes().keys() == {SAKURA, KENJI}
     store.inventory.put(STOCK)
-    assert store.inventory.looked_at() == {SAKURA: OLD}
+    assert store.inventory.looked_at() == {SAKURA: OLD, KENJI: OLD}
 
 
 def test_a_directory_replaces_what_it_said_and_no_other_one(store: Store) -> None:
