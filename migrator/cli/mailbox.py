@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,6 +65,44 @@ def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADD
     emit_one(row | known | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
 
 
+OnConflict = Annotated[
+    str | None, typer.Option("--on-conflict", metavar="ours|theirs", help="Which side wins: mailboxes.csv is ours.")
+]
+Source = Annotated[str | None, typer.Option("--source", help="Of new mailboxes that name none.")]
+Target = Annotated[str | None, typer.Option("--target", help="Of new mailboxes that name none.")]
+NoDepartment = Annotated[str | None, typer.Option("--default-department", help="Of new mailboxes that name none.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command("import")
+def import_people(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+    column: Annotated[list[str], typer.Option("--column", metavar="OURS=THEIRS", help="E.g. department=部署.")] = [],  # noqa: B006
+    source: Source = None,
+    target: Target = None,
+    default_department: NoDepartment = None,
+    on_conflict: OnConflict = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Bring people from another system's CSV into mailboxes.csv.
+
+    UTF-8 or CP932. Columns are known by their usual names, English and Japanese; --column names others. What changes is
+    shown as a diff; while the two lists disagree nothing is written, unless --on-conflict says which one is right.
+
+    Example: migrator mailbox import hr.csv --column department=部署 --dry-run
+    """
+    from migrator.cli import importing
+    from migrator.workspace.foreign import read_export
+
+    workspace = open_workspace(ctx)
+    export = read_export(file, importing.columns(column))
+    defaults = {"source": source, "target": target, "department": default_department}
+    importing.bring_in(ctx, workspace, export, defaults, on_conflict, dry_run, yes)
+
+
 @app.command()
 def discover(
     ctx: typer.Context,
@@ -71,7 +110,7 @@ def discover(
     wave: Wave = None,
     department: Department = None,
     again: Annotated[bool, typer.Option("--again", help="Also at those that are known already.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Find out how large the mailboxes are and who shares with whom.
 
