@@ -107,25 +107,40 @@ def import_people(
 def discover(
     ctx: typer.Context,
     imap: Annotated[bool, typer.Option("--imap", help="Look at the mailboxes on their servers.")] = False,
+    ldap: Annotated[
+        str | None, typer.Option("--ldap", metavar="NAME", help="Ask this entry of `directories:`.")
+    ] = None,
     wave: Wave = None,
     department: Department = None,
-    again: Annotated[bool, typer.Option("--again", help="Also at those that are known already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="--imap: also at those that are known already.")] = False,
+    source: Source = None,
+    target: Target = None,
+    default_department: NoDepartment = None,
+    on_conflict: OnConflict = None,
     dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
-    """Find out how large the mailboxes are and who shares with whom.
+    """Find out who there is, how large mailboxes are, who shares.
 
     --imap looks at every folder on the source, which it only reads. It can be killed and run again: what is known is
     not looked at twice, unless --again says so. A mailbox that cannot be entered is told, and stops no other: exit
-    code 3.
+    code 3. --wave and --department choose mailboxes for it.
+
+    --ldap asks a directory for people, aliases, lists, forwards and shared mailboxes, and brings new people into
+    mailboxes.csv as `mailbox import` does; --source, --target, --default-department and --on-conflict are as there.
 
     Example: migrator mailbox discover --imap --department sales
     """
-    from migrator.cli import discovering
+    from migrator.cli import discovering, importing
 
-    if not imap:
-        raise typer.BadParameter("say what to ask: --imap")
+    if imap == (ldap is not None):
+        raise typer.BadParameter("say what to ask: either --imap or --ldap NAME")
     workspace = open_workspace(ctx)
-    discovering.look(ctx, workspace, _chosen(workspace, wave, department), again, dry_run)
+    if ldap is None:
+        return discovering.look(ctx, workspace, _chosen(workspace, wave, department), again, dry_run)
+    export = discovering.ask(workspace, ldap, keep=not dry_run)
+    defaults = {"source": source, "target": target, "department": default_department}
+    importing.bring_in(ctx, workspace, export, defaults, on_conflict, dry_run, yes)
 
 
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the report and in the audit log.")]

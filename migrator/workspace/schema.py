@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from migrator.model.mailbox import Endpoint, Tls
-from migrator.model.names import ServerName
+from migrator.model.names import ServerName, slug
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
+from migrator.workspace.directories import Directory
 from migrator.workspace.fields import Host, IngressName, Port, Reference, RootedPath, ServerKey, Smtp
 from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
@@ -67,6 +68,7 @@ class MasterUserAuth(Section):
     secret: Reference
 
 
+DirectoryName = Annotated[str, AfterValidator(slug)]
 Auth = Annotated[PasswordAuth | MasterUserAuth, Field(discriminator="kind")]
 
 
@@ -173,6 +175,7 @@ class Config(Section):
     windows: Windows = Windows()
     planner: Planner = Planner()
     notify: tuple[NotifyEntry, ...] = ()
+    directories: dict[DirectoryName, Directory] = Field(default_factory=dict)
 
     def model_post_init(self, context: object, /) -> None:
         for key, server in self.servers.items():
