@@ -1,9 +1,10 @@
 """How large a mailbox is, folder by folder, and who may use its folders. Nothing is changed: EXAMINE at the most."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from migrator.imap.channel import Channel, Words
+from migrator.imap.channel import Channel, Exchange, Words
 from migrator.imap.errors import CommandRefused, ProtocolViolation
 from migrator.imap.grammar import astring
 from migrator.imap.listing import SPECIAL_USES
@@ -15,7 +16,10 @@ from migrator.model.inventory import FolderStock, Whose
 from migrator.model.names import FolderName
 
 SLICE = 20_000  # messages whose sizes are asked for with one command
+FEW = 200  # messages; of so many it costs less to ask for each one's size than to find out whether that is needed
 DEPTH = 100  # commands in flight
+_SIZE = b"(RFC822.SIZE)"
+_SIZE_LINE = re.compile(rb"\d+ FETCH \(RFC822\.SIZE (\d{1,19})\)")
 _CLOSED = (
     "Give the login the right to read it. A master user on a Dovecot with ACLs has no rights of its own unless "
     "`plugin { acl_user = %u }` lends it those of the mailbox's owner."
@@ -37,20 +41,22 @@ class Survey:
 def survey(session: Session) -> Survey:
     """Look at all folders.
 
-    Three rounds where the server has LIST-STATUS (RFC 5819) and STATUS=SIZE (RFC 8438), and then the sizes of single
-    messages, only in folders that are larger than the largest message so far. Without STATUS=SIZE every folder of its
-    own is read through. CommandRefused where a folder cannot be opened.
+    Of a folder with few messages each one's size is asked for, all such folders in one go. The others tell their octets
+    by STATUS=SIZE (RFC 8438), and are read through only where they may hold the largest message; or always, where the
+    server lacks that. Five rounds, with LIST-STATUS (RFC 5819). ClosedToUs; CommandRefused where a folder has gone.
     """
     channel = session._channel
     others, public = _not_own(channel) if session.has("NAMESPACE") else ((), ())
     listed = [folder for folder in session.folders() if folder.selectable]
     raws = {folder.name: folder.raw for folder in listed}
     stocks = [_stock(session, folder, others, public) for folder in listed]
+    stocks = list(_read_small(session, stocks, raws))
     if session.has("STATUS=SIZE"):
         stocks = list(_sized(channel, stocks, raws))
+    stocks = _read_large(session, stocks)
     if session.has("ACL"):
         stocks = list(_with_rights(channel, stocks, raws))
-    return Survey(tuple(_with_largest(session, stocks)), others)
+    return Survey(tuple(stocks), others)
 
 
 def _not_own(channel: Channel) -> tuple[tuple[Namespace, ...], tuple[Namespace, ...]]:
@@ -133,16 +139,33 @@ def _text(value: Token) -> str:
     return (b"NIL" if value is None else value).decode("utf-8", "replace")
 
 
-def _with_largest(session: Session, stocks: list[FolderStock]) -> list[FolderStock]:
+def _read_small(session: Session, stocks: list[FolderStock], raws: Mapping[FolderName, bytes]) -> Iterator[FolderStock]:
+    """The sizes of messages in folders that have few; each is opened once, and nothing is waited for between them."""
+    few = [stock for stock in stocks if stock.whose is Whose.OWN and 0 < stock.messages <= FEW]
+    session._folder.opened = None  # nobody may rely on the one that stays open
+    words: list[Words] = []
+    for stock in few:
+        words += [(b"EXAMINE", astring(raws[stock.name])), (b"FETCH", b"1:*", _SIZE)]
+    asked = session._channel.run_all(words)
+    found = {}
+    for stock, opened, looked in zip(few, asked[::2], asked[1::2], strict=True):
+        refused = any(one.status is None or one.status.status != "OK" for one in (opened, looked))
+        sizes = _message_sizes(session, stock) if refused else list(_sizes(looked))
+        found[stock.name] = replace(stock, octets=sum(sizes), largest=max(sizes, default=0))
+    return (found.get(stock.name, stock) for stock in stocks)
+
+
+def _read_large(session: Session, stocks: list[FolderStock]) -> list[FolderStock]:
     """Read the sizes of messages where only that tells: a folder smaller than the largest message needs no look."""
     found = {stock.name: stock for stock in stocks}
-    largest = 0
+    largest = max((stock.largest or 0 for stock in stocks), default=0)
     for stock in sorted(stocks, key=lambda one: (one.octets is None, one.octets or 0), reverse=True):
-        if stock.whose is Whose.OWN and (stock.octets is None or stock.octets > largest):
-            sizes = _message_sizes(session, stock) or [0]
+        unread = stock.whose is Whose.OWN and stock.largest is None
+        if unread and (stock.octets is None or stock.octets > largest):
+            sizes = _message_sizes(session, stock)
             octets = sum(sizes) if stock.octets is None else stock.octets
-            found[stock.name] = replace(stock, octets=octets, largest=max(sizes))
-            largest = max(largest, *sizes)
+            found[stock.name] = replace(stock, octets=octets, largest=max(sizes, default=0))
+            largest = max([largest, *sizes])
     return [found[stock.name] for stock in stocks]
 
 
@@ -152,6 +175,13 @@ def _message_sizes(session: Session, stock: FolderStock) -> list[int]:
     sizes: list[int] = []
     for first in range(1, exists + 1, SLICE):
         last = min(exists, first + SLICE - 1)
-        done = session._channel.run(b"FETCH", b"%d:%d" % (first, last), b"(RFC822.SIZE)")
-        sizes += [number(told[b"RFC822.SIZE"]) for parts in done.untagged if b"RFC822.SIZE" in (told := fetched(parts))]
+        sizes += _sizes(session._channel.run(b"FETCH", b"%d:%d" % (first, last), _SIZE))
     return sizes
+
+
+def _sizes(done: Exchange) -> Iterator[int]:
+    for parts in done.untagged:
+        if found := _SIZE_LINE.fullmatch(parts[0]):
+            yield int(found[1])
+        elif b"RFC822.SIZE" in (told := fetched(parts)):
+            yield number(told[b"RFC822.SIZE"])

@@ -21,8 +21,10 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield started
 
 
-def test_sizes_are_what_was_put_in(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("few", [0, 10, 200])
+def test_sizes_are_what_was_put_in(server: Server, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     monkeypatch.setattr(surveying, "SLICE", 2)
+    monkeypatch.setattr(surveying, "FEW", few)
     letters = {
         INBOX: [letter(n, 1000 * n) for n in range(1, 6)],
         server.name("下書き"): [letter(9, 50_000)],
@@ -47,7 +49,10 @@ def test_sizes_are_what_was_put_in(server: Server, monkeypatch: pytest.MonkeyPat
     assert max(one.largest or 0 for one in found.values()) == len(letters[server.name("下書き")][0])
 
 
-def test_only_folders_that_may_hold_the_largest_message_are_read(server: Server) -> None:
+def test_only_folders_that_may_hold_the_largest_message_are_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surveying, "FEW", 0)
     if server.kind != "dovecot":
         pytest.skip("needs STATUS=SIZE")
     with server.enter() as session:
