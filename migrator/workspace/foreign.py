@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,14 @@ _CALLED = {
     "source": "source sourceserver oldserver currentserver 移行元 移行元サーバ 移行元サーバー 旧サーバ 旧サーバー",
     "target": "target targetserver newserver 移行先 移行先サーバ 移行先サーバー 新サーバ 新サーバー",
 }
+
+
+class ExportInvalid(WorkspaceInvalid):
+    """An export that cannot be read, with everything that is wrong with its form; nothing was written."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems)
+        self.remedy = "Correct the file, or say with --column OURS=THEIRS which of its columns is which."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +52,13 @@ class Export:
 def read_export(path: Path, given: Mapping[str, str]) -> Export:
     """Read an export in UTF-8 or CP932; `given` names a column of theirs for a column of ours, others are guessed.
 
-    WorkspaceInvalid with all that is wrong with its form.
+    ExportInvalid with all that is wrong with its form.
     """
     shown = str(path)
     problems: list[Problem] = []
     _, records = read_records(decode(path, shown, problems), shown)
     if not records:
-        raise WorkspaceInvalid([Problem(shown, 0, 0, "the file is empty")])
+        raise ExportInvalid([Problem(shown, 0, 0, "the file is empty")])
     header_line, header = records[0][0], [name.strip() for name in records[0][1]]
     places = _places(header, given, shown, header_line)
     people, without = list[Person](), list[int]()
@@ -68,7 +76,7 @@ def read_export(path: Path, given: Mapping[str, str]) -> Export:
         else:
             without.append(line)
     if problems:
-        raise WorkspaceInvalid(problems)
+        raise ExportInvalid(problems)
     return Export(shown, tuple(people), tuple(without))
 
 
@@ -104,7 +112,7 @@ def _places(header: list[str], given: Mapping[str, str], shown: str, line: int) 
         text = f"no column is known to hold addresses; say --column address=NAME, one of: {named}"
         problems.append(Problem(shown, line, 0, text))
     if problems:
-        raise WorkspaceInvalid(problems)
+        raise ExportInvalid(problems)
     return places
 
 
