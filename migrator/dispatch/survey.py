@@ -85,7 +85,7 @@ class Surveyor:
             # each mailbox sits the pause out by itself: no purse holds all of them back here
             raise ServerBusy(str(busy), peer=busy.peer, alone=True, retry_after=busy.retry_after) from None
         others = [(space.prefix, space.separator) for space in found.others]
-        shared = shares(mailbox.address, found.folders, others, self._known[mailbox.source])
+        shared = shares(mailbox.address, found.folders, found.own, others, self._known[mailbox.source])
         stock = Stock(mailbox.address, mailbox.source, seen, found.folders, tuple(shared))
         self._store.inventory.put(stock)
         return stock

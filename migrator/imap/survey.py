@@ -32,9 +32,11 @@ class ClosedToUs(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The folders that hold messages, in the server's order; `others`: where those of other people begin."""
+    """The folders that hold messages, in the server's order; `own`: the prefix of its own; `others`: where those of
+    other people begin."""
 
     folders: tuple[FolderStock, ...]
+    own: str = ""
     others: tuple[Namespace, ...] = ()
 
 
@@ -56,7 +58,7 @@ def survey(session: Session) -> Survey:
     stocks = _read_large(session, stocks)
     if session.has("ACL"):
         stocks = list(_with_rights(channel, stocks, raws))
-    return Survey(tuple(stocks), others)
+    return Survey(tuple(stocks), session.namespace.prefix, others)
 
 
 def _not_own(channel: Channel) -> tuple[tuple[Namespace, ...], tuple[Namespace, ...]]:

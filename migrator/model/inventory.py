@@ -55,8 +55,13 @@ class FolderStock:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A folder of `owner` that `grantee` may use. `identifier` is what the server calls the other one of the two."""
+    """A folder of `owner` that `grantee` may use, as the look at one of the two (`told_by`) found it.
 
+    `identifier` is what the server calls the other one, which need not be a mailbox (None). `folder`: without the
+    prefix of a namespace, so that it is the same from both sides.
+    """
+
+    told_by: Address
     owner: Address | None
     grantee: Address | None
     folder: FolderName

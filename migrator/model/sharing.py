@@ -49,34 +49,41 @@ class Identities:
 
 
 def shares(
-    mailbox: Address, folders: Iterable[FolderStock], others: Iterable[tuple[str, str | None]], known: Identities
-) -> Iterator[Share]:
-    """What a mailbox's folders tell: whom it lets in, and who lets it in. `others`: prefix and separator of each
-    namespace of other people's folders. Rights that are taken away (`-name`) are no share."""
+    mailbox: Address, folders: Iterable[FolderStock], own: str, others: Iterable[tuple[str, str | None]],
+    known: Identities,
+) -> Iterator[Share]:  # fmt: skip
+    """What a mailbox's folders tell: whom it lets in, and who lets it in; not whom it keeps out (`-name`).
+
+    `own`: the prefix of its own folders; `others`: prefix and separator of each namespace of other people's.
+    """
     spaces = list(others)
     for folder in folders:
         if folder.whose is Whose.OWN:
             for identifier, rights in folder.rights.items():
                 who = known.who(identifier)
                 if who != mailbox and identifier.lower() != "owner" and not identifier.startswith("-") and rights:
-                    yield Share(mailbox, who, folder.name, identifier, rights)
+                    shown = FolderName(folder.name.removeprefix(own))
+                    yield Share(mailbox, mailbox, who, shown, identifier, rights)
         elif folder.whose is Whose.OTHERS:
             for prefix, separator in spaces:
                 if folder.name.startswith(prefix) and folder.name != prefix:
                     name, owner, rest = known.owner(folder.name.removeprefix(prefix), separator)
                     if owner != mailbox:
-                        yield Share(owner, mailbox, FolderName(rest), name, folder.mine)
+                        yield Share(mailbox, owner, mailbox, FolderName(rest), name, folder.mine)
                     break
 
 
 def bonds(shared: Iterable[Share], entries: Iterable[Entry]) -> tuple[Bond, ...]:
     """Who must move with whom: who reads the same folder, delegates, and the members of a list, up to LARGEST_BOND.
 
-    By reason.
+    Who reads a folder because everybody or a group may is not bound by it. By reason.
     """
     groups: dict[str, set[Address]] = {}
-    for share in shared:
-        if share.owner is not None and share.grantee is not None and READ in share.rights:
+    read = [share for share in shared if READ in share.rights]
+    wide = {(share.owner, share.folder) for share in read if share.grantee is None}
+    for share in read:
+        named = share.told_by == share.owner or (share.owner, share.folder) not in wide
+        if named and share.owner is not None and share.grantee is not None:
             why = f"share the folder {share.folder} of {share.owner}"
             groups.setdefault(why, {share.owner}).add(share.grantee)
     for entry in entries:

@@ -20,7 +20,7 @@ _SHARE = ("mailbox", "folder", "identifier", "owner", "grantee", "rights")
 _ENTRY = ("directory", "address", "position", "kind", "name", "department")
 _TIE = ("directory", "address", "kind", "other", "position")
 _FOLDERS = f"SELECT {', '.join(_FOLDER[1:])} FROM mailbox_folder WHERE mailbox = ? ORDER BY name"
-_SHARES = "SELECT owner, grantee, folder, identifier, rights FROM mailbox_share"
+_SHARES = "SELECT mailbox, owner, grantee, folder, identifier, rights FROM mailbox_share"
 _ENTRIES = "SELECT directory, address, kind, name, department FROM directory_entry"
 _TIES = "SELECT directory, address, kind, other FROM directory_tie"
 
@@ -72,7 +72,7 @@ class Inventory:
         """All shares, or those of which `owner` is one side, by folder."""
         where = " WHERE owner = ? OR grantee = ? OR mailbox = ?" if owner else ""
         with self._database.read_text() as connection:
-            return _shares(connection, where + " ORDER BY folder, identifier", *([owner] * 3 if owner else []))
+            return _shares(connection, where + " ORDER BY folder, identifier, mailbox", *([owner] * 3 if owner else []))
 
     def bonds(self) -> tuple[Bond, ...]:
         """Who must move with whom; may name addresses that mailboxes.csv does not (or no longer) have."""
@@ -138,8 +138,15 @@ def _folder(
 
 def _shares(connection: Connection, where: str, *values: object) -> tuple[Share, ...]:
     return tuple(
-        Share(owner and Address(owner), grantee and Address(grantee), FolderName(folder), identifier, rights)
-        for owner, grantee, folder, identifier, rights in run(connection, _SHARES + where, *values)
+        Share(
+            Address(told_by),
+            owner and Address(owner),
+            grantee and Address(grantee),
+            FolderName(folder),
+            identifier,
+            rights,
+        )
+        for told_by, owner, grantee, folder, identifier, rights in run(connection, _SHARES + where, *values)
     )
 
 

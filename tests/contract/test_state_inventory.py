@@ -17,8 +17,8 @@ KENJI, SALES, INFO = Address("kenji@example.co.jp"), Address("sales@example.co.j
 INBOX = FolderStock(FolderName("INBOX"), Whose.OWN, 3, 4000, 3000)
 JUNK = FolderStock(FolderName("迷惑メール"), Whose.OWN, 1, 500, 500, "\\junk", mine="lrs")
 THEIRS = FolderStock(FolderName("shared/kenji/Plans"), Whose.OTHERS, 90, None, None, mine="lr")
-SHARE = Share(SAKURA, KENJI, FolderName("Sales"), "kenji", "lrs")
-STOCK = Stock(SAKURA, OLD, AT, (INBOX, THEIRS, JUNK), (SHARE, Share(SAKURA, None, INBOX.name, "anyone", "l")))
+SHARE = Share(SAKURA, SAKURA, KENJI, FolderName("Sales"), "kenji", "lrs")
+STOCK = Stock(SAKURA, OLD, AT, (INBOX, THEIRS, JUNK), (SHARE, Share(SAKURA, SAKURA, None, INBOX.name, "anyone", "l")))
 
 
 def test_a_look_replaces_the_one_before_and_outlives_its_run(store: Store, url: str) -> None:

@@ -9,11 +9,17 @@ from collections.abc import Callable
 import pytest
 
 from migrator import state
-from migrator.model.inventory import Bond
-from migrator.model.names import Address
+from migrator.imap import connect
+from migrator.imap.survey import survey
+from migrator.model.inventory import Bond, Whose
+from migrator.model.mailbox import Endpoint, Login, Secret, Tls
+from migrator.model.names import Address, FolderName
+from migrator.model.sharing import Identities, shares
+from tests.lab.cyrus import Cyrus
 from tests.lab.dovecot_acl import ACL, MASTER_IS_OWNER
-from tests.lab.requirements import dovecot_version
+from tests.lab.requirements import dovecot_version, require
 from tests.lab.scene import Scene
+from tests.lab.wire import Literal
 
 SHARING = pytest.mark.skipif(not (dovecot_version() or "2.3").startswith("2.3"), reason="Dovecot 2.3's configuration")
 
@@ -67,22 +73,22 @@ def test_who_shares_with_whom_is_found_from_both_sides(make_scene: Callable[...,
         connection.command(b"CREATE Plans")
         connection.command(b"SETACL Plans", guest.encode(), b"lrs")
         connection.command(b"SETACL Plans", other.encode(), b"l")  # sees its name, and nothing in it
-        connection.command(b"SETACL Plans anyone l")
+        connection.command(b"SETACL INBOX anyone lr")
     look(scene)
     with state.open(f"sqlite:///{scene.workspace}/state/migrator.db") as store:
         both = frozenset({Address(owner), Address(guest)})
         assert store.inventory.bonds() == (Bond(both, f"share the folder Plans of {owner}"),)
         assert {(one.identifier, one.grantee, one.rights) for one in store.inventory.shares(Address(owner))} >= {
-            (guest, guest, "lrs"), (other, other, "l"), ("anyone", None, "l"),
+            (guest, guest, "lrs"), (other, other, "l"), ("anyone", None, "lr"),
         }  # fmt: skip
-        seen = [one for one in store.inventory.folders(Address(guest)) if one.whose != "own"]
-        assert [(one.name, one.octets, set("lrs") <= set(one.mine)) for one in seen if "Plans" in one.name] == [
-            (f"shared/{owner}/Plans", None, True)
-        ]
+        seen = {one.name: one for one in store.inventory.folders(Address(guest)) if one.whose != "own"}
+        assert seen.keys() == {f"shared/{owner}/Plans", f"shared/{owner}"}  # the latter since everybody may
+        plans = seen[FolderName(f"shared/{owner}/Plans")]
+        assert plans.octets is None and set("lrs") <= set(plans.mine)
         assert store.inventory.sizes()[Address(guest)].folders == 1
     shown = json.loads(scene.migrator("mailbox", "show", guest, "-o", "json").stdout)
     assert shown["moves with"] == [f"{owner} (share the folder Plans of {owner})"]
-    assert f"Plans of {owner}" in shown["uses"][0]
+    assert [one.partition(" (")[0] for one in shown["uses"]] == [f"INBOX of {owner}", f"Plans of {owner}"]
     assert json.loads(scene.migrator("mailbox", "show", alone, "-o", "json").stdout)["moves with"] == []
 
 
@@ -131,3 +137,32 @@ def test_killed_and_run_again_it_looks_at_what_is_left(make_scene: Callable[...,
     assert sizes(scene) == {address: judged(scene, address) for address in scene.addresses}
     assert look(scene)["looked_at"] == 0
     assert look(scene, "--again")["looked_at"] == 40
+
+
+def test_cyrus_tells_the_same() -> None:
+    require("cyrus")
+    owner, guest = Address("taro.y@company.test"), Address("hanako@company.test")
+    known = Identities({"taro.y": owner, "hanako": guest})
+    letter = b"From: a@b.test\r\nSubject: x\r\n\r\n" + b"text\r\n" * 200
+    found = {}
+    with Cyrus(users=[owner, guest]) as cyrus:
+        with cyrus.connect(owner) as connection:
+            connection.command(b"CREATE Plans")
+            connection.command(b"SETACL Plans hanako lrs")
+            connection.command(b"APPEND Plans", Literal(letter))
+        place = Endpoint(cyrus.host, cyrus.imap_port, Tls.NONE)
+        for one in (owner, guest):
+            with connect(place, Login(one, Secret(cyrus.passwords[one])), allow_plaintext=True) as session:
+                found[one] = survey(session)
+    [plans] = [folder for folder in found[owner].folders if folder.name == "Plans"]
+    assert (plans.messages, plans.octets, plans.largest) == (1, len(letter), len(letter))
+    seen = [folder for folder in found[guest].folders if folder.whose is Whose.OTHERS]
+    assert [(one.name, one.octets) for one in seen] == [("Other Users/taro.y/Plans", None)]
+    told = [
+        share
+        for one, stock in found.items()
+        for share in shares(one, stock.folders, stock.own, [(s.prefix, s.separator) for s in stock.others], known)
+    ]
+    assert [(share.told_by, share.owner, share.grantee, share.folder) for share in told] == [
+        (owner, owner, guest, "Plans"), (guest, owner, guest, "Plans"),
+    ]  # fmt: skip
