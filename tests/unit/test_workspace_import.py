@@ -167,6 +167,16 @@ def test_no_secret_is_told():
     assert "x@example.co.jp" in str(refused.value) and "hunter2" not in str(refused.value)
 
 
+def test_a_reference_that_differs_is_a_conflict_and_not_told():
+    text = ROWS.replace("target\n", "target,source_secret\n").replace(
+        "a@example.co.jp,sales,old,new", "a@example.co.jp,sales,old,new,env:A"
+    )
+    with pytest.raises(ImportConflicts) as refused:
+        merge(text, export("a@example.co.jp,hunter2", header="address,source_secret"), SERVERS, BOTH)
+    assert "another source_secret than in mailboxes.csv" in str(refused.value)
+    assert "hunter2" not in str(refused.value) and "env:A" not in str(refused.value)
+
+
 LOCALS = st.sampled_from([f"u{n}" for n in range(8)])
 WORDS = st.sampled_from(["sales", "営業部", "a, b", 'the "best"', "x;y", "two words"])
 LISTED = st.dictionaries(LOCALS, st.tuples(WORDS, st.sampled_from(["", "me", "Ü, x"])), max_size=8)
