@@ -48,19 +48,24 @@ def list_mailboxes(
 def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADDRESS")]) -> None:
     """Show one mailbox: its size, what was copied, what not.
 
-    And why not; its folders, with whom they are shared, who should move with it, and its logins.
+    And why not; its folders, with whom they are shared, who should move with it, and its logins. An alias, a list or a
+    shared mailbox that a directory has told of is shown, too.
 
     Example: migrator mailbox show u0042@example.co.jp
     """
-    from migrator.cli.stock import stock
+    from migrator.cli import stock
 
     workspace = open_workspace(ctx)
-    found = _known(workspace, mailbox)
+    asked = _address(mailbox)
     with _store(workspace) as store:
+        owner = stock.owner(store, asked) if store and asked not in workspace.mailboxes else asked
+        if store and owner not in workspace.mailboxes and (entry := store.inventory.entry(owner)):
+            return emit_one(stock.of_entry(entry), settings(ctx).form)
+        found = workspace.mailbox(owner)
         [row] = _rows([found], workspace, store)
-        failures = store.ledger.failures([found.address]) if store else ()
-        decided = {"accepted": store and store.mailboxes.accepted(found.address)}
-        known = stock(store, found.address) if store else {}
+        failures = store.ledger.failures([owner]) if store else ()
+        decided = {"accepted": store and store.mailboxes.accepted(owner)}
+        known = stock.of_mailbox(store, owner) if store else {}
     left = [f"{one.folder} UID {one.uid}: {one.reason}" for one in failures]
     emit_one(row | known | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
 
@@ -207,10 +212,14 @@ def _say(text: str) -> None:
 
 
 def _known(workspace: "Workspace", text: str) -> "Mailbox":
+    return workspace.mailbox(_address(text))
+
+
+def _address(text: str) -> "Address":
     from migrator.model.names import address
 
     try:
-        return workspace.mailbox(address(text))
+        return address(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 

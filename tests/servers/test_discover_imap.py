@@ -139,6 +139,18 @@ def test_killed_and_run_again_it_looks_at_what_is_left(make_scene: Callable[...,
     assert look(scene, "--again")["looked_at"] == 40
 
 
+def test_asked_to_stop_it_finishes_what_it_is_at_and_says_how_to_go_on(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene({"sales": 60}, postfix=False, config={"concurrency": {"mailboxes": 1}})
+    look(scene)
+    run = scene.begin("mailbox", "discover", "--imap", "--again", "-o", "json", until='"looked at"')
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "mailbox discover --imap" in told and "--again" not in told
+    found = look(scene)
+    assert 0 < found["looked_at"] < 60 and found["known_before"] + found["looked_at"] == 60
+
+
 def test_cyrus_tells_the_same() -> None:
     require("cyrus")
     owner, guest = Address("taro.y@company.test"), Address("hanako@company.test")

@@ -145,7 +145,11 @@ def test_people_lists_and_aliases_are_kept_and_new_people_come_into_the_list(ope
         assert store.inventory.owner(a("one")) == a("u001")
         members = frozenset({a("u000"), a("u001"), a("u002"), a("all")})
         assert store.inventory.bonds() == (Bond(members, "members of the list board@company.test"),)
-    shown = json.loads(run(root, "show", "u001@company.test", "-o", "json").stdout)
+    everybody = json.loads(run(root, "show", "all@company.test", "-o", "json").stdout)
+    assert (everybody["kind"], len(everybody["members"]), everybody["binds its members"]) == ("list", 250, False)
+    assert run(root, "show", "nobody@company.test").returncode == 2
+    shown = json.loads(run(root, "show", "ONE@company.test", "-o", "json").stdout)  # an alias
+    assert shown["address"] == "u001@company.test"
     assert (shown["aliases"], shown["on the lists"]) == (
         ["first.user@company.test", "one@company.test"], ["all@company.test", "board@company.test"],
     )  # fmt: skip

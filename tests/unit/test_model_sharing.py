@@ -19,7 +19,9 @@ def mailbox(address: Address, login: str = "", source: ServerName = OLD) -> Mail
 
 
 HANA, TARO, JIRO = a("hana.s"), a("taro"), a("jiro")
-KNOWN = Identities.of([mailbox(HANA), mailbox(TARO, "T042"), mailbox(JIRO), mailbox(a("far"), source=NEW)], OLD)
+KNOWN = Identities.of(
+    [mailbox(HANA), mailbox(TARO, "T042"), mailbox(JIRO), mailbox(a("hana")), mailbox(a("far"), source=NEW)], OLD
+)
 
 
 @pytest.mark.parametrize(
