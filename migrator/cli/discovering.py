@@ -1,12 +1,11 @@
 """What `mailbox discover` does: looks at the mailboxes on their servers, or asks a directory."""
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from migrator.cli.context import directory, open_store, settings
+from migrator.cli.context import open_store, settings
 from migrator.cli.output import emit, emit_one
 from migrator.model.errors import ExitCode, Stopped
 from migrator.model.names import neutral
@@ -26,11 +25,11 @@ SHOWN = 20  # lists, and entries that cannot be read, of which each has a line
 
 def look(ctx: typer.Context, workspace: "Workspace", chosen: "Sequence[Mailbox]", again: bool, dry_run: bool) -> None:
     """Look at the sources of `chosen`, as far as nobody has; exit code 3 when some could not be looked at."""
-    from migrator.cli.stop import stopping
+    from migrator.cli.stop import stopping, this_command
     from migrator.cli.survey_progress import looking
     from migrator.dispatch.survey import Surveyor
 
-    resume = f"migrator -C {shlex.quote(str(directory(ctx)))} mailbox discover --imap"  # never --again
+    resume = this_command().replace(" --again", "")  # it would look at all of them once more
     with open_store(workspace) as store, stopping(resume) as stop:
         if again and not dry_run:
             store.inventory.look_again([mailbox.address for mailbox in chosen])

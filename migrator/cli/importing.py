@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def columns(given: list[str]) -> dict[str, str]:
-    """`department=部署` as ours: theirs. BadParameter for anything else."""
+    """`department=部署` as ours: theirs ("": none of theirs). BadParameter for anything else."""
     found: dict[str, str] = {}
     for one in given:
         ours, equals, theirs = one.partition("=")
-        if not equals or not ours.strip() or not theirs.strip():
+        if not equals or not ours.strip():
             raise typer.BadParameter(f"--column takes OURS=THEIRS, such as department=部署, not {one!r}")
         if ours.strip() in found:
             raise typer.BadParameter(f"--column {ours.strip()} is given twice")

@@ -50,7 +50,8 @@ class Export:
 
 
 def read_export(path: Path, given: Mapping[str, str]) -> Export:
-    """Read an export in UTF-8 or CP932; `given` names a column of theirs for a column of ours, others are guessed.
+    """Read an export in UTF-8 or CP932; `given` names a column of theirs ("": none) for one of ours, others are
+    guessed.
 
     ExportInvalid with all that is wrong with its form.
     """
@@ -90,6 +91,8 @@ def _places(header: list[str], given: Mapping[str, str], shown: str, line: int) 
             problems.append(
                 Problem(shown, 0, 0, f"--column: mailboxes.csv has no column `{ours}`" + guess(ours, COLUMNS))
             )
+        elif not theirs:
+            continue  # none of theirs, whatever its name
         elif (count := plain.count(_plain(theirs))) != 1:
             what = "no column" if not count else f"{count} columns"
             named = f"; it has: {', '.join(name for name in header if name)}"

@@ -93,7 +93,7 @@ def merge(
                 kept.append(change)
             else:
                 problems.append(_conflict(export, person, change))
-        said = {change.column: change.after for change in differing if change not in kept}
+        said = {one.column: one.after for one in differing if not one.before or winner != "ours"}
         problems += _faults(export, person, known | said, servers) if said else []
     if problems:
         raise ImportConflicts(problems)

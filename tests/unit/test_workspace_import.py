@@ -82,6 +82,12 @@ def test_columns_can_be_named_and_what_is_in_doubt_is_asked(tmp_path):
     assert person.fields == {"address": "b@x.test", "department": "2", "source_login": "bee"}
 
 
+def test_a_column_that_means_something_else_can_be_left_out(tmp_path):
+    (tmp_path / "hr.csv").write_text("mail,source\na@x.test,newspaper\n")
+    assert told(tmp_path / "hr.csv").people[0].fields == {"address": "a@x.test", "source": "newspaper"}
+    assert told(tmp_path / "hr.csv", "source=").people[0].fields == {"address": "a@x.test"}
+
+
 @pytest.mark.parametrize(
     ("column", "text"),
     [
