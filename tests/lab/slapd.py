@@ -62,9 +62,9 @@ access to *
 class Slapd(processes.Daemon):
     """One slapd with `people` (address to its attributes beyond name and address).
 
-    attributes: what the account SERVICE may change. more: further lines of slapd.conf, of the database. schema, entries:
-    more of both (the latter as LDIF). tls: it also listens for ldaps, and offers StartTLS, with a certificate of
-    `authority`.
+    attributes: what the account SERVICE may change. more: further lines of slapd.conf, of the database. schema,
+    entries: more of both (the latter as LDIF). tls: it also listens for ldaps, and offers StartTLS, with a certificate
+    of `authority`.
     """
 
     def __init__(
