@@ -1,4 +1,4 @@
-"""`./dev bench copy|delta|flip|latency|memory|scale|startup`: prints a table, or one JSON object with -o json."""
+"""`./dev bench copy|delta|discover|flip|latency|memory|scale|startup`: a table, or one JSON object with -o json."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from bench.copying import bench_copy
 from bench.corpora import CORPORA
 from bench.delta import Change, bench_delta
+from bench.discover import bench_discover
 from bench.flip import NEEDS, bench_flip
 from bench.ground import BenchError
 from bench.latency import TIMES, bench_latency
@@ -41,7 +42,7 @@ def parse() -> argparse.Namespace:
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     parser = argparse.ArgumentParser("./dev bench", description=__doc__)
-    kinds = parser.add_subparsers(required=True, metavar="copy|delta|flip|latency|memory|scale|startup")
+    kinds = parser.add_subparsers(required=True, metavar="copy|delta|discover|flip|latency|memory|scale|startup")
 
     def kind(name: str, run: Callable[[argparse.Namespace], dict[str, Any]], text: str) -> argparse.ArgumentParser:
         found = kinds.add_parser(name, parents=[output], help=text, description=text)
@@ -62,6 +63,10 @@ def parse() -> argparse.Namespace:
         one.add_argument("--peers", default=default, help=some)
     delta.add_argument("--change", choices=("none", "mixed"), help="only this pass, not both")
     latency.add_argument("--corpus", choices=CORPORA, help=f"unless given, {' and '.join(TIMES)}")
+    discover = kind("discover", run_discover, "a look at many mailboxes, at once, and killed and resumed")
+    discover.add_argument("--mailboxes", type=positive, default=200)
+    discover.add_argument("--folders", type=positive, default=50)
+    discover.add_argument("--messages", type=positive, default=4, help="in each folder")
     flip = kind("flip", run_flip, "thousands of routes flipped at once, for each kind of map")
     flip.add_argument("--kinds", default=",".join(NEEDS), help=f"some of {','.join(NEEDS)}; unless given, all")
     flip.add_argument("--entries", type=positive, default=50_000)
@@ -93,6 +98,11 @@ def run_latency(options: argparse.Namespace) -> dict[str, Any]:
     require_dovecot()
     corpora = [options.corpus] if options.corpus else list(TIMES)
     return bench_latency(corpora, peers(options.peers), tls=options.tls, runs=options.runs)
+
+
+def run_discover(options: argparse.Namespace) -> dict[str, Any]:
+    require_dovecot()
+    return bench_discover(options.mailboxes, options.folders, options.messages)
 
 
 def run_flip(options: argparse.Namespace) -> dict[str, Any]:

@@ -56,12 +56,18 @@ class Template:
 
 def template(text: str) -> Template:
     """The filter in `text`. ValueError when it is none, or when nothing in it depends on the address."""
-    node, end = _filter(text, 0)
-    if end != len(text):
-        raise ValueError(f"not a search filter (RFC 4515): there is something after its end, {text[end:]!r}")
+    node = parse(text)
     if not {"address", "local"} & set(_PLACEHOLDER.findall(text)):
         raise ValueError("the filter must have {address} or {local} in it, or everybody has the same entry")
     return Template(text, _keys(node) or ())
+
+
+def parse(text: str) -> _Node:
+    """The filter in `text`. ValueError when it is none."""
+    node, end = _filter(text, 0)
+    if end != len(text):
+        raise ValueError(f"not a search filter (RFC 4515): there is something after its end, {text[end:]!r}")
+    return node
 
 
 def escape(value: str) -> str:

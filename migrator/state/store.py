@@ -11,6 +11,7 @@ from migrator.state.doings import Doings
 from migrator.state.engine import Database, parse
 from migrator.state.flips import FlipJournal
 from migrator.state.holds import Holds
+from migrator.state.inventory import Inventory
 from migrator.state.leases import Leases
 from migrator.state.ledger import Ledger
 from migrator.state.mailboxes import Mailboxes
@@ -42,6 +43,7 @@ class Store:
         self.doings = Doings(database)
         self.throughput = Throughput(database)
         self.audits = Audits(database)
+        self.inventory = Inventory(database)
 
     @cached_property
     def workspace_id(self) -> str:

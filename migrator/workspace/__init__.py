@@ -5,6 +5,10 @@ schema      what migrator.yaml may say
 auth        `auth:`: the kinds of login
 logins      from a mailbox and its server to a login
 roster      mailboxes.csv, as spreadsheets save it
+foreign     an export of another system, in columns of its own names
+merging     people from elsewhere, merged into the text of mailboxes.csv
+importing   the merge as a diff, and written in one step
+directories how a directory is reached, and what its entries say of people
 wavefiles   waves/*.yaml, read and written
 ingresses   where canaries enter
 notify      who is told what becomes of a wave

@@ -12,6 +12,7 @@ from migrator.model.mailbox import Endpoint, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
 from migrator.workspace.auth import PasswordAuth, secrets_of
+from migrator.workspace.directories import Directory
 from migrator.workspace.ingresses import canary_problems, ingresses
 from migrator.workspace.logins import Logins, Side, needs
 from migrator.workspace.marks import Document, parse_yaml
@@ -70,6 +71,10 @@ class Workspace:
     def mailbox(self, name: Address) -> Mailbox:
         """UnknownName for an address that is not in the mailbox list."""
         return _named(self.mailboxes, name, "mailbox")
+
+    def directory(self, name: str) -> Directory:
+        """UnknownName for a name that is no key of `directories:`."""
+        return _named(self.config.directories, name, "directory")
 
     def wave_mailboxes(self, wave: WaveName) -> tuple[Mailbox, ...]:
         """The mailboxes of `wave`, in the order of its file."""
@@ -132,7 +137,8 @@ Value = TypeVar("Value")
 def _named(known: Mapping[Name, Value], name: Name, noun: str) -> Value:
     if name in known:
         return known[name]
-    remedy = f"`migrator {noun} list` shows those there are." if noun != "server" else f"See `servers:` in {CONFIG}."
+    section = {"server": "servers", "directory": "directories"}.get(noun)
+    remedy = f"See `{section}:` in {CONFIG}." if section else f"`migrator {noun} list` shows those there are."
     raise UnknownName(f"no {noun} `{name}`" + guess(name, known), remedy=remedy)
 
 
@@ -190,6 +196,8 @@ def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem], list[tuple[Pa
     for position, told in enumerate(config.notify):
         if isinstance(told, WebhookEntry) and isinstance(told.url, SecretRef):
             mentions.setdefault(told.url, document.problem(("notify", position, "url"), ""))
+    for title, directory in config.directories.items():
+        mentions.setdefault(directory.secret, document.problem(("directories", title, "secret"), ""))
     return config, mentions, wanted
 
 

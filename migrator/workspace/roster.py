@@ -38,22 +38,26 @@ class Row:
 
 def read_rows(path: Path, shown: str, problems: list[Problem]) -> list[Row]:
     """The rows of the file; what is wrong with its form is added to `problems`. WorkspaceInvalid if it is no CSV."""
-    text = _decode(path, shown, problems)
-    header_line = text.partition("\n")[0]
-    separator = max(",;\t", key=header_line.count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        numbered = list(_numbered(lines))
-    except csv.Error as error:
-        what = f'not readable as CSV: {error}; is a quote (") open that is never closed?'
-        raise WorkspaceInvalid([Problem(shown, lines.line_num, 0, what)]) from None
+    _, numbered = read_records(decode(path, shown, problems), shown)
     header = [name.strip() for name in numbered[0][1]] if numbered else []
     if wrong := _header_problems(header, shown):
         raise WorkspaceInvalid(wrong)
     return [_row(line, record, header, shown, problems) for line, record in numbered[1:]]
 
 
-def _decode(path: Path, shown: str, problems: list[Problem]) -> str:
+def read_records(text: str, shown: str) -> tuple[str, list[tuple[int, list[str]]]]:
+    """The separator of a CSV, and its records with the line each begins on. WorkspaceInvalid if it is no CSV."""
+    header_line = text.partition("\n")[0]
+    separator = max(",;\t", key=header_line.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        return separator, list(_numbered(lines))
+    except csv.Error as error:
+        what = f'not readable as CSV: {error}; is a quote (") open that is never closed?'
+        raise WorkspaceInvalid([Problem(shown, lines.line_num, 0, what)]) from None
+
+
+def decode(path: Path, shown: str, problems: list[Problem]) -> str:
     """UTF-8 with or without a byte order mark, else CP932, which is what Excel in Japan saves.
 
     CP932 behind the mark of UTF-8 is a problem, but readable.

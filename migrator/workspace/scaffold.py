@@ -40,6 +40,15 @@ servers:
 
 mailboxes: mailboxes.csv    # address,department,source,target[,source_login,target_login,source_secret,target_secret]
 
+# Who there is: `migrator mailbox discover --ldap company` brings people into mailboxes.csv and keeps aliases and lists.
+# directories:
+#   company:
+#     kind: openldap                   # or: active-directory
+#     url: ldaps://ldap.example.co.jp
+#     bind_dn: cn=migrator,ou=services,dc=example,dc=co,dc=jp
+#     secret: "env:DIRECTORY"
+#     base: dc=example,dc=co,dc=jp
+
 # Every place that decides where an address's mail goes. They are flipped in this order, and rolled back together.
 # Forget the old server's own MTA and mail that enters there stays in the old mailboxes.
 routing:

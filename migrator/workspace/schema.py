@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from migrator.model.mailbox import Endpoint, Tls
-from migrator.model.names import ServerName
+from migrator.model.names import ServerName, slug
 from migrator.workspace.auth import Auth, PasswordAuth
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
+from migrator.workspace.directories import Directory
 from migrator.workspace.fields import Host, IngressName, Port, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
@@ -50,6 +51,9 @@ class Imap(Section):
                 "say `allow_plaintext: true` beside it if that is meant"
             )
         return self
+
+
+DirectoryName = Annotated[str, AfterValidator(slug)]
 
 
 class Server(Section):
@@ -159,6 +163,7 @@ class Config(Section):
     windows: Windows = Windows()
     planner: Planner = Planner()
     notify: tuple[NotifyEntry, ...] = ()
+    directories: dict[DirectoryName, Directory] = Field(default_factory=dict)
 
     def model_post_init(self, context: object, /) -> None:
         for key, server in self.servers.items():

@@ -62,21 +62,23 @@ access to *
 class Slapd(processes.Daemon):
     """One slapd with `people` (address to its attributes beyond name and address).
 
-    attributes: what the account SERVICE may change. more: further lines of slapd.conf, of the database. tls: it also
-    listens for ldaps, and offers StartTLS, with a certificate of `authority`.
+    attributes: what the account SERVICE may change. more: further lines of slapd.conf, of the database. schema,
+    entries: more of both (the latter as LDIF). tls: it also listens for ldaps, and offers StartTLS, with a certificate
+    of `authority`.
     """
 
     def __init__(
         self, people: Mapping[str, Mapping[str, Sequence[str]]], *, attributes: Sequence[str] = ("mailTransport",),
-        access: str = ACCESS, more: str = "", tls: bool = False, name: str = "slapd",
+        access: str = ACCESS, more: str = "", tls: bool = False, name: str = "slapd", schema: str = "",
+        entries: str = "",
     ) -> None:  # fmt: skip
         self.directory = processes.scratch_directory(name)
         self.host = processes.loopback_address()
         self.port, self.tls_port = processes.free_port(self.host), processes.free_port(self.host)
         self.authority = Authority(self.directory)
-        self._tls = tls
+        self._tls, self._entries = tls, entries
         granted = access.format(people=PEOPLE, service=SERVICE, attributes=",".join(attributes))
-        self._configure(granted, more)
+        self._configure(granted, more, schema)
         self._fill(people)
 
     @property
@@ -137,10 +139,10 @@ class Slapd(processes.Daemon):
 
     # configuration
 
-    def _configure(self, access: str, more: str) -> None:
+    def _configure(self, access: str, more: str, further: str) -> None:
         (self.directory / "db").mkdir()
         schema = self.directory / "company.schema"
-        schema.write_text(SCHEMA)
+        schema.write_text(SCHEMA + further)
         tls = ""
         if self._tls:
             issued = self.authority.issue("slapd", addresses=(self.host,))
@@ -159,6 +161,7 @@ class Slapd(processes.Daemon):
             file.writelines(_first_entries())
             for address, attributes in people.items():
                 file.writelines(entry(address, attributes))
+            file.write(self._entries)
         quick = [_program("slapadd"), "-q", "-f", str(self.directory / "slapd.conf"), "-l", str(ldif)]
         done = subprocess.run(quick, capture_output=True, text=True)
         if done.returncode:

@@ -46,6 +46,25 @@ CREATE TABLE decision (
 	CONSTRAINT pk_decision PRIMARY KEY (mailbox)
 )
 
+CREATE TABLE directory_entry (
+	directory TEXT NOT NULL,
+	address TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	kind TEXT NOT NULL,
+	name TEXT NOT NULL,
+	department TEXT NOT NULL,
+	CONSTRAINT pk_directory_entry PRIMARY KEY (directory, address)
+)
+
+CREATE TABLE directory_tie (
+	directory TEXT NOT NULL,
+	address TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	other TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	CONSTRAINT pk_directory_tie PRIMARY KEY (directory, address, kind, other)
+)
+
 CREATE TABLE doing (
 	mailbox TEXT NOT NULL,
 	wave TEXT NOT NULL,
@@ -109,6 +128,41 @@ CREATE TABLE lease (
 	expires DATETIME NOT NULL,
 	ttl_seconds FLOAT NOT NULL,
 	CONSTRAINT pk_lease PRIMARY KEY ("key")
+)
+
+CREATE TABLE mailbox_folder (
+	mailbox TEXT NOT NULL,
+	name TEXT NOT NULL,
+	whose TEXT NOT NULL,
+	messages INTEGER NOT NULL,
+	octets INTEGER,
+	largest INTEGER,
+	special_use TEXT,
+	mine TEXT NOT NULL,
+	CONSTRAINT pk_mailbox_folder PRIMARY KEY (mailbox, name)
+)
+ WITHOUT ROWID
+
+CREATE TABLE mailbox_share (
+	mailbox TEXT NOT NULL,
+	folder TEXT NOT NULL,
+	identifier TEXT NOT NULL,
+	owner TEXT,
+	grantee TEXT,
+	rights TEXT NOT NULL,
+	CONSTRAINT pk_mailbox_share PRIMARY KEY (mailbox, folder, identifier)
+)
+
+CREATE TABLE mailbox_size (
+	mailbox TEXT NOT NULL,
+	server TEXT NOT NULL,
+	messages INTEGER NOT NULL,
+	octets INTEGER NOT NULL,
+	folders INTEGER NOT NULL,
+	largest INTEGER,
+	seen DATETIME NOT NULL,
+	due BOOLEAN NOT NULL,
+	CONSTRAINT pk_mailbox_size PRIMARY KEY (mailbox)
 )
 
 CREATE TABLE observed (
@@ -222,6 +276,8 @@ CREATE INDEX ix_audit_wave ON audit (wave)
 CREATE INDEX ix_canary_address ON canary (address)
 
 CREATE INDEX ix_canary_wave ON canary (wave)
+
+CREATE INDEX ix_directory_tie_kind_other ON directory_tie (kind, other)
 
 CREATE INDEX ix_flip_wave_ingress ON flip (wave, ingress)
 
