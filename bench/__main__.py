@@ -1,4 +1,4 @@
-"""`./dev bench copy|delta|discover|flip|latency|memory|scale|startup`: a table, or one JSON object with -o json."""
+"""`./dev bench copy|delta|discover|flip|forecast|latency|memory|scale|startup`: a table, or JSON with -o json."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bench.corpora import CORPORA
 from bench.delta import Change, bench_delta
 from bench.discover import bench_discover
 from bench.flip import NEEDS, bench_flip
+from bench.forecast import bench_forecast
 from bench.ground import BenchError
 from bench.latency import TIMES, bench_latency
 from bench.memory import bench_memory
@@ -42,7 +43,9 @@ def parse() -> argparse.Namespace:
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     parser = argparse.ArgumentParser("./dev bench", description=__doc__)
-    kinds = parser.add_subparsers(required=True, metavar="copy|delta|discover|flip|latency|memory|scale|startup")
+    kinds = parser.add_subparsers(
+        required=True, metavar="copy|delta|discover|flip|forecast|latency|memory|scale|startup"
+    )
 
     def kind(name: str, run: Callable[[argparse.Namespace], dict[str, Any]], text: str) -> argparse.ArgumentParser:
         found = kinds.add_parser(name, parents=[output], help=text, description=text)
@@ -63,6 +66,11 @@ def parse() -> argparse.Namespace:
         one.add_argument("--peers", default=default, help=some)
     delta.add_argument("--change", choices=("none", "mixed"), help="only this pass, not both")
     latency.add_argument("--corpus", choices=CORPORA, help=f"unless given, {' and '.join(TIMES)}")
+    told = kind("forecast", run_forecast, "the forecast of a wave beside the time that it takes, after a pilot")
+    told.add_argument("--pilot", type=positive, default=10, help="mailboxes of the pilot")
+    told.add_argument("--mailboxes", type=positive, default=60)
+    told.add_argument("--messages", type=positive, default=100, help="in each mailbox, at least; at most twice as many")
+    told.add_argument("--runs", type=positive, default=3)
     discover = kind("discover", run_discover, "a look at many mailboxes, at once, and killed and resumed")
     discover.add_argument("--mailboxes", type=positive, default=200)
     discover.add_argument("--folders", type=positive, default=50)
@@ -98,6 +106,11 @@ def run_latency(options: argparse.Namespace) -> dict[str, Any]:
     require_dovecot()
     corpora = [options.corpus] if options.corpus else list(TIMES)
     return bench_latency(corpora, peers(options.peers), tls=options.tls, runs=options.runs)
+
+
+def run_forecast(options: argparse.Namespace) -> dict[str, Any]:
+    require_dovecot()
+    return bench_forecast(options.pilot, options.mailboxes, options.messages, options.runs)
 
 
 def run_discover(options: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from migrator.model.message import Grade, Meant, Outcome
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.tally import tally
 from migrator.model.wave import PassKind, WaveState
-from migrator.reports.forecast import forecast
+from migrator.reports.forecast import FORECAST, forecast
 from migrator.reports.report import (
     AlteredClass,
     CanaryPhase,
@@ -53,7 +53,7 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
         routes=tuple(_routes(store, workspace, wave, audit)),
         rollback=_rollback(passes, audit),
         audit=audit,
-        forecast=forecast(store, workspace, wave) if record and record.state is WaveState.SYNCING else None,
+        forecast=forecast(store, workspace, wave) if record is None or record.state in FORECAST else None,
         parts=store.parts.of(wave),
     )
 

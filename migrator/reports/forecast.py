@@ -9,9 +9,12 @@ from migrator.model.doing import Doing
 from migrator.model.estimate import Estimate, Left, estimate, left_over, work
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address, ServerName, WaveName
+from migrator.model.wave import WaveState
 from migrator.state import Store
 from migrator.state.records import Counts
 from migrator.workspace import Workspace
+
+FORECAST = frozenset({WaveState.PLANNED, WaveState.SYNCING})  # waves that have copying before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Forecast:
 
 @dataclass(slots=True)
 class _Pair:
-    """The mailboxes between two servers, as `work`: left of those at work, and the sizes of those that are across."""
+    """The mailboxes between two servers, as `work`: left of those whose size is known, and the sizes of those that are
+    across."""
 
     begun: list[int] = field(default_factory=list)
     not_begun: int = 0
@@ -56,11 +60,14 @@ def _pairs(store: Store, wave: WaveName, boxes: Sequence[Mailbox]) -> dict[tuple
     doings, last = store.doings.of(wave), store.mailboxes.all_last()
     unknown = any(box.address not in last and box.address not in doings for box in boxes)
     counts = store.ledger.counts_all() if unknown else {}  # only for the average that those count as
+    sizes = store.inventory.sizes() if unknown else {}
     pairs: dict[tuple[ServerName, ServerName], _Pair] = defaultdict(_Pair)
     for box in boxes:
         pair, doing, record = pairs[box.source, box.target], doings.get(box.address), last.get(box.address)
         if doing is not None and doing.started is not None:
             pair.begun.append(left_of(doing))
+        elif record is None and (size := sizes.get(box.address)):
+            pair.begun.append(work(size.octets, size.messages))  # not yet, but it has been looked at
         elif record is None:
             pair.not_begun += 1
         elif record.report is not None:

@@ -11,7 +11,7 @@ from migrator.model.names import Address, WaveName
 from migrator.model.wave import OUTSIDE_CUTOVER, PassKind, WaveState
 from migrator.reports.activity import Activity, activity
 from migrator.reports.collect import canaries_in, without_canaries
-from migrator.reports.forecast import Forecast, forecast
+from migrator.reports.forecast import FORECAST, Forecast, forecast
 from migrator.reports.report import stopped
 from migrator.state import Store
 from migrator.state.records import Counts, Hold, Lease, PassRecord, WaveRecord
@@ -55,7 +55,7 @@ class MailboxStatus:
 class WaveStatus:
     """`holder` is who works on the wave now; `error` what its last run failed for, in words, with what to do.
 
-    `stopped`: the operator's own stop, which is no failure. `forecast`: of a wave that is being copied. `hold`: what
+    `stopped`: the operator's own stop, which is no failure. `forecast`: of a wave that is to be copied. `hold`: what
     keeps its cutover back. `parts`: mailboxes of it that go their own way.
     """
 
@@ -93,7 +93,7 @@ def status(store: Store, workspace: Workspace, wave: WaveName) -> WaveStatus:
         error="" if stopped(error) else error,
         stopped=error if stopped(error) else "",
         mailboxes=_mailboxes(store, wave, addresses, holder),
-        forecast=forecast(store, workspace, wave) if state is WaveState.SYNCING else None,
+        forecast=forecast(store, workspace, wave) if state in FORECAST else None,
         hold=store.holds.get(wave) if state in OUTSIDE_CUTOVER else None,
         parts=store.parts.of(wave),
     )
