@@ -1,0 +1,67 @@
+"""Who may do what with a folder (RFC 4314)."""
+
+from collections.abc import Mapping, Sequence
+
+from migrator.imap.channel import Channel, Words
+from migrator.imap.errors import CommandRefused, ProtocolViolation
+from migrator.imap.grammar import astring
+from migrator.imap.refusal import refusal
+from migrator.imap.responses import Token, tokens
+from migrator.model.names import FolderName
+
+
+def get(channel: Channel, raws: Mapping[FolderName, bytes]) -> dict[FolderName, dict[str, str] | CommandRefused]:
+    """Rights by identifier, of each folder, in one pipeline; or why a folder's may not be seen."""
+    names = list(raws)
+    commands: list[Words] = [(b"GETACL", astring(raws[name])) for name in names]
+    found: dict[FolderName, dict[str, str] | CommandRefused] = {}
+    asked = channel.run_all(commands)
+    answers = {text(answer[1]): answer for each in asked for answer in answered(each.untagged, b"ACL")}
+    for name, exchange in zip(names, asked, strict=True):
+        assert exchange.status is not None
+        if exchange.status.status != "OK":
+            error = refusal("GETACL", exchange.status, channel.peer)
+            if not isinstance(error, CommandRefused):
+                raise error
+            found[name] = error
+            continue
+        if (answer := answers.get(raws[name].decode("latin-1"))) is None:
+            raise ProtocolViolation(f"{channel.peer}: GETACL ended without an answer")
+        values = [text(one) for one in answer[2:]]
+        found[name] = dict(zip(values[::2], values[1::2], strict=False))
+    return found
+
+
+def set_rights(channel: Channel, raw: bytes, identifier: str, rights: str) -> None:
+    """SETACL: exactly these rights, no others. CommandRefused."""
+    channel.run(b"SETACL", astring(raw), astring(identifier.encode()), astring(rights.encode()))
+
+
+def delete(channel: Channel, raw: bytes, identifier: str) -> None:
+    """DELETEACL. CommandRefused."""
+    channel.run(b"DELETEACL", astring(raw), astring(identifier.encode()))
+
+
+def grantable(channel: Channel, raw: bytes, identifier: str) -> tuple[str, tuple[str, ...]]:
+    """LISTRIGHTS: the rights that this identifier always has, and those that can be given, tied ones together."""
+    done = channel.run(b"LISTRIGHTS", astring(raw), astring(identifier.encode()))
+    for answer in answered(done.untagged, b"LISTRIGHTS"):
+        values = [text(one) for one in answer[3:]]
+        return (values[0] if values else ""), tuple(values[1:])
+    raise ProtocolViolation(f"{channel.peer}: LISTRIGHTS ended without an answer")
+
+
+def answered(untagged: Sequence[list[bytes]], kind: bytes) -> list[list[Token]]:
+    """The answers of one kind, as tokens."""
+    return [tokens(parts) for parts in untagged if parts[0].upper().startswith(kind + b" ")]
+
+
+def text(value: Token) -> str:
+    """A string of the server; UTF-8 where it is that."""
+    if isinstance(value, list):
+        raise ProtocolViolation("the server sent a list where a string must be")
+    octets = b"NIL" if value is None else value  # an atom NIL is a name here
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")

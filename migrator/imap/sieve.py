@@ -1,0 +1,231 @@
+"""Sieve scripts over ManageSieve (RFC 5804): the library speaks it, over our socket and by our rules for TLS.
+
+The library's own ways to connect would wait for ever at the end of a stream, trust only the system's CAs, and log the
+password of a command that failed. Scripts pass byte for byte.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from managesieve import MANAGESIEVE  # type: ignore[import-untyped]
+
+from migrator.imap.errors import CommandRefused, ConnectionLost, PlaintextRefused, ProtocolViolation
+from migrator.imap.tls import verifying
+from migrator.imap.wire import Wire, dial
+from migrator.model.errors import LoginRefused
+from migrator.model.mailbox import Endpoint, Login, Tls
+from migrator.model.names import has_control, neutral
+
+CAP = 4 << 20  # octets of a script or a line; servers take some hundred thousand
+RECEIVE = 64 * 1024
+_QUOTED, _ESCAPED, _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"'), re.compile(r"\\(.)"), re.compile(r"\{(\d{1,9})\+?\}")
+_WORDS = 500  # of what a server says about a script
+
+
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    """Names of the scripts, and the one that is active ("" for none)."""
+
+    names: tuple[str, ...]
+    active: str
+
+
+class Sieve:
+    """One logged-in connection. Errors: CommandRefused with the server's words, ConnectionLost, ProtocolViolation."""
+
+    def __init__(self, client: "_Client") -> None:
+        self._client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client._close()
+
+    @property
+    def extensions(self) -> frozenset[str]:
+        """What scripts may `require` here."""
+        return frozenset(self._client.capabilities)
+
+    def scripts(self) -> Scripts:
+        """LISTSCRIPTS."""
+        listed: list[tuple[str, bool]] = self._ask("LISTSCRIPTS", self._client.listscripts)
+        active = next((name for name, is_active in listed if is_active), "")
+        return Scripts(tuple(name for name, _ in listed), active)
+
+    def read(self, name: str) -> bytes:
+        """GETSCRIPT."""
+        return _octets(self._ask("GETSCRIPT", self._client.getscript, _quotable(name)))
+
+    def put(self, name: str, script: bytes) -> None:
+        """PUTSCRIPT: makes it, or replaces it as a whole. CommandRefused when the server does not take it."""
+        self._do("PUTSCRIPT", self._client.putscript, _quotable(name), _text(script))
+
+    def activate(self, name: str) -> None:
+        """SETACTIVE; "": none is active any more."""
+        self._do("SETACTIVE", self._client.setactive, _quotable(name))
+
+    def delete(self, name: str) -> None:
+        """DELETESCRIPT; the active one cannot be deleted."""
+        self._do("DELETESCRIPT", self._client.deletescript, _quotable(name))
+
+    def _ask(self, command: str, call: Callable[..., Any], *arguments: str) -> Any:
+        status, found = _spoken(self._client, command, call, *arguments)
+        if status != "OK":
+            raise self._refused(command)
+        return found
+
+    def _do(self, command: str, call: Callable[..., Any], *arguments: str) -> None:
+        if _spoken(self._client, command, call, *arguments) != "OK":
+            raise self._refused(command)
+
+    def _refused(self, command: str) -> CommandRefused:
+        code, text = self._client.response_code or "", self._client.response_text or ""
+        return CommandRefused(command, neutral(code), " ".join(neutral(text.replace("\r\n", " ")).split())[:_WORDS])
+
+
+def connect_sieve(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, timeout: float = 30) -> Sieve:
+    """A logged-in Sieve. Unreachable, LoginRefused, PlaintextRefused, CertificateRefused, ProtocolViolation."""
+    peer = f"{endpoint.host}:{endpoint.port}"
+    if endpoint.tls is Tls.NONE and not allow_plaintext:
+        raise PlaintextRefused(
+            f"{peer}: the password would cross the network unprotected",
+            remedy="Set tls of `sieve:` to starttls; or, on a network you trust, allow_plaintext: true.",
+        )
+    wire = dial(endpoint, timeout)
+    try:
+        wire.during = "the greeting of ManageSieve"
+        if endpoint.tls is Tls.IMPLICIT:
+            wire.start_tls(verifying(endpoint.ca_file), endpoint.host)
+        client: _Client = _spoken(wire, "greeting", lambda: _Client(wire))
+        if endpoint.tls is Tls.STARTTLS:
+            _spoken(wire, "STARTTLS", client.secure, endpoint)
+        _log_in(client, login, peer)
+        return Sieve(client)
+    except BaseException:
+        wire.abort()
+        raise
+
+
+def _log_in(client: "_Client", login: Login, peer: str) -> None:
+    client.wire.during = "login to ManageSieve"
+    secret = login.secret.reveal()
+    if "PLAIN" not in client.loginmechs:
+        raise LoginRefused(f"{peer}: ManageSieve offers no SASL PLAIN", remedy="Allow PLAIN there, over TLS.")
+    if has_control(login.user) or has_control(secret):
+        raise LoginRefused(f"{peer}: user or password contains a control character")
+    who = ("", login.user, secret)
+    if _spoken(client, "AUTHENTICATE", client.authenticate, "PLAIN", *who) != "OK":
+        said = neutral(client.response_text or "").replace(secret, "***")
+        raise LoginRefused(
+            f"{peer}: ManageSieve does not let {login.user!r} in: {said}",
+            remedy="It takes the same login as IMAP; ask the server's administrator.",
+        )
+
+
+def _spoken(peer: "_Client | Wire", during: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What the library answers; what it makes of nonsense is a ProtocolViolation."""
+    wire = peer if isinstance(peer, Wire) else peer.wire
+    wire.during = during
+    try:
+        return call(*arguments)
+    except (MANAGESIEVE.error, ValueError, TypeError, AssertionError, IndexError) as error:
+        raise ProtocolViolation(f"{wire.peer}: this is not ManageSieve as we know it: {type(error).__name__}") from None
+
+
+class _Client(MANAGESIEVE):  # type: ignore[misc]
+    """The library over our Wire: `_open`, `_read`, `_readline`, `_send`, `_close` are all of its input and output."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire, self._unread = wire, bytearray()
+        super().__init__(wire.peer)
+
+    def secure(self, endpoint: Endpoint) -> None:
+        """STARTTLS. What the server told before does not count; octets that came behind its OK are an attack."""
+        if not self.supports_tls:
+            raise PlaintextRefused(
+                f"{self.wire.peer}: ManageSieve does not offer STARTTLS (or somebody on the way took it out)",
+                remedy="Use tls: implicit if the port has it, or find out why STARTTLS is missing.",
+            )
+        if self._simple_command(b"STARTTLS") != "OK" or self._unread:
+            raise ProtocolViolation(f"{self.wire.peer}: STARTTLS failed")
+        self.wire.start_tls(verifying(endpoint.ca_file), endpoint.host)
+        self.__dict__.update(capabilities=[], loginmechs=[], implementation="")
+        status, told = self._get_response()
+        if status != "OK":
+            raise ProtocolViolation(f"{self.wire.peer}: no capabilities after STARTTLS")
+        self._parse_capabilities(told)
+
+    def _open(self, host: str, port: int) -> None:
+        pass  # the wire is there
+
+    def _close(self) -> None:
+        self.wire.abort()
+
+    def _send(self, data: bytes) -> None:
+        self.wire.send(data)
+
+    def _read(self, size: int) -> bytes:
+        if size > CAP:
+            raise ProtocolViolation(f"{self.wire.peer}: a string of {size} octets")
+        while len(self._unread) < size:
+            self._receive()
+        return self._take(size)
+
+    def _readline(self) -> str:
+        while (end := self._unread.find(b"\r\n")) < 0:
+            if len(self._unread) > CAP:
+                raise ProtocolViolation(f"{self.wire.peer}: a line of more than {CAP} octets")
+            self._receive()
+        line = self._take(end + 2).decode("utf-8", "surrogateescape")
+        if line.startswith("BYE"):
+            raise ConnectionLost(f"{self.wire.peer}: the server hung up: {neutral(line[3:-2])}", during="ManageSieve")
+        return line
+
+    def _receive(self) -> None:
+        buffer = bytearray(RECEIVE)
+        self._unread += buffer[: self.wire.receive(memoryview(buffer))]
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._unread[:size])
+        del self._unread[:size]
+        return taken
+
+    def _readstring(self, data: str) -> tuple[str, str]:
+        """A string at the start of `data`, and what follows. The library stumbles over escapes and over octets that are
+        not UTF-8; the latter are kept as surrogates, which nothing of ours sends."""
+        if found := _QUOTED.match(data):
+            return _ESCAPED.sub(r"\1", found[1]), data[found.end() :]
+        if found := _LITERAL.fullmatch(data):
+            return self._read(int(found[1])).decode("utf-8", "surrogateescape"), self._readline()[:-2]
+        word, _, rest = data.partition(" ")
+        return word, rest
+
+    def _log(self, level: int, msg: str, *args: object) -> None:
+        pass  # it would log passwords
+
+    def _print_log(self) -> None:
+        pass
+
+
+def _quotable(name: str) -> str:
+    """The library puts the name between quotes as it is."""
+    if has_control(name) or "\u2028" in name or "\u2029" in name:
+        raise CommandRefused("ManageSieve", "", f"the name {neutral(name)!r} is not one that a script may have")
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(script: bytes) -> str:
+    try:
+        return script.decode()
+    except UnicodeDecodeError:
+        raise CommandRefused("PUTSCRIPT", "", "the script is not UTF-8, as RFC 5804 wants it") from None
