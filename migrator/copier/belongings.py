@@ -48,47 +48,58 @@ class Change:
 
 @dataclass
 class Plan:
-    """`changes` to be made; `settled`: what stands, carried or not; `forgotten`: keys of which nothing is left."""
+    """`changes` to be made; `settled`: what stands, carried or not; `forgotten`: keys of which nothing is left.
+
+    `notes`: what else is to be said of a key, (reason, remedy) each: that only a part of it goes, say.
+    """
 
     changes: list[Change] = field(default_factory=list)
-    settled: list[Belonging] = field(default_factory=list)
-    forgotten: list[Key] = field(default_factory=list)
+    settled: dict[Key, Belonging] = field(default_factory=dict)
+    forgotten: set[Key] = field(default_factory=set)
+    notes: dict[Key, list[tuple[str, str]]] = field(default_factory=dict)
 
-    def add(self, other: "Plan") -> None:
-        self.changes += other.changes
-        self.settled += other.settled
-        self.forgotten += other.forgotten
+    def note(self, key: Key, reason: str, remedy: str) -> None:
+        """Say this of `key`, once."""
+        said = self.notes.setdefault(key, [])
+        if (reason, remedy) not in said:
+            said.append((reason, remedy))
 
-    def leave(self, key: Key, reason: str, remedy: str, record: Belonging | None = None) -> None:
-        """Not carried. What we put there before is remembered."""
-        self.settled.append(not_carried(key, reason, remedy, record))
+    def settle(self, one: Belonging) -> None:
+        """So it stands."""
+        self.settled[one.key] = one
+        self.forgotten.discard(one.key)
 
+    def forget(self, key: Key) -> None:
+        """Nothing is left of it, on either side."""
+        self.settled.pop(key, None)
+        self.forgotten.add(key)
 
-def not_carried(key: Key, reason: str, remedy: str, record: Belonging | None = None) -> Belonging:
-    """The word on something that is not across."""
-    return Belonging(key, record and record.ours, record and record.intended, reason, remedy)
+    def compare(self, wanted: Mapping[Key, str], there: Mapping[Key, str], records: Mapping[Key, Belonging]) -> None:
+        """Plan what to do about all of these."""
+        for key in sorted(wanted.keys() | there.keys() | records.keys()):
+            want, have, record = wanted.get(key), there.get(key), records.get(key)
+            what = step(want, have, record)
+            if what in (Step.PUT, Step.REMOVE):
+                self.changes.append(Change(key, want, have))
+            elif want is None and (have is None or record is None or record.ours is None):
+                if record is not None:  # the target's own, if any: the source has nothing to say to it any more
+                    self.forget(key)
+            elif what is Step.SAME:
+                self.settle(Belonging(key, want))
+            else:
+                before = record or Belonging(key)
+                reason, remedy = _ITS_OWN if before.ours is None else _CHANGED
+                self.settle(Belonging(key, before.ours, before.intended, reason, remedy))
 
-
-def compare(
-    wanted: Mapping[Key, str], there: Mapping[Key, str], records: Mapping[Key, Belonging], told: Iterable[Key] = ()
-) -> Plan:
-    """What to do about all of these. `told`: keys that somebody has already said something about."""
-    plan, silent = Plan(), set(told)
-    for key in sorted((wanted.keys() | there.keys() | records.keys()) - silent):
-        want, have, record = wanted.get(key), there.get(key), records.get(key)
-        what = step(want, have, record)
-        if what in (Step.PUT, Step.REMOVE):
-            plan.changes.append(Change(key, want, have))
-        elif what is Step.SAME and want is None:
-            plan.forgotten.append(key)
-        elif what is Step.SAME:
-            plan.settled.append(Belonging(key, want))
-        elif want is None and (record is None or record.ours is None):
-            continue  # the target's own, and the source has nothing to say to it
-        else:
-            changed = record is not None and record.ours is not None
-            plan.leave(key, *(_CHANGED if changed else _ITS_OWN), record)
-    return plan
+    def rows(self, records: Mapping[Key, Belonging]) -> tuple[list[Belonging], list[Key]]:
+        """What to write down, and what to strike out."""
+        rows = dict(self.settled)
+        for key, notes in self.notes.items():
+            before = rows.get(key) or (Belonging(key) if key in self.forgotten else records.get(key, Belonging(key)))
+            said = [(before.reason, before.remedy), *notes] if key in rows and before.reason else notes
+            reasons, remedies = (dict.fromkeys(words) for words in zip(*said, strict=True))
+            rows[key] = Belonging(key, before.ours, before.intended, "; ".join(reasons), " ".join(remedies))
+        return list(rows.values()), [key for key in self.forgotten if key not in rows]
 
 
 _CHANGED = (

@@ -1,8 +1,7 @@
 """Rights of the source as the target may have them (RFC 4314). Pure. Never does anybody get more than before."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 Rights = frozenset[str]
 KNOWN = frozenset("lrswipkxtean")  # RFC 4314, 2.1, and `n` of RFC 5257; a digit means something on its own server only
@@ -16,11 +15,14 @@ class People:
 
     `logins`: of people that mailboxes.csv knows, on the source to on the target. `mapping`: what the operator says, of
     groups, `anyone` and others. `left`: identifiers that are nobody's business of ours: the owner, administrators.
+    `specific_wins`: on the source an entry of a person's own may replace, not widen, what a group or `anyone` has, and
+    on the target it would widen it.
     """
 
-    logins: Mapping[str, str] = MappingProxyType({})
-    mapping: Mapping[str, str] = MappingProxyType({})
+    logins: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, str] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
+    specific_wins: bool = True
 
     def target(self, identifier: str) -> str | None:
         """Who that is on the target; None when nobody knows."""
@@ -78,6 +80,10 @@ def translate(acl: Mapping[str, Rights], people: People) -> tuple[dict[str, Righ
             if kept & denied and _may_be(name, other, people):
                 lost.append(Lost(name, f"without {written(kept & denied)}, which {other} must not have", _NEGATIVE))
                 kept -= denied
+        for other, theirs in acl.items() if people.specific_wins else ():
+            if kept - theirs and _level(other, people) > _level(name, people):
+                lost.append(Lost(name, f"without {written(kept - theirs)}, which {other} does not have", _NARROWER))
+                kept &= theirs
         found[to] = found[to] & kept if to in found else kept
     lost += [Lost(f"-{name}", f"negative rights ({written(some)}) are not carried", _NEGATIVE)
              for name, some in negative.items()]  # fmt: skip
@@ -87,6 +93,15 @@ def translate(acl: Mapping[str, Rights], people: People) -> tuple[dict[str, Righ
 def _may_be(name: str, other: str, people: People) -> bool:
     """Whether rights of `name` may reach somebody whom `other` stands for."""
     return name == other or not (people.is_person(name) and people.is_person(other))
+
+
+def _level(name: str, people: People) -> int:
+    """How specific an identifier is; one of its owner or administrator, or a negative one, is out of this."""
+    if name.startswith("-") or name in people.left:
+        return -1
+    if name in ("anyone", "anonymous", "authenticated"):
+        return 0
+    return 1 if name.startswith(("$", "!$", "group:")) else 2
 
 
 def meet(acls: Sequence[Mapping[str, Rights]]) -> dict[str, Rights]:
@@ -108,4 +123,5 @@ def allowed(wanted: Rights, always: str, groups: Iterable[str]) -> Rights | None
 
 _WHO = "Say under carry.identifiers in migrator.yaml who it is there; or give the rights by hand on the target."
 _OWN = "Look what they mean on the source, and give the target's like by hand."
+_NARROWER = "There the more specific entry counts alone, here both would: give the others the rest by hand."
 _NEGATIVE = "Look whom they were meant for, and give the others their rights by hand on the target."

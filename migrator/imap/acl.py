@@ -1,6 +1,7 @@
 """Who may do what with a folder (RFC 4314)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from migrator.imap.channel import Channel, Words
 from migrator.imap.errors import CommandRefused, ProtocolViolation
@@ -25,7 +26,7 @@ def get(channel: Channel, raws: Mapping[FolderName, bytes]) -> dict[FolderName, 
                 raise error
             found[name] = error
             continue
-        if (answer := answers.get(raws[name].decode("latin-1"))) is None:
+        if (answer := answers.get(text(raws[name]))) is None:
             raise ProtocolViolation(f"{channel.peer}: GETACL ended without an answer")
         values = [text(one) for one in answer[2:]]
         found[name] = dict(zip(values[::2], values[1::2], strict=False))
@@ -42,13 +43,31 @@ def delete(channel: Channel, raw: bytes, identifier: str) -> None:
     channel.run(b"DELETEACL", astring(raw), astring(identifier.encode()))
 
 
-def grantable(channel: Channel, raw: bytes, identifier: str) -> tuple[str, tuple[str, ...]]:
-    """LISTRIGHTS: the rights that this identifier always has, and those that can be given, tied ones together."""
-    done = channel.run(b"LISTRIGHTS", astring(raw), astring(identifier.encode()))
-    for answer in answered(done.untagged, b"LISTRIGHTS"):
-        values = [text(one) for one in answer[3:]]
-        return (values[0] if values else ""), tuple(values[1:])
-    raise ProtocolViolation(f"{channel.peer}: LISTRIGHTS ended without an answer")
+@dataclass(frozen=True, slots=True)
+class Grantable:
+    """What LISTRIGHTS tells: how the server spells the identifier, the rights that it always has, and those that can be
+    given, tied ones together."""
+
+    identifier: str
+    always: str
+    groups: tuple[str, ...]
+
+
+def grantable(channel: Channel, raw: bytes, identifiers: Sequence[str]) -> dict[str, Grantable | CommandRefused]:
+    """LISTRIGHTS for each identifier, in one pipeline; or why the server does not take it."""
+    found: dict[str, Grantable | CommandRefused] = {}
+    asked = channel.run_all([(b"LISTRIGHTS", astring(raw), astring(each.encode())) for each in identifiers])
+    for identifier, exchange in zip(identifiers, asked, strict=True):
+        assert exchange.status is not None
+        if exchange.status.status != "OK":
+            error = refusal("LISTRIGHTS", exchange.status, channel.peer)
+            if not isinstance(error, CommandRefused):
+                raise error
+            found[identifier] = error
+        for answer in answered(exchange.untagged, b"LISTRIGHTS"):
+            values = [text(one) for one in answer[2:]]
+            found[identifier] = Grantable(values[0], "".join(values[1:2]), tuple(values[2:]))
+    return found
 
 
 def answered(untagged: Sequence[list[bytes]], kind: bytes) -> list[list[Token]]:

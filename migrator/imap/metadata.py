@@ -10,12 +10,15 @@ from migrator.imap.refusal import refusal
 from migrator.model.names import FolderName
 
 ACCOUNT = FolderName("")  # stands for the entries that belong to no folder
-_ALL = (b"(DEPTH infinity)", b"(/private /shared)")
+_FOLDERS = b"(/private /shared)"
+_ACCOUNTS = b"(/private /private/comment /private/vendor)"  # Dovecot lists those only where they are named (measured)
 
 
 def get(channel: Channel, raws: Mapping[FolderName, bytes]) -> dict[FolderName, dict[str, bytes] | CommandRefused]:
     """All entries of each folder, in one pipeline; or why they may not be seen. ACCOUNT's raw name is empty."""
-    commands: list[Words] = [(b"GETMETADATA", _ALL[0], astring(raw), _ALL[1]) for raw in raws.values()]
+    commands: list[Words] = [
+        (b"GETMETADATA", b"(DEPTH infinity)", astring(raw), _FOLDERS if raw else _ACCOUNTS) for raw in raws.values()
+    ]
     found: dict[FolderName, dict[str, bytes] | CommandRefused] = {}
     exchanges = channel.run_all(commands)
     entries: dict[str, dict[str, bytes]] = {}
@@ -24,7 +27,7 @@ def get(channel: Channel, raws: Mapping[FolderName, bytes]) -> dict[FolderName, 
     for (name, raw), exchange in zip(raws.items(), exchanges, strict=True):
         assert exchange.status is not None
         if exchange.status.status == "OK":
-            found[name] = entries.get(raw.decode("latin-1"), {})
+            found[name] = entries.get(text(raw), {})
             continue
         error = refusal("GETMETADATA", exchange.status, channel.peer)
         if not isinstance(error, CommandRefused):

@@ -1,8 +1,9 @@
 """What belongs to a mailbox beside its mail, over a session's connection: rights, entries, quota, subscriptions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from migrator.imap import acl, metadata, quota
+from migrator.imap.acl import Grantable
 from migrator.imap.channel import Channel
 from migrator.imap.errors import CommandRefused
 from migrator.imap.grammar import astring
@@ -19,6 +20,9 @@ class Settings:
         self._channel, self._octets = channel, octets
         # RFC 2086 has `c` and `d`; RFC 4314 tells them too, beside the rights that they stand for (2.1.1)
         self.modern_rights = any(one.startswith("RIGHTS=") for one in capabilities)
+        # whether a person's own entry replaces what groups give (Dovecot), or adds to it (Cyrus); None: who knows
+        told = {one.removeprefix("RIGHTS=") for one in capabilities if one.startswith("RIGHTS=")}
+        self.specific_wins = True if "TEXK" in told else False if told & {"KXTE", "KXTEN"} else None
         self._quota = "QUOTA" in capabilities
 
     def rights(self, names: Iterable[FolderName]) -> dict[FolderName, dict[str, str] | CommandRefused]:
@@ -32,9 +36,9 @@ class Settings:
         else:
             acl.delete(self._channel, self._octets(name), identifier)
 
-    def grantable(self, name: FolderName, identifier: str) -> tuple[str, tuple[str, ...]]:
-        """The rights that this identifier always has there, and those that can be given, tied ones together."""
-        return acl.grantable(self._channel, self._octets(name), identifier)
+    def grantable(self, identifiers: Sequence[str]) -> dict[str, Grantable | CommandRefused]:
+        """What can be given to each identifier in INBOX; or why the server does not take it."""
+        return acl.grantable(self._channel, b"INBOX", identifiers)
 
     def entries(self, names: Iterable[FolderName]) -> dict[FolderName, dict[str, bytes] | CommandRefused]:
         """Entries by name, of each folder (ACCOUNT: of none); or why they may not be seen."""

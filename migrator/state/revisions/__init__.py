@@ -5,5 +5,6 @@ Each new one comes with the same change of `tables` and, by `python -m migrator.
 """
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0006")
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "schema_revision"  # not Alembic's default, which another program in the same database may use
