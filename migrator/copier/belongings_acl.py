@@ -111,14 +111,11 @@ def meet(acls: Sequence[Mapping[str, Rights]]) -> dict[str, Rights]:
     return {name: some for name, some in common.items() if some}
 
 
-def allowed(wanted: Rights, always: str, groups: Iterable[str]) -> Rights | None:
-    """What of `wanted` can be given on a server that always gives `always`, and ties the rights of each of `groups`
-    together (RFC 4314, 3.7). None: it would give more than is wanted."""
-    required = frozenset(always) - _VIRTUAL
-    if not required <= wanted:
-        return None
+def allowed(wanted: Rights, always: str, groups: Iterable[str]) -> Rights:
+    """What of `wanted` can be given on a server that ties the rights of each of `groups` together (RFC 4314, 3.7).
+    Those that it gives `always` it gives whoever asks, with or without us."""
     tied = (frozenset(group) - _VIRTUAL for group in groups)
-    return required.union(*(group for group in tied if group <= wanted))
+    return (wanted & frozenset(always)).union(*(group for group in tied if group <= wanted))
 
 
 _WHO = "Say under carry.identifiers in migrator.yaml who it is there; or give the rights by hand on the target."

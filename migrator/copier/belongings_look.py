@@ -39,14 +39,14 @@ class Look:
     values: dict[Key, bytes] = field(default_factory=dict)  # of entries that the target should have
     places: dict[FolderName, list[FolderName]] = field(default_factory=lambda: defaultdict(list))  # target: sources
     left: frozenset[str] = frozenset()  # whose rights on the target are no business of ours
-    subscribed: dict[FolderName, bool] = field(default_factory=dict)  # target folders that are there
+    subscribed: dict[FolderName, bool] = field(default_factory=dict)  # on the target
 
     def __post_init__(self) -> None:
-        job, lane = self.shared.job, self.shared.lanes.first
-        self.subscribed = {one.name: one.subscribed for one in lane.target.folders() if one.selectable}
+        job, there = self.shared.job, self.shared.snapshot.target.folders
         for pair in map_mailbox(job, self.shared.snapshot, records_of(job)).pairs:
-            if pair.target in self.subscribed:  # else its mail could not go there either, and the report says so
-                self.places[pair.target].append(pair.source)
+            self.places[pair.target].append(pair.source)
+            seen = there.get(pair.target)  # none: this pass has made it, and subscribed to it as on the source
+            self.subscribed[pair.target] = seen.subscribed if seen else pair.subscribed
 
     def known(self, kind: Kind) -> dict[Key, Belonging]:
         """What the books say of one kind."""
@@ -131,10 +131,12 @@ class Look:
                 continue
             as_there = replace(key, name=one.identifier)
             some = allowed(frozenset(text), one.always, one.groups)
-            if some is None:
-                self.plan.note(as_there, f"the target would give more than {text}", GIVE)
+            if not some:
+                self.plan.note(as_there, f"the target can give it nothing of {text}: perhaps it does not know it", GIVE)
             elif lacking := frozenset(text) - some:
-                self.plan.note(as_there, f"without {written(lacking)}, which the target does not know", GIVE)
+                self.plan.note(
+                    as_there, f"without {written(lacking)}, which the target does not know, or ties to others", GIVE
+                )
             if some and one.identifier not in self.left:
                 before = goes.get(as_there, written(some))
                 if both := written(some & frozenset(before)):
@@ -162,7 +164,7 @@ class Look:
     def _subscriptions(self) -> None:
         source = self.shared.snapshot.source.folders
         wanted = {place for place, names in self.places.items() if any(source[name].subscribed for name in names)}
-        there = {name for name, subscribed in self.subscribed.items() if subscribed and name in self.places}
+        there = {name for name, subscribed in self.subscribed.items() if subscribed}
         self.plan.compare(
             {Key(Kind.SUBSCRIPTION, one): "yes" for one in wanted},
             {Key(Kind.SUBSCRIPTION, one): "yes" for one in there},

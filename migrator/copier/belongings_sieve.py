@@ -1,6 +1,7 @@
 """Sieve scripts go along: byte for byte, and the one that is active is made active there."""
 
 import re
+from email.header import decode_header
 
 from migrator.copier.belongings import Change, Plan
 from migrator.copier.belongings_look import Look, digest
@@ -11,6 +12,7 @@ from migrator.model.errors import MigratorError, Stopped
 ACTIVE = Key(Kind.ACTIVE)
 _REQUIRED = re.compile(rb"\brequire\s*(\[[^\]]*\]|\"[^\"]*\")", re.IGNORECASE)
 _NAMES = re.compile(rb'"([^"]*)"')
+_ENCODED = re.compile(r"=\?utf-8\?[qb]\?[!-~]*\?=", re.IGNORECASE)
 _HINTS = (
     ("vnd.dovecot.", "An extension of Dovecot's own: write that part anew with standard Sieve (RFC 5228 and its kin)"),
     ("vnd.cyrus.", "An extension of Cyrus's own: write that part anew with standard Sieve (RFC 5228 and its kin)"),
@@ -37,7 +39,7 @@ def carry_scripts(look: Look) -> None:
 def _carry(look: Look) -> None:
     with look.carrying.sieve("source") as source:
         listed = source.scripts()
-        scripts = {Key(Kind.SCRIPT, name=name): source.read(name) for name in listed.names}
+        scripts = {Key(Kind.SCRIPT, name=plain(name)): source.read(name) for name in listed.names}
     known = look.known(Kind.SCRIPT) | look.known(Kind.ACTIVE)
     known.pop(Key(Kind.SCRIPT), None)  # that there was no way to ask
     look.plan.forgotten |= {Key(Kind.SCRIPT)} & look.records.keys()
@@ -50,11 +52,12 @@ def _carry(look: Look) -> None:
         return
     with look.carrying.sieve("target") as target:
         have = target.scripts()
-        there = {Key(Kind.SCRIPT, name=name): digest(target.read(name)) for name in have.names}
+        spelt = {plain(name): name for name in have.names}
+        there = {Key(Kind.SCRIPT, name=name): digest(target.read(raw)) for name, raw in spelt.items()}
         plan = Plan()
         plan.compare(
-            wanted | ({ACTIVE: listed.active} if listed.active else {}),
-            there | ({ACTIVE: have.active} if have.active else {}),
+            wanted | ({ACTIVE: plain(listed.active)} if listed.active else {}),
+            there | ({ACTIVE: plain(have.active)} if have.active else {}),
             known,
         )
         look.plan.settled |= plan.settled
@@ -65,11 +68,11 @@ def _carry(look: Look) -> None:
             try:
                 if change.key == ACTIVE:
                     _refuse_missing(look, change)
-                    target.activate(change.wanted or "")
+                    target.activate(spelt.get(change.wanted or "", change.wanted or ""))
                 elif change.wanted is None:
-                    target.delete(change.key.name)
+                    target.delete(spelt[change.key.name])
                 else:
-                    target.put(change.key.name, script)
+                    target.put(spelt.get(change.key.name, change.key.name), script)
             except CommandRefused as error:
                 said = f"the target refused: {error.text}"
                 look.plan.settle(Belonging(change.key, change.had, None, said, hint(script, target.extensions)))
@@ -77,6 +80,14 @@ def _carry(look: Look) -> None:
             look.plan.settle(Belonging(change.key, change.wanted))
             if change.wanted is None:
                 look.plan.forget(change.key)
+
+
+def plain(name: str) -> str:
+    """A script's name as its user wrote it: Cyrus lists one that is not ASCII as an encoded word (RFC 2047)."""
+    if not _ENCODED.fullmatch(name):
+        return name
+    return "".join(part if isinstance(part, str) else part.decode(charset or "ascii", "replace")
+                   for part, charset in decode_header(name))  # fmt: skip
 
 
 def _order(change: Change) -> int:

@@ -52,13 +52,15 @@ def folder_status(channel: Channel, raw: bytes, items: bytes) -> Status:
 
 def namespaces(channel: Channel, has: Callable[[str], bool]) -> Spaces:
     """The namespaces (RFC 2342); by LIST "" "", which tells of one, where NAMESPACE is missing."""
+    others: tuple[Namespace, ...] = ()
+    public: tuple[Namespace, ...] = ()
     if has("NAMESPACE"):
         for answer in _answers([channel.run(*namespace_words(has))]):
             personal, others, public = (_spaces(each) for each in (*answer[1:4], None, None, None)[:3])
             if personal:
                 return Spaces(personal, others, public)
     listed = _listed(_answers([channel.run(*_ROOT)]), b"LIST")
-    return Spaces((Namespace("", listed[0][1] if listed else None),))
+    return Spaces((Namespace("", listed[0][1] if listed else None),), others, public)
 
 
 def _spaces(value: Token) -> tuple[Namespace, ...]:

@@ -29,8 +29,9 @@ def bounds(channel: Channel) -> tuple[str, dict[str, int]]:
 
 def put(channel: Channel, root: str, resource: str, limit: int) -> None:
     """SETQUOTA, which replaces the limits of a root as a whole (RFC 9208, 4.1.3): the others are said again."""
-    done = channel.run(b"GETQUOTA", astring(root.encode()))
-    held = {name: old for answer in answered(done.untagged, b"QUOTA") for name, _, old in _resources(answer)}
+    asked = channel.start(b"GETQUOTA", astring(root.encode()))
+    channel.settle(asked)  # refused where there is no such root yet
+    held = {name: old for answer in answered(asked.untagged, b"QUOTA") for name, _, old in _resources(answer)}
     words = b" ".join(b"%b %d" % (name.encode(), value) for name, value in (held | {resource: limit}).items())
     channel.run(b"SETQUOTA", astring(root.encode()), b"(" + words + b")")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from managesieve import MANAGESIEVE  # type: ignore[import-untyped]
+from managesieve import MANAGESIEVE, sieve_string  # type: ignore[import-untyped]
 
 from migrator.imap.errors import CommandRefused, ConnectionLost, PlaintextRefused, ProtocolViolation
 from migrator.imap.tls import verifying
@@ -54,35 +54,39 @@ class Sieve:
 
     def scripts(self) -> Scripts:
         """LISTSCRIPTS."""
-        listed: list[tuple[str, bool]] = self._ask("LISTSCRIPTS", self._client.listscripts)
-        active = next((name for name, is_active in listed if is_active), "")
-        return Scripts(tuple(name for name, _ in listed), active)
+        listed = self._run(b"LISTSCRIPTS")
+        active = next((name for name, mark in listed if mark is not None), "")
+        return Scripts(tuple(str(name) for name, _ in listed), active)
 
     def read(self, name: str) -> bytes:
         """GETSCRIPT."""
-        return _octets(self._ask("GETSCRIPT", self._client.getscript, _quotable(name)))
+        found = self._run(b"GETSCRIPT", _string(name))
+        if len(found) != 1:
+            raise ProtocolViolation(f"{self._client.wire.peer}: GETSCRIPT brought {len(found)} scripts")
+        return str(found[0][0]).encode("utf-8", "surrogateescape")
 
     def put(self, name: str, script: bytes) -> None:
         """PUTSCRIPT: makes it, or replaces it as a whole. CommandRefused when the server does not take it."""
-        self._do("PUTSCRIPT", self._client.putscript, _quotable(name), _text(script))
+        try:
+            text = script.decode()
+        except UnicodeDecodeError:
+            raise CommandRefused("PUTSCRIPT", "", "the script is not UTF-8, as RFC 5804 wants it") from None
+        self._run(b"PUTSCRIPT", _string(name), sieve_string(text))
 
     def activate(self, name: str) -> None:
         """SETACTIVE; "": none is active any more."""
-        self._do("SETACTIVE", self._client.setactive, _quotable(name))
+        self._run(b"SETACTIVE", _string(name))
 
     def delete(self, name: str) -> None:
         """DELETESCRIPT; the active one cannot be deleted."""
-        self._do("DELETESCRIPT", self._client.deletescript, _quotable(name))
+        self._run(b"DELETESCRIPT", _string(name))
 
-    def _ask(self, command: str, call: Callable[..., Any], *arguments: str) -> Any:
-        status, found = _spoken(self._client, command, call, *arguments)
+    def _run(self, command: bytes, *arguments: bytes) -> list[list[str]]:
+        """The answer's lines, the strings of each. Names go as literals: Cyrus takes quoted ones in ASCII only."""
+        status, found = _spoken(self._client, command.decode(), self._client._command, command, *arguments)
         if status != "OK":
-            raise self._refused(command)
-        return found
-
-    def _do(self, command: str, call: Callable[..., Any], *arguments: str) -> None:
-        if _spoken(self._client, command, call, *arguments) != "OK":
-            raise self._refused(command)
+            raise self._refused(command.decode())
+        return list(found)
 
     def _refused(self, command: str) -> CommandRefused:
         code, text = self._client.response_code or "", self._client.response_text or ""
@@ -213,19 +217,7 @@ class _Client(MANAGESIEVE):  # type: ignore[misc]
         pass
 
 
-def _quotable(name: str) -> str:
-    """The library puts the name between quotes as it is."""
+def _string(name: str) -> bytes:
     if has_control(name) or "\u2028" in name or "\u2029" in name:
         raise CommandRefused("ManageSieve", "", f"the name {neutral(name)!r} is not one that a script may have")
-    return name.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _octets(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _text(script: bytes) -> str:
-    try:
-        return script.decode()
-    except UnicodeDecodeError:
-        raise CommandRefused("PUTSCRIPT", "", "the script is not UTF-8, as RFC 5804 wants it") from None
+    return bytes(sieve_string(name))
