@@ -20,7 +20,7 @@ def carry(shared: Pass) -> None:
     if carrying is None or shared.job.after_cutover:
         return
     shared.job.checkpoint()
-    look = Look(shared, carrying, carrying.books.of(address))
+    look = Look(shared, carrying, dict(carrying.books.of(address)))
     look.look()
     look.intend(look.plan.changes)
     for change in sorted(look.plan.changes, key=lambda one: one.wanted is not None):  # what is taken away, first
@@ -64,13 +64,12 @@ def _make(look: Look, change: Change) -> None:
 def _set_quota(look: Look, resource: str, wanted: str | None) -> None:
     if wanted is None:  # no pass lifts a bound
         raise CommandRefused("SETQUOTA", "", "the source has no such limit any more")
-    if look.carrying.admin is None:
-        settings = look.shared.lanes.first.target.settings
-        return settings.set_bound(settings.bounds()[0], resource, int(wanted))
-    with look.carrying.admin() as session:  # who sees the mailbox as another one's: that is its root's name (Cyrus)
-        others = session.spaces.others
-        name = f"{others[0].prefix if others else ''}{look.shared.job.mailbox.target_login}"
-        session.settings.set_bound(name, resource, int(wanted))
+    job, admin = look.shared.job, look.carrying.admin
+    # on a connection of its own: Cyrus takes the rest of a SETQUOTA that it refuses for another command (measured)
+    with admin() if admin else job.connect("target") as session:
+        others = session.spaces.others  # who may administer sees the mailbox as another one's: its root's name (Cyrus)
+        name = f"{others[0].prefix if others else ''}{job.mailbox.target_login}"
+        session.settings.set_bound(name if admin else session.settings.bounds()[0], resource, int(wanted))
 
 
 def _see_rights(look: Look) -> None:

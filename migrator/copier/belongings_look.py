@@ -34,7 +34,7 @@ class Look:
 
     shared: Pass
     carrying: Carrying
-    records: Mapping[Key, Belonging]
+    records: dict[Key, Belonging]
     plan: Plan = field(default_factory=Plan)
     values: dict[Key, bytes] = field(default_factory=dict)  # of entries that the target should have
     places: dict[FolderName, list[FolderName]] = field(default_factory=lambda: defaultdict(list))  # target: sources
@@ -69,6 +69,7 @@ class Look:
         ]
         if intended:
             self.carrying.books.put(job.mailbox.address, intended, (), job.lease)
+            self.records |= {one.key: one for one in intended}
 
     def look(self) -> None:
         """Fill the plan."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migrator.copier import copy_mailbox
@@ -33,6 +33,7 @@ mail_attribute_dict = file:%h/attributes
 plugin {{
   acl = vfile
   acl_anyone = {anyone}
+  acl_shared_dict = file:{directory}/mail/shared
   quota = count:User quota
   quota_vsizes = yes
   quota_rule = *:storage={quota}
@@ -67,7 +68,7 @@ class FullDovecot(Dovecot):
         super().__init__(name, **options)
         self.sieve_port = processes.free_port(self.host)
         self._settings["extra"] = EXTRA.format(
-            host=self.host, port=self.sieve_port, quota=limit, plugin=plugin, anyone=anyone
+            host=self.host, port=self.sieve_port, directory=self.directory, quota=limit, plugin=plugin, anyone=anyone
         )
 
 
@@ -80,6 +81,8 @@ class CarriedRig(Rig):
     kinds: frozenset[Kind] = frozenset(Kind)
     admin: Any = None
     sieve_on: frozenset[str] = frozenset({"source", "target"})
+    where_sieve: Mapping[str, int] = field(default_factory=dict)  # another port than the server's
+    mate: str = ""
 
     def run(self, kind: PassKind = PassKind.INITIAL, **options: Any) -> PassReport:
         with self.job(kind, **options) as job, self.books() as books:
@@ -103,12 +106,18 @@ class CarriedRig(Rig):
 
     def sieve(self, side: str) -> Sieve:
         server = self.old if side == "source" else self.new
-        return sieve_of(server, self.login_of(side))
+        return sieve_of(server, self.login_of(side), self.where_sieve.get(side, server.sieve_port))
 
 
-def sieve_of(server: Any, user: str) -> Sieve:
+def tls_sieve_of(server: Any, user: str, ca_file: str | None) -> Sieve:
+    """ManageSieve with STARTTLS, trusting `ca_file`."""
+    endpoint = Endpoint(server.host, server.sieve_port, Tls.STARTTLS, ca_file)
+    return connect_sieve(endpoint, Login(user, Secret(server.passwords[user])))
+
+
+def sieve_of(server: Any, user: str, port: int) -> Sieve:
     """ManageSieve of `server` as `user`."""
-    endpoint = Endpoint(server.host, server.sieve_port, Tls.NONE)
+    endpoint = Endpoint(server.host, port, Tls.NONE)
     return connect_sieve(endpoint, Login(user, Secret(server.passwords[user])), allow_plaintext=True)
 
 
@@ -126,4 +135,4 @@ def acl_of(server: Any, user: str, folder: str) -> dict[str, str]:
         return dict(zip(words[::2], words[1::2], strict=True))
 
 
-__all__ = ["CarriedRig", "FullDovecot", "acl_of", "admin_of", "job_of", "sieve_of"]
+__all__ = ["CarriedRig", "FullDovecot", "acl_of", "admin_of", "job_of", "sieve_of", "tls_sieve_of"]
