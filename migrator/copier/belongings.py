@@ -59,10 +59,8 @@ class Plan:
     notes: dict[Key, list[tuple[str, str]]] = field(default_factory=dict)
 
     def note(self, key: Key, reason: str, remedy: str) -> None:
-        """Say this of `key`, once."""
-        said = self.notes.setdefault(key, [])
-        if (reason, remedy) not in said:
-            said.append((reason, remedy))
+        """Say this of `key`."""
+        self.notes.setdefault(key, []).append((reason, remedy))
 
     def settle(self, one: Belonging) -> None:
         """So it stands."""

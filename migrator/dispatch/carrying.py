@@ -1,15 +1,19 @@
 """What goes along with a mailbox's mail, and how to get at it: from the workspace to a copier's `Carrying`."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from migrator.copier.belongings_acl import People
 from migrator.copier.job import Carrying, Side
 from migrator.imap import Session, connect
-from migrator.imap.sieve import Sieve, connect_sieve
+from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Login, Mailbox
 from migrator.state import Store
 from migrator.workspace import Workspace
 from migrator.workspace.schema import MasterUserAuth, Server
+
+if TYPE_CHECKING:
+    from migrator.imap.sieve import Sieve
 
 _OWNERS = frozenset({"owner", "#owner"})  # how servers may call whoever owns the folder
 
@@ -46,7 +50,14 @@ def _left(workspace: Workspace, mailbox: Mailbox) -> frozenset[str]:
     return _OWNERS | masters | admins | {mailbox.source_login, mailbox.target_login}
 
 
-def _sieve(workspace: Workspace, mailbox: Mailbox, side: Side) -> Sieve:
+def _sieve(workspace: Workspace, mailbox: Mailbox, side: Side) -> "Sieve":
+    try:
+        from migrator.imap.sieve import connect_sieve  # its library is an extra, and who has no `sieve:` needs none
+    except ImportError as missing:
+        raise ConfigInvalid(
+            "servers: sieve: ManageSieve needs a library that is not installed",
+            remedy="pip install '.[sieve]' in the checkout.",
+        ) from missing
     server = _servers(workspace, mailbox)[side]
     assert server.sieve is not None
     endpoint = server.sieve.endpoint(server.endpoint.host, server.endpoint.ca_file)

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from migrator.imap.settings import Settings
+from migrator.imap.sieve import Sieve
 from migrator.model.wave import PassKind
+from migrator.state.belongings import Belongings
 from tests.lab.certificates import Authority
 from tests.lab.cyrus import Cyrus
 from tests.lab.requirements import require
@@ -236,6 +239,65 @@ def test_a_managesieve_that_is_down_does_not_stop_the_mail(rig: CarriedRig):
     rig.where_sieve = {}
     rig.run(PassKind.FINAL)
     assert rig.left() == {}
+
+
+def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(rig: CarriedRig, monkeypatch: pytest.MonkeyPatch):
+    """Before and after each effect and each commit; the source says something else each time."""
+    rig.run()
+    steps = [(Settings, name) for name in ("set_rights", "set_entry", "subscribe")]
+    steps += [(Sieve, name) for name in ("put", "activate", "delete")]
+    steps.append((Belongings, "put"))
+    died = 0
+    for point in count():
+        letter = "lrswi"[: 1 + point % 5]
+        tell(rig.old, rig.user, f"SETACL Projects {rig.mate} {letter}", f"SETACL INBOX {rig.mate} {letter}")
+        tell(rig.old, rig.user, f'SETMETADATA Projects (/private/comment "{point}")')
+        tell(rig.old, rig.user, f"{'UN' * (point % 2)}SUBSCRIBE Projects")
+        with rig.sieve("source") as sieve:
+            sieve.put(f"script-{point}", b"keep; # %d" % point)
+            sieve.activate(f"script-{point}")
+            for name in set(sieve.scripts().names) - {f"script-{point}"}:
+                sieve.delete(name)
+        state = {"left": point}
+        with monkeypatch.context() as patch:
+            for owner, name in steps:
+                patch.setattr(owner, name, dies(getattr(owner, name), state))
+            try:
+                rig.run(PassKind.FINAL)
+            except Dead:
+                died += 1
+            else:
+                break
+        rig.run(PassKind.FINAL)
+        assert set(acl_of(rig.new, rig.user, "Projects")[rig.mate]) == set(letter)
+        assert set(acl_of(rig.new, rig.user, "INBOX")[rig.mate]) == set(letter)
+        assert scripts_of(rig, "target") == ({f"script-{point}": b"keep; # %d" % point}, f"script-{point}")
+        assert (b'* LSUB () "/" Projects\r\n' in tell(rig.new, rig.user, 'LSUB "" "*"')) is (point % 2 == 0)
+        with rig.new.connect(rig.user) as here:
+            [comment] = here.command(b"GETMETADATA Projects /private/comment")
+        assert comment.tokens()[2] == [b"/private/comment", str(point).encode()]
+        assert rig.left() == {}
+    assert died >= 20
+
+
+class Dead(BaseException):
+    """kill -9, as far as what is done on the servers and in the state goes."""
+
+
+def dies(call: Any, state: dict[str, int]) -> Any:
+    """`call`, which dies before or after its effect when it is its turn: two turns a call."""
+
+    def dying(*arguments: Any) -> Any:
+        turn = state["left"]
+        state["left"] -= 2
+        if turn == 0:
+            raise Dead
+        done = call(*arguments)
+        if turn == 1:
+            raise Dead
+        return done
+
+    return dying
 
 
 def test_to_a_cyrus(old: FullDovecot, cyrus: Cyrus, tmp_path: Path):
