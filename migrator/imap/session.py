@@ -6,7 +6,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Self
 
-from migrator.imap import listing, moving, removal, scanning, stores
+from migrator.imap import listing, moving, quota, removal, scanning, stores
 from migrator.imap.ahead import Ahead
 from migrator.imap.appender import Appender
 from migrator.imap.board import Board
@@ -16,7 +16,7 @@ from migrator.imap.errors import Unsupported
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import astring, folder_octets, uid_sets
 from migrator.imap.opened import OpenFolder, leaving
-from migrator.imap.records import Body, Folder, Namespace, Selected, Spaces, Status
+from migrator.imap.records import Body, Folder, Namespace, Quota, Selected, Spaces, Status
 from migrator.imap.scanning import Since
 from migrator.imap.settings import Settings
 from migrator.imap.vanished import UidRanges
@@ -270,6 +270,10 @@ class Session:
         words = self._folder.words
         both = [(words(b"SELECT", name, False), words(b"EXAMINE", name, False), uids) for name, uids in asks]
         return removal.expunge(self._channel, both)
+
+    def quota(self) -> Quota | None:
+        """The room of the mailbox; None where the server sets no bounds, or does not tell."""
+        return quota.storage(self._channel) if self.has("QUOTA") else None
 
     @property
     def settings(self) -> Settings:

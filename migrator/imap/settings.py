@@ -8,7 +8,6 @@ from migrator.imap.channel import Channel
 from migrator.imap.errors import CommandRefused
 from migrator.imap.grammar import astring
 from migrator.imap.metadata import ACCOUNT
-from migrator.imap.records import Quota
 from migrator.model.names import FolderName
 
 
@@ -23,7 +22,6 @@ class Settings:
         # whether a person's own entry replaces what groups give (Dovecot), or adds to it (Cyrus); None: who knows
         told = {one.removeprefix("RIGHTS=") for one in capabilities if one.startswith("RIGHTS=")}
         self.specific_wins = True if "TEXK" in told else False if told & {"KXTE", "KXTEN"} else None
-        self._quota = "QUOTA" in capabilities
 
     def rights(self, names: Iterable[FolderName]) -> dict[FolderName, dict[str, str] | CommandRefused]:
         """Rights by identifier, of each folder; or why they may not be seen."""
@@ -47,10 +45,6 @@ class Settings:
     def set_entry(self, name: FolderName, entry: str, value: bytes | None) -> None:
         """Set one entry, or remove it. CommandRefused."""
         metadata.put(self._channel, self._raw(name), entry, value)
-
-    def room(self) -> Quota | None:
-        """The room of the mailbox; None where the server sets no bounds, or does not tell."""
-        return quota.storage(self._channel) if self._quota else None
 
     def bounds(self) -> tuple[str, dict[str, int]]:
         """The quota root over INBOX ("" for none) and the limit of each of its resources (STORAGE in 1,024 octets)."""

@@ -105,7 +105,7 @@ class CarriedRig(Rig):
         return {str(key): one.reason for key, one in self.known().items() if not one.carried}
 
     def sieve(self, side: str) -> Sieve:
-        server = self.old if side == "source" else self.new
+        server: Any = self.old if side == "source" else self.new
         return sieve_of(server, self.login_of(side), self.where_sieve.get(side, server.sieve_port))
 
 

@@ -244,7 +244,7 @@ def test_a_managesieve_that_is_down_does_not_stop_the_mail(rig: CarriedRig):
 def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(rig: CarriedRig, monkeypatch: pytest.MonkeyPatch):
     """Before and after each effect and each commit; the source says something else each time."""
     rig.run()
-    steps = [(Settings, name) for name in ("set_rights", "set_entry", "subscribe")]
+    steps: list[tuple[Any, str]] = [(Settings, name) for name in ("set_rights", "set_entry", "subscribe")]
     steps += [(Sieve, name) for name in ("put", "activate", "delete")]
     steps.append((Belongings, "put"))
     died = 0

@@ -65,7 +65,7 @@ def test_passes_and_crashes_never_overwrite_anothers_value_and_end_with_the_sour
         if plan.forgotten:
             known = None
         if foreign is not None:
-            assert there == foreign or there == wanted
+            assert there in (foreign, wanted)
             if there == wanted and wanted is not None:
                 foreign = None  # the same: nobody can tell whose it is
     final = "lrs"

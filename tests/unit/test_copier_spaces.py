@@ -6,6 +6,7 @@ import pytest
 
 from migrator.copier.spaces import Elsewhere, Owner, elsewhere, owner_of
 from migrator.imap import Folder, Namespace, Spaces
+from migrator.model.names import FolderName
 
 PLAIN = Spaces((Namespace("", "/"),), (Namespace("shared/", "/"),), (Namespace("Public/", "/"),))
 CYRUS = Spaces((Namespace("INBOX.", "."),), (Namespace("user.", "."),), (Namespace("", "."),))
@@ -35,7 +36,7 @@ def test_a_folder_belongs_to_the_longest_namespace_that_fits(name, spaces, owner
 
 def test_only_folders_with_mail_are_told():
     names = {"shared": "\\noselect", "shared/mate": "", "INBOX": "", "Public/Notices": ""}
-    folders = [Folder(name, name.encode(), "/", frozenset({flag} if flag else ())) for name, flag in names.items()]
+    folders = [Folder(FolderName(name), name.encode(), "/", frozenset({flag} if flag else ())) for name, flag in names.items()]
     assert elsewhere(folders, PLAIN) == (
         Elsewhere("Public/", Owner.PUBLIC, ("Public/Notices",)),
         Elsewhere("shared/", Owner.OTHERS, ("shared/mate",)),

@@ -72,4 +72,4 @@ def _enter(op: Operation, mailbox: Mailbox, side: Side) -> None:
 
 def _quota(op: Operation, mailbox: Mailbox) -> Quota | None:
     with op.crew.visit(mailbox, "target") as session:
-        return session.settings.room()
+        return session.quota()
