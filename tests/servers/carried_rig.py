@@ -32,6 +32,7 @@ protocol imap {{
 mail_attribute_dict = file:%h/attributes
 plugin {{
   acl = vfile
+  acl_user = %u
   acl_anyone = {anyone}
   acl_shared_dict = file:{directory}/mail/shared
   quota = count:User quota
