@@ -4,6 +4,7 @@ The library's own ways to connect would wait for ever at the end of a stream, tr
 password of a command that failed. Scripts pass byte for byte.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from managesieve import MANAGESIEVE, sieve_string  # type: ignore[import-untyped
 from migrator.imap.errors import CommandRefused, ConnectionLost, PlaintextRefused, ProtocolViolation
 from migrator.imap.tls import verifying
 from migrator.imap.wire import Wire, dial
-from migrator.model.errors import LoginRefused
+from migrator.model.errors import LoginRefused, MigratorError
 from migrator.model.mailbox import Endpoint, Login, Tls
 from migrator.model.names import has_control, neutral
 
 CAP = 4 << 20  # octets of a script or a line; servers take some hundred thousand
 RECEIVE = 64 * 1024
-_QUOTED, _ESCAPED, _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"'), re.compile(r"\\(.)"), re.compile(r"\{(\d{1,9})\+?\}")
+_QUOTED, _ESCAPED, _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"'), re.compile(r"\\(.)"), re.compile(r"\{(\d{1,20})\+?\}")
 _WORDS = 500  # of what a server says about a script
 
 
@@ -45,6 +46,8 @@ class Sieve:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with contextlib.suppress(MigratorError):
+            self._client._send(b"LOGOUT\r\n")
         self._client._close()
 
     @property
@@ -82,10 +85,15 @@ class Sieve:
         self._run(b"DELETESCRIPT", _string(name))
 
     def _run(self, command: bytes, *arguments: bytes) -> list[list[str]]:
-        """The answer's lines, the strings of each. Names go as literals: Cyrus takes quoted ones in ASCII only."""
+        """The answer's lines, two strings each, the second None where there is none.
+
+        Names go as literals: Cyrus takes quoted ones in ASCII only.
+        """
         status, found = _spoken(self._client, command.decode(), self._client._command, command, *arguments)
         if status != "OK":
             raise self._refused(command.decode())
+        if any(len(line) != 2 for line in found):
+            raise ProtocolViolation(f"{self._client.wire.peer}: {command.decode()} brought more than it may")
         return list(found)
 
     def _refused(self, command: str) -> CommandRefused:
@@ -220,4 +228,7 @@ class _Client(MANAGESIEVE):  # type: ignore[misc]
 def _string(name: str) -> bytes:
     if has_control(name) or "\u2028" in name or "\u2029" in name:
         raise CommandRefused("ManageSieve", "", f"the name {neutral(name)!r} is not one that a script may have")
-    return bytes(sieve_string(name))
+    try:
+        return bytes(sieve_string(name))
+    except UnicodeEncodeError:
+        raise CommandRefused("ManageSieve", "", f"the name {name!r} is not UTF-8") from None

@@ -36,7 +36,9 @@ def test_a_folder_belongs_to_the_longest_namespace_that_fits(name, spaces, owner
 
 def test_only_folders_with_mail_are_told():
     names = {"shared": "\\noselect", "shared/mate": "", "INBOX": "", "Public/Notices": ""}
-    folders = [Folder(FolderName(name), name.encode(), "/", frozenset({flag} if flag else ())) for name, flag in names.items()]
+    folders = [
+        Folder(FolderName(name), name.encode(), "/", frozenset({flag} if flag else ())) for name, flag in names.items()
+    ]
     assert elsewhere(folders, PLAIN) == (
         Elsewhere("Public/", Owner.PUBLIC, ("Public/Notices",)),
         Elsewhere("shared/", Owner.OTHERS, ("shared/mate",)),
