@@ -14,6 +14,7 @@ from migrator.imap.sieve import Sieve
 from migrator.model.wave import PassKind
 from migrator.state.belongings import Belongings
 from tests.lab.certificates import Authority
+from tests.lab.corpus import fill
 from tests.lab.cyrus import Cyrus
 from tests.lab.requirements import require
 from tests.servers.carried_rig import CarriedRig, FullDovecot, acl_of, admin_of, tls_sieve_of
@@ -200,9 +201,11 @@ def test_entries_of_folders_and_of_the_account_go_along(rig: CarriedRig):
 
 
 def test_folders_that_others_share_are_told_and_not_copied(rig: CarriedRig):
-    tell(rig.old, rig.mate, "CREATE Team", f"SETACL Team {rig.user} lrs", f"SETACL INBOX {rig.user} lrs")
+    with rig.old.connect(rig.mate) as connection:
+        fill(connection, {"INBOX": [item("a mate's")], "Team": [item("a team's")]})
+    tell(rig.old, rig.mate, f"SETACL Team {rig.user} lrs", f"SETACL INBOX {rig.user} lrs")
     report = rig.run()
-    assert report.source_messages == 2
+    assert report.source_messages == 2 and report.behind == 0
     with rig.new.connect(rig.user) as connection:
         names = {one.tokens()[3] for one in connection.command(b'LIST "" "*"')}
     assert names == {b"INBOX", b"Projects"}
@@ -309,6 +312,7 @@ def test_to_a_cyrus(old: FullDovecot, cyrus: Cyrus, tmp_path: Path):
         'SETACL Projects "$sales" lr',
         "SUBSCRIBE Projects",
         'SETMETADATA Projects (/private/comment "hi there")',
+        "SETMETADATA INBOX (/private/comment {8+}\r\nred\r\nblu)",
         'SETMETADATA "" (/private/vendor/webmail/colour "red")',
     )
     with rig.sieve("source") as sieve:
@@ -329,6 +333,7 @@ def test_to_a_cyrus(old: FullDovecot, cyrus: Cyrus, tmp_path: Path):
     assert tell(cyrus, rig.user, "GETMETADATA Projects /private/comment") == [
         b'* METADATA Projects ("/private/comment" "hi there")\r\n'
     ]
+    assert "metadata 'INBOX' /private/comment" not in rig.left()
     assert rig.left() == {
         "acl 'Projects' group:sales": "the target can give it nothing of lr: perhaps it does not know it",
         "metadata /private/vendor/webmail/colour": "the target refused: Permission denied",
@@ -337,6 +342,21 @@ def test_to_a_cyrus(old: FullDovecot, cyrus: Cyrus, tmp_path: Path):
     before = rig.known()
     rig.run(PassKind.FINAL)
     assert rig.known() == before
+
+
+def test_a_target_that_keeps_nothing_but_mail(old: FullDovecot, tmp_path: Path, make_dovecot: Any):
+    plain = make_dovecot("plain", users=USERS)
+    rig = rig_of(old, plain, tmp_path, sieve_on=frozenset({"source"}))
+    tell(old, rig.user, f"SETACL Projects {rig.mate} lrs", 'SETMETADATA Projects (/private/comment "x")')
+    rig.run()
+    assert rig.left() == {
+        f"acl 'Projects' {rig.mate}": "the target has no access control lists",
+        "metadata 'Projects' /private/comment": "the target keeps no entries (METADATA)",
+        "quota STORAGE": "the target has no quotas over IMAP",
+    }
+    tell(old, rig.user, f"DELETEACL Projects {rig.mate}", "SETMETADATA Projects (/private/comment NIL)")
+    rig.run(PassKind.FINAL)
+    assert list(rig.left()) == ["quota STORAGE"]
 
 
 def test_a_quota_that_our_login_may_not_set_is_in_the_report(old: FullDovecot, cyrus: Cyrus, tmp_path: Path):
