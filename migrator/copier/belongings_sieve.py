@@ -2,12 +2,16 @@
 
 import re
 from email.header import decode_header
+from typing import TYPE_CHECKING
 
 from migrator.copier.belongings import Change, Plan
 from migrator.copier.belongings_look import Look, digest
 from migrator.imap.errors import CommandRefused
 from migrator.model.belonging import Belonging, Key, Kind
 from migrator.model.errors import MigratorError, Stopped
+
+if TYPE_CHECKING:
+    from migrator.imap.sieve import Sieve
 
 ACTIVE = Key(Kind.ACTIVE)
 _REQUIRED = re.compile(rb"\brequire\s*(\[[^\]]*\]|\"[^\"]*\")", re.IGNORECASE)
@@ -66,20 +70,27 @@ def _carry(look: Look) -> None:
         for change in sorted(plan.changes, key=_order):
             script = scripts.get(change.key, b"")
             try:
-                if change.key == ACTIVE:
-                    _refuse_missing(look, change)
-                    target.activate(spelt.get(change.wanted or "", change.wanted or ""))
-                elif change.wanted is None:
-                    target.delete(spelt[change.key.name])
-                else:
-                    target.put(spelt.get(change.key.name, change.key.name), script)
+                _make(look, target, change, script, spelt)
             except CommandRefused as error:
                 said = f"the target refused: {error.text}"
                 look.plan.settle(Belonging(change.key, change.had, None, said, hint(script, target.extensions)))
-                continue
-            look.plan.settle(Belonging(change.key, change.wanted))
-            if change.wanted is None:
-                look.plan.forget(change.key)
+
+
+def _make(look: Look, target: "Sieve", change: Change, script: bytes, spelt: dict[str, str]) -> None:
+    """One change. `spelt`: names as the target lists them, by those that people see."""
+    name, wanted = change.key.name, change.wanted or ""
+    if change.key == ACTIVE:
+        _refuse_missing(look, change)
+        spelt |= {plain(one): one for one in target.scripts().names}  # with those just put
+        target.activate(spelt.get(wanted, wanted))
+    elif change.wanted is None:
+        target.delete(spelt[name])
+    else:
+        target.put(spelt.get(name, name), script)
+    if change.wanted is None:
+        look.plan.forget(change.key)
+    else:
+        look.plan.settle(Belonging(change.key, change.wanted))
 
 
 def plain(name: str) -> str:

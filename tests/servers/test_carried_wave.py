@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.lab import require
+from tests.lab.cyrus import Cyrus
+from tests.lab.dovecot import Dovecot
 from tests.lab.scene import Scene
 from tests.servers.carried_rig import FullDovecot, acl_of, sieve_of
 
@@ -58,3 +60,37 @@ def test_a_master_user_carries_rights_and_scripts_and_the_report_tells_the_rest(
     report = scene.migrator("wave", "report", "sales").stdout
     assert "What else belongs to the mailboxes" in report and "Not carried: 3" in report
     assert "1 folder of other people" in report
+
+
+def test_to_a_cyrus_by_its_administrator(stack: ExitStack) -> None:
+    require("dovecot", "dovecot-sieve", "cyrus")
+    made = Scene({"sales": 1}, postfix=False, auth="password")
+    for server in made.servers.values():
+        server.remove()
+    old = made.old = made.servers["old"] = FullDovecot("old", users=made.addresses)
+    cyrus = Cyrus("new", users=made.addresses)
+    made.new = made.servers["new"] = cast(Dovecot, cyrus)
+    scene = stack.enter_context(made)
+    [one] = scene.addresses
+    with sieve_of(old, one, old.sieve_port) as sieve:
+        sieve.put("休暇", b"keep;\r\n")
+        sieve.activate("休暇")
+    secret = scene.workspace / "secrets" / "admin"
+    secret.write_text(cyrus.admin_password)
+    secret.chmod(0o600)
+    listens: dict[str, dict[str, Any]] = {
+        name: {"sieve": {"port": port, "tls": "none", "allow_plaintext": True}}
+        for name, port in (("old", old.sieve_port), ("new", cyrus.sieve_port))
+    }
+    listens["new"]["admin"] = {"user": cyrus.admin, "secret": f"file:{secret}"}
+    scene.write_config({"servers": listens})
+    scene.write_wave("sales")
+    done = scene.migrator("wave", "run", "sales", "--until", "synced", "--yes")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(scene.migrator("mailbox", "show", one, "-o", "json").stdout)
+    assert shown["settings not carried"] == []
+    assert {"1 quota", "1 sieve", "1 sieve-active"} <= set(shown["settings carried"])
+    with cyrus.connect(one) as connection:
+        answers = [answer.head for answer in connection.command(b"GETQUOTAROOT INBOX")]
+    assert b"* QUOTA INBOX (STORAGE 0 20480)\r\n" in answers
+    assert cyrus.admin_password not in done.stderr
