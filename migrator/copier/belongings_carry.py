@@ -17,8 +17,8 @@ from migrator.model.names import FolderName
 def carry(shared: Pass) -> None:
     """Carry what the job says. What a server refuses is written down, with its words, and never stops the pass."""
     carrying, address = shared.job.carrying, shared.job.mailbox.address
-    if carrying is None or shared.job.after_cutover:
-        return
+    if carrying is None or shared.job.after_cutover or shared.job.folder_policy.rehearsal:
+        return  # the target's settings are its user's, or must stay as a rehearsal found them
     shared.job.checkpoint()
     look = Look(shared, carrying, dict(carrying.books.of(address)))
     look.look()

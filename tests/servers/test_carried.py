@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from migrator.copier import FolderPolicy
 from migrator.imap.settings import Settings
 from migrator.imap.sieve import Sieve
 from migrator.model.wave import PassKind
@@ -281,6 +282,15 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(rig: CarriedRig, m
         assert comment.tokens()[2] == [b"/private/comment", str(point).encode()]
         assert rig.left() == {}
     assert died >= 20
+
+
+def test_a_rehearsal_leaves_the_targets_settings_alone(rig: CarriedRig):
+    tell(rig.old, rig.user, f"SETACL INBOX {rig.mate} lrs", 'SETMETADATA "" (/private/comment "x")')
+    with rig.sieve("source") as sieve:
+        sieve.put("main", MAIN)
+    assert rig.run(folder_policy=FolderPolicy(rehearsal=True)).copied == 2
+    assert list(acl_of(rig.new, rig.user, "INBOX")) == [rig.user]
+    assert scripts_of(rig, "target") == ({}, "") and rig.known() == {}
 
 
 class Dead(BaseException):
