@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from migrator.copier.belongings import Change, Plan, inherited
 from migrator.copier.belongings_acl import People, Rights, allowed, meet, rights, translate, written
@@ -17,6 +18,8 @@ from migrator.imap.metadata import ACCOUNT
 from migrator.model.belonging import Belonging, Key, Kind
 from migrator.model.names import FolderName
 
+V = TypeVar("V")
+SUSPICIOUS = 3  # things of one kind that had been carried, and of which the source shows none
 # What servers keep for themselves, and what folders have by other ways (special use: with the folder).
 INTERNAL = (
     "/private/vendor/vendor.dovecot/pvt/",
@@ -38,6 +41,7 @@ class Look:
     plan: Plan = field(default_factory=Plan)
     values: dict[Key, bytes] = field(default_factory=dict)  # of entries that the target should have
     places: dict[FolderName, list[FolderName]] = field(default_factory=lambda: defaultdict(list))  # target: sources
+    unseen: set[tuple[Kind, str]] = field(default_factory=set)  # a side did not tell: nothing is changed there
     left: frozenset[str] = frozenset()  # whose rights on the target are no business of ours
     subscribed: dict[FolderName, bool] = field(default_factory=dict)  # on the target
 
@@ -47,6 +51,21 @@ class Look:
             self.places[pair.target].append(pair.source)
             seen = there.get(pair.target)  # none: this pass has made it, and subscribed to it as on the source
             self.subscribed[pair.target] = seen.subscribed if seen else pair.subscribed
+
+    def blind(self, kind: Kind, place: str, side: str, error: CommandRefused) -> None:
+        """One side does not tell what a place has: that is told, and nothing is changed there."""
+        self.unseen.add((kind, place))
+        self.plan.note(Key(kind, place), f"the {side} does not tell: {error.text}", _BY_OWNER)
+
+    def compare(self, wanted: Mapping[Key, str], there: Mapping[Key, str], known: Mapping[Key, Belonging]) -> None:
+        """Plan what to do, where both sides told what there is. A source that suddenly shows nothing of what had been
+        carried is not believed."""
+        had = [key for key, one in known.items() if one.ours is not None]
+        if len(had) >= SUSPICIOUS and not wanted:
+            kind, remedy = had[0].kind, "Look at the source. Nothing has been taken away on the target."
+            return self.plan.note(Key(kind), f"the source shows none, and {len(had)} had been carried", remedy)
+        unseen = {key for key in (*wanted, *there, *known) if (key.kind, key.place) in self.unseen}
+        self.plan.compare(without(wanted, unseen), without(there, unseen), without(known, unseen))
 
     def known(self, kind: Kind) -> dict[Key, Belonging]:
         """What the books say of one kind."""
@@ -96,7 +115,7 @@ class Look:
             for name in names:
                 acl = told[name]
                 if isinstance(acl, CommandRefused):
-                    self.plan.note(Key(Kind.RIGHTS, place), f"the source does not tell them: {acl.text}", _BY_OWNER)
+                    self.blind(Kind.RIGHTS, place, "source", acl)
                     acls.append({})
                     continue
                 goes, lost = translate({who: rights(some, modern) for who, some in acl.items()}, people)
@@ -114,7 +133,7 @@ class Look:
         for key, some in there.items():
             if key not in wanted and key not in known:
                 self.plan.note(key, f"the target lets it in ({some}); the source did not", _SERVERS_OWN)
-        self.plan.compare(wanted, there, known)
+        self.compare(wanted, there, known)
 
     def _grantable(self, wanted: Mapping[Key, str]) -> dict[Key, str]:
         """What of `wanted` the target can give, by identifiers as it spells them (Cyrus drops its default domain); what
@@ -155,7 +174,7 @@ class Look:
         settings, there = self.shared.lanes.first.target.settings, {}
         for place, acl in settings.rights(places).items():
             if isinstance(acl, CommandRefused):
-                self.plan.note(Key(Kind.RIGHTS, place), f"the target does not tell them: {acl.text}", _BY_OWNER)
+                self.blind(Kind.RIGHTS, place, "target", acl)
                 continue
             for who, some in acl.items():
                 if who not in self.left and (has := written(rights(some, settings.modern_rights))):
@@ -166,7 +185,7 @@ class Look:
         source = self.shared.snapshot.source.folders
         wanted = {place for place, names in self.places.items() if any(source[name].subscribed for name in names)}
         there = {name for name, subscribed in self.subscribed.items() if subscribed}
-        self.plan.compare(
+        self.compare(
             {Key(Kind.SUBSCRIPTION, one): "yes" for one in wanted},
             {Key(Kind.SUBSCRIPTION, one): "yes" for one in there},
             self.known(Kind.SUBSCRIPTION),
@@ -203,7 +222,7 @@ class Look:
             for name in names:
                 entries = told[name]
                 if isinstance(entries, CommandRefused):
-                    self.plan.note(Key(Kind.ENTRY, place), f"the source does not tell them: {entries.text}", _BY_OWNER)
+                    self.blind(Kind.ENTRY, place, "source", entries)
                     continue
                 for entry, value in entries.items():
                     if self._goes(place, entry):
@@ -214,10 +233,10 @@ class Look:
         there: dict[Key, str] = {}
         for place, entries in lane.target.settings.entries([ACCOUNT, *self.places]).items():
             if isinstance(entries, CommandRefused):
-                self.plan.note(Key(Kind.ENTRY, place), f"the target does not tell them: {entries.text}", _BY_OWNER)
+                self.blind(Kind.ENTRY, place, "target", entries)
                 continue
             there |= {Key(Kind.ENTRY, place, e): digest(v) for e, v in entries.items() if self._goes(place, e)}
-        self.plan.compare(wanted, there, self.known(Kind.ENTRY))
+        self.compare(wanted, there, self.known(Kind.ENTRY))
 
     def _goes(self, place: FolderName, entry: str) -> bool:
         """Whether an entry is its user's: shared ones of the account are the server's."""
@@ -233,6 +252,11 @@ class Look:
             count = len(one.folders)
             reason = f"{count} folder{'s' * (count > 1)} {one.owner.value}, listed here: not this mailbox's mail"
             self.plan.note(key, reason, _OTHERS if one.owner is Owner.OTHERS else _PUBLIC)
+
+
+def without(some: Mapping[Key, V], keys: Set[Key]) -> dict[Key, V]:
+    """`some` but for these."""
+    return {key: value for key, value in some.items() if key not in keys}
 
 
 def digest(value: bytes) -> str:

@@ -5,7 +5,7 @@ from email.header import decode_header
 from typing import TYPE_CHECKING
 
 from migrator.copier.belongings import Change, Plan
-from migrator.copier.belongings_look import Look, digest
+from migrator.copier.belongings_look import SUSPICIOUS, Look, digest
 from migrator.imap.errors import CommandRefused
 from migrator.model.belonging import Belonging, Key, Kind
 from migrator.model.errors import MigratorError, Stopped
@@ -49,6 +49,10 @@ def _carry(look: Look) -> None:
     look.plan.forgotten |= {Key(Kind.SCRIPT)} & look.records.keys()
     if not scripts and not known:
         return
+    had = [key for key, one in known.items() if key.kind is Kind.SCRIPT and one.ours is not None]
+    if len(had) >= SUSPICIOUS and not scripts:
+        remedy = "Look at the source. Nothing has been taken away on the target."
+        return look.plan.note(Key(Kind.SCRIPT), f"the source shows none, and {len(had)} had been carried", remedy)
     wanted = {key: digest(script) for key, script in scripts.items()}
     if "target" not in look.carrying.sieve_on:
         for key in wanted:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from migrator.copier import FolderPolicy
+from migrator.imap.errors import CommandRefused
 from migrator.imap.settings import Settings
 from migrator.imap.sieve import Sieve
 from migrator.model.wave import PassKind
@@ -282,6 +283,47 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(rig: CarriedRig, m
         assert comment.tokens()[2] == [b"/private/comment", str(point).encode()]
         assert rig.left() == {}
     assert died >= 20
+
+
+def test_a_source_that_suddenly_shows_nothing_is_not_believed(rig: CarriedRig):
+    names = [f"script-{number}" for number in range(3)]
+    with rig.sieve("source") as sieve:
+        for name in names:
+            sieve.put(name, MAIN)
+    rig.run()
+    with rig.sieve("source") as sieve:
+        for name in names:
+            sieve.delete(name)
+    rig.run(PassKind.FINAL)
+    assert set(scripts_of(rig, "target")[0]) == set(names)
+    assert rig.left() == {"sieve": "the source shows none, and 3 had been carried"}
+
+
+def test_where_a_side_does_not_tell_nothing_is_taken_away(rig: CarriedRig, monkeypatch: pytest.MonkeyPatch):
+    tell(rig.old, rig.user, f"SETACL Projects {rig.mate} lrs", 'SETMETADATA Projects (/private/comment "x")')
+    rig.run()
+    refused = CommandRefused("GETACL", "NOPERM", "not you")
+    rights, entries = Settings.rights, Settings.entries
+    for side in (0, 1):  # the source is asked first
+        asked: dict[str, int] = {"rights": 0, "entries": 0}
+
+        def deaf(name: str, call: Any, side: int = side, asked: dict[str, int] = asked) -> Any:
+            def asking(settings: Settings, names: Any) -> Any:
+                asked[name] += 1
+                return call(settings, names) | ({"Projects": refused} if asked[name] - 1 == side else {})
+
+            return asking
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Settings, "rights", deaf("rights", rights))
+            patch.setattr(Settings, "entries", deaf("entries", entries))
+            rig.run(PassKind.FINAL)
+        assert set(acl_of(rig.new, rig.user, "Projects")[rig.mate]) == set("lrs")
+        assert all("does not tell: not you" in reason for reason in rig.left().values()) and len(rig.left()) == 2
+    rig.run(PassKind.FINAL)
+    assert rig.left() == {} and set(acl_of(rig.new, rig.user, "Projects")[rig.mate]) == set("lrs")
+    with rig.new.connect(rig.user) as here:
+        assert here.command(b"GETMETADATA Projects /private/comment")[0].tokens()[2] == [b"/private/comment", b"x"]
 
 
 def test_a_rehearsal_leaves_the_targets_settings_alone(rig: CarriedRig):
