@@ -23,8 +23,11 @@ def carry(shared: Pass) -> None:
     look = Look(shared, carrying, dict(carrying.books.of(address)))
     look.look()
     look.intend(look.plan.changes)
-    for change in sorted(look.plan.changes, key=lambda one: one.wanted is not None):  # what is taken away, first
-        _make(look, change)
+    changes = sorted(look.plan.changes, key=lambda one: one.wanted is not None)  # what is taken away, first
+    _make_rights(look, [one for one in changes if one.key.kind is Kind.RIGHTS])
+    for change in changes:
+        if change.key.kind is not Kind.RIGHTS:
+            _make(look, change)
     _see_rights(look)
     if Kind.SCRIPT in carrying.kinds:
         carry_scripts(look)
@@ -37,28 +40,38 @@ def carry(shared: Pass) -> None:
         shared.tally.warn(f"{left} of its settings are not carried: `migrator mailbox show {address}` lists them")
 
 
+def _make_rights(look: Look, changes: list[Change]) -> None:
+    """All in one go: a mailbox may share hundreds of folders."""
+    settings = look.shared.lanes.first.target.settings
+    wanted = [(FolderName(one.key.place), one.key.name, one.wanted or "") for one in changes]
+    for change, error in zip(changes, settings.set_rights(wanted), strict=True):
+        _note(look, change, error)
+
+
 def _make(look: Look, change: Change) -> None:
-    """One change. Refused: what is there stays as it was."""
     target, key = look.shared.lanes.first.target, change.key
-    place, settings = FolderName(key.place), target.settings
     try:
-        if key.kind is Kind.RIGHTS:
-            settings.set_rights(place, key.name, change.wanted or "")
-        elif key.kind is Kind.SUBSCRIPTION:
-            settings.subscribe(place, change.wanted is not None)
+        if key.kind is Kind.SUBSCRIPTION:
+            target.settings.subscribe(FolderName(key.place), change.wanted is not None)
         elif key.kind is Kind.ENTRY:
-            settings.set_entry(place, key.name, look.values[key] if change.wanted else None)
+            target.settings.set_entry(FolderName(key.place), key.name, look.values[key] if change.wanted else None)
         elif key.kind is Kind.QUOTA:
             _set_quota(look, key.name, change.wanted)
     except CommandRefused as error:
-        text, code = error.text, error.code
-        look.plan.settle(Belonging(key, change.had, None, f"the target refused: {f'[{code}] ' * bool(code)}{text}",
-                                   _REMEDIES[key.kind]))  # fmt: skip
-        return
-    if change.wanted is None:
-        look.plan.forget(key)
+        _note(look, change, error)
     else:
-        look.plan.settle(Belonging(key, change.wanted))
+        _note(look, change, None)
+
+
+def _note(look: Look, change: Change, error: CommandRefused | None) -> None:
+    """What came of a change. Refused: what is there stays as it was."""
+    if error is not None:
+        said = f"the target refused: {f'[{error.code}] ' * bool(error.code)}{error.text}"
+        look.plan.settle(Belonging(change.key, change.had, None, said, _REMEDIES[change.key.kind]))
+    elif change.wanted is None:
+        look.plan.forget(change.key)
+    else:
+        look.plan.settle(Belonging(change.key, change.wanted))
 
 
 def _set_quota(look: Look, resource: str, wanted: str | None) -> None:
@@ -90,9 +103,8 @@ def _see_rights(look: Look) -> None:
 
 
 def _take_back(look: Look, key: Key, reason: str, had: str) -> None:
-    try:
-        look.shared.lanes.first.target.settings.set_rights(FolderName(key.place), key.name, had)
-    except CommandRefused as error:
+    [error] = look.shared.lanes.first.target.settings.set_rights([(FolderName(key.place), key.name, had)])
+    if error:
         reason += f", and does not take them back: {error.text}"
     look.plan.settle(Belonging(key, had or None))
     look.plan.note(key, reason, GIVE)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from migrator.imap.channel import Channel, Words
+from migrator.imap.channel import Channel, Exchange, Words
 from migrator.imap.errors import CommandRefused, ProtocolViolation
 from migrator.imap.grammar import astring
 from migrator.imap.refusal import refusal
@@ -19,11 +19,7 @@ def get(channel: Channel, raws: Mapping[FolderName, bytes]) -> dict[FolderName, 
     asked = channel.run_all(commands)
     answers = {text(answer[1]): answer for each in asked for answer in answered(each.untagged, b"ACL")}
     for name, exchange in zip(names, asked, strict=True):
-        assert exchange.status is not None
-        if exchange.status.status != "OK":
-            error = refusal("GETACL", exchange.status, channel.peer)
-            if not isinstance(error, CommandRefused):
-                raise error
+        if error := _refused(channel, exchange):
             found[name] = error
             continue
         if (answer := answers.get(text(raws[name]))) is None:
@@ -33,14 +29,25 @@ def get(channel: Channel, raws: Mapping[FolderName, bytes]) -> dict[FolderName, 
     return found
 
 
-def set_rights(channel: Channel, raw: bytes, identifier: str, rights: str) -> None:
-    """SETACL: exactly these rights, no others. CommandRefused."""
-    channel.run(b"SETACL", astring(raw), astring(identifier.encode()), astring(rights.encode()))
+def put(channel: Channel, wanted: Sequence[tuple[bytes, str, str]]) -> list[CommandRefused | None]:
+    """(folder, identifier, rights) each: SETACL, exactly these rights, or DELETEACL for none. In one pipeline, done in
+    this order; what the server says to each that it refuses."""
+    return [_refused(channel, exchange) for exchange in channel.run_all([_put(*each) for each in wanted])]
 
 
-def delete(channel: Channel, raw: bytes, identifier: str) -> None:
-    """DELETEACL. CommandRefused."""
-    channel.run(b"DELETEACL", astring(raw), astring(identifier.encode()))
+def _put(raw: bytes, identifier: str, rights: str) -> Words:
+    folder, who = astring(raw), astring(identifier.encode())
+    return (b"SETACL", folder, who, astring(rights.encode())) if rights else (b"DELETEACL", folder, who)
+
+
+def _refused(channel: Channel, exchange: Exchange) -> CommandRefused | None:
+    assert exchange.status is not None
+    if exchange.status.status == "OK":
+        return None
+    error = refusal(exchange.name, exchange.status, channel.peer)
+    if isinstance(error, CommandRefused):
+        return error
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,7 @@ def grantable(channel: Channel, raw: bytes, identifiers: Sequence[str]) -> dict[
     found: dict[str, Grantable | CommandRefused] = {}
     asked = channel.run_all([(b"LISTRIGHTS", astring(raw), astring(each.encode())) for each in identifiers])
     for identifier, exchange in zip(identifiers, asked, strict=True):
-        assert exchange.status is not None
-        if exchange.status.status != "OK":
-            error = refusal("LISTRIGHTS", exchange.status, channel.peer)
-            if not isinstance(error, CommandRefused):
-                raise error
+        if error := _refused(channel, exchange):
             found[identifier] = error
         for answer in answered(exchange.untagged, b"LISTRIGHTS"):
             values = [text(one) for one in answer[2:]]

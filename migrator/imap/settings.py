@@ -27,12 +27,10 @@ class Settings:
         """Rights by identifier, of each folder; or why they may not be seen."""
         return acl.get(self._channel, {name: self._octets(name) for name in names})
 
-    def set_rights(self, name: FolderName, identifier: str, rights: str) -> None:
-        """Exactly these rights; none: the entry goes. CommandRefused."""
-        if rights:
-            acl.set_rights(self._channel, self._octets(name), identifier, rights)
-        else:
-            acl.delete(self._channel, self._octets(name), identifier)
+    def set_rights(self, wanted: Sequence[tuple[FolderName, str, str]]) -> list[CommandRefused | None]:
+        """(folder, identifier, rights) each: exactly these rights; none: the entry goes. In this order, in one
+        pipeline; what the server says to each that it refuses."""
+        return acl.put(self._channel, [(self._octets(name), who, rights) for name, who, rights in wanted])
 
     def grantable(self, identifiers: Sequence[str]) -> dict[str, Grantable | CommandRefused]:
         """What can be given to each identifier in INBOX; or why the server does not take it."""

@@ -282,7 +282,7 @@ def test_a_run_that_dies_at_any_step_is_made_good_by_the_next(rig: CarriedRig, m
             [comment] = here.command(b"GETMETADATA Projects /private/comment")
         assert comment.tokens()[2] == [b"/private/comment", str(point).encode()]
         assert rig.left() == {}
-    assert died >= 20
+    assert died >= 18
 
 
 def test_a_source_that_suddenly_shows_nothing_is_not_believed(rig: CarriedRig):
@@ -324,6 +324,22 @@ def test_where_a_side_does_not_tell_nothing_is_taken_away(rig: CarriedRig, monke
     assert rig.left() == {} and set(acl_of(rig.new, rig.user, "Projects")[rig.mate]) == set("lrs")
     with rig.new.connect(rig.user) as here:
         assert here.command(b"GETMETADATA Projects /private/comment")[0].tokens()[2] == [b"/private/comment", b"x"]
+
+
+def test_a_server_that_gives_more_than_it_was_asked_for_has_it_taken_back(
+    rig: CarriedRig, monkeypatch: pytest.MonkeyPatch
+):
+    tell(rig.old, rig.user, f"SETACL Projects {rig.mate} lrs")
+    honest, asked = Settings.set_rights, list[Any]()
+
+    def generous(settings: Settings, wanted: Any) -> Any:
+        asked.append(wanted)
+        return honest(settings, [(*one[:2], one[2] + "i") for one in wanted] if len(asked) == 1 else wanted)
+
+    monkeypatch.setattr(Settings, "set_rights", generous)
+    rig.run()
+    assert rig.mate not in acl_of(rig.new, rig.user, "Projects")
+    assert rig.left() == {f"acl 'Projects' {rig.mate}": "the target made lrsi of lrs: i too many"}
 
 
 def test_a_rehearsal_leaves_the_targets_settings_alone(rig: CarriedRig):
