@@ -13,6 +13,7 @@ from migrator.copier import FolderPolicy
 from migrator.imap.errors import CommandRefused
 from migrator.imap.settings import Settings
 from migrator.imap.sieve import Sieve
+from migrator.model.errors import CertificateRefused
 from migrator.model.wave import PassKind
 from migrator.state.belongings import Belongings
 from tests.lab.certificates import Authority
@@ -434,8 +435,6 @@ def test_a_quota_that_our_login_may_not_set_is_in_the_report(old: FullDovecot, c
 
 
 def test_managesieve_over_starttls_is_verified(authority: Authority, tmp_path: Path):
-    from migrator.model.errors import CertificateRefused
-
     require("dovecot", "dovecot-sieve")
     with FullDovecot("tls", users=["x@company.test"], authority=authority) as server:
         with tls_sieve_of(server, "x@company.test", str(authority.ca_file)) as sieve:
