@@ -10,7 +10,8 @@ from migrator.model.errors import ConfigInvalid
 from migrator.model.mailbox import Login, Mailbox
 from migrator.state import Store
 from migrator.workspace import Workspace
-from migrator.workspace.schema import MasterUserAuth, Server
+from migrator.workspace.auth import MasterUserAuth, PlainAuth
+from migrator.workspace.schema import Server
 
 if TYPE_CHECKING:
     from migrator.imap.sieve import Sieve
@@ -45,7 +46,7 @@ def _servers(workspace: Workspace, mailbox: Mailbox) -> dict[Side, Server]:
 def _left(workspace: Workspace, mailbox: Mailbox) -> frozenset[str]:
     """The owner's and the administrators' rights are no business of ours, on either side."""
     servers = _servers(workspace, mailbox).values()
-    masters = {server.auth.user for server in servers if isinstance(server.auth, MasterUserAuth)}
+    masters = {server.auth.user for server in servers if isinstance(server.auth, MasterUserAuth | PlainAuth)}
     admins = {server.admin.user for server in servers if server.admin}
     return _OWNERS | masters | admins | {mailbox.source_login, mailbox.target_login}
 

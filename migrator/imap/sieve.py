@@ -14,8 +14,10 @@ from typing import Any, Self
 from managesieve import MANAGESIEVE, sieve_string  # type: ignore[import-untyped]
 
 from migrator.imap.errors import CommandRefused, ConnectionLost, PlaintextRefused, ProtocolViolation
+from migrator.imap.sasl import exchange, without
 from migrator.imap.tls import verifying
 from migrator.imap.wire import Wire, dial
+from migrator.model.bearer import Credentials
 from migrator.model.errors import LoginRefused, MigratorError
 from migrator.model.mailbox import Endpoint, Login, Tls
 from migrator.model.names import has_control, neutral
@@ -101,7 +103,9 @@ class Sieve:
         return CommandRefused(command, neutral(code), " ".join(neutral(text.replace("\r\n", " ")).split())[:_WORDS])
 
 
-def connect_sieve(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = False, timeout: float = 30) -> Sieve:
+def connect_sieve(
+    endpoint: Endpoint, login: Credentials, *, allow_plaintext: bool = False, timeout: float = 30
+) -> Sieve:
     """A logged-in Sieve. Unreachable, LoginRefused, PlaintextRefused, CertificateRefused, ProtocolViolation."""
     peer = f"{endpoint.host}:{endpoint.port}"
     if endpoint.tls is Tls.NONE and not allow_plaintext:
@@ -117,27 +121,29 @@ def connect_sieve(endpoint: Endpoint, login: Login, *, allow_plaintext: bool = F
         client: _Client = _spoken(wire, "greeting", lambda: _Client(wire))
         if endpoint.tls is Tls.STARTTLS:
             _spoken(wire, "STARTTLS", client.secure, endpoint)
-        _log_in(client, login, peer)
+        _log_in(client, login, endpoint)
         return Sieve(client)
     except BaseException:
         wire.abort()
         raise
 
 
-def _log_in(client: "_Client", login: Login, peer: str) -> None:
-    client.wire.during = "login to ManageSieve"
-    secret = login.secret.reveal()
-    if "PLAIN" not in client.loginmechs:
-        raise LoginRefused(f"{peer}: ManageSieve offers no SASL PLAIN", remedy="Allow PLAIN there, over TLS.")
-    if has_control(login.user) or has_control(secret):
+def _log_in(client: "_Client", login: Credentials, endpoint: Endpoint) -> None:
+    peer = client.wire.peer
+    secret = login.secret if isinstance(login, Login) else login.tokens.token()
+    said = exchange(login, secret, endpoint)
+    if said.mechanism not in client.loginmechs:
+        raise LoginRefused(f"{peer}: ManageSieve offers no SASL {said.mechanism}", remedy="Allow that there, over TLS.")
+    if has_control(login.user) or has_control(secret.reveal()):
         raise LoginRefused(f"{peer}: user or password contains a control character")
-    who = ("", login.user, secret)
-    if _spoken(client, "AUTHENTICATE", client.authenticate, "PLAIN", *who) != "OK":
-        said = neutral(client.response_text or "").replace(secret, "***")
+    mechanism, response = sieve_string(said.mechanism), sieve_string(said.at_once())
+    if _spoken(client, "AUTHENTICATE", client._command, b"AUTHENTICATE", mechanism, response)[0] != "OK":
+        words = without((secret.reveal(),), neutral(client.response_text or ""))
         raise LoginRefused(
-            f"{peer}: ManageSieve does not let {login.user!r} in: {said}",
+            f"{peer}: ManageSieve does not let {login.user!r} in: {words}",
             remedy="It takes the same login as IMAP; ask the server's administrator.",
         )
+    client.state = "AUTH"
 
 
 def _spoken(peer: "_Client | Wire", during: str, call: Callable[..., Any], *arguments: Any) -> Any:

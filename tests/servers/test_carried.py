@@ -23,7 +23,7 @@ from tests.lab.requirements import require
 from tests.servers.carried_rig import CarriedRig, FullDovecot, acl_of, admin_of, tls_sieve_of
 from tests.servers.copier_rig import item
 
-USERS = [f"u{number:02}@company.test" for number in range(40)]
+USERS = [f"u{number:02}@company.test" for number in range(60)]
 NUMBERS = count()
 MAIN = 'require ["fileinto"];\r\n# 整理\r\nfileinto "Projects";'.encode()  # no end of line at its end
 DEBUG = b'require "vnd.dovecot.debug";\r\nkeep;\r\n'

@@ -65,6 +65,14 @@ def test_login_scripts_and_their_text_byte_for_byte():
     )
 
 
+def test_an_account_that_acts_for_others_says_for_whom():
+    server = Server(GREETING, b"OK\r\n")
+    with connect_sieve(
+        Endpoint("127.0.0.1", server.port, Tls.NONE), Login("cyrus", Secret("s3cret"), "u0042"), allow_plaintext=True
+    ):
+        assert base64.b64encode(b"u0042\0cyrus\0s3cret") in server.heard
+
+
 def test_a_refusal_is_told_in_the_servers_words_on_one_line():
     server = Server(GREETING, b"OK\r\n", b"NO {25}\r\nline 1: bad\r\nline 2: \x1bbad\r\n", b'NO (QUOTA) "full"\r\n')
     with server.connect() as sieve:
