@@ -66,8 +66,9 @@ def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADD
         failures = store.ledger.failures([owner]) if store else ()
         decided = {"accepted": store and store.mailboxes.accepted(owner)}
         known = stock.of_mailbox(store, owner) if store else {}
+        settled = _settings(store, owner) if store else {}
     left = [f"{one.folder} UID {one.uid}: {one.reason}" for one in failures]
-    emit_one(row | known | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
+    emit_one(row | known | decided | _logins(workspace, found) | {"not carried": left} | settled, settings(ctx).form)
 
 
 OnConflict = Annotated[
@@ -146,11 +147,6 @@ def discover(
     export = discovering.ask(workspace, ldap, keep=not dry_run)
     defaults = {"source": source, "target": target, "department": default_department}
     importing.bring_in(ctx, workspace, export, defaults, on_conflict, dry_run, yes)
-        failures = store.ledger.failures([found.address]) if store else ()
-        decided = {"accepted": store and store.mailboxes.accepted(found.address)}
-        settled = _settings(store, found.address) if store else {}
-    left = [f"{one.folder} UID {one.uid}: {one.reason}" for one in failures]
-    emit_one(row | decided | _logins(workspace, found) | {"not carried": left} | settled, settings(ctx).form)
 
 
 def _settings(store: "Store", address: "Address") -> dict[str, object]:

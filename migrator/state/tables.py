@@ -324,6 +324,8 @@ class DirectoryTieRow(Table, table=True):
     kind: str = text(primary_key=True)
     other: str = text(primary_key=True)
     position: int = number()
+
+
 class BelongingRow(Table, table=True):
     """What became of one thing that belongs to a mailbox; `model.belonging` says what the columns mean."""
 

@@ -10,8 +10,8 @@ from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import ServerName, slug
 from migrator.workspace.auth import Auth, PasswordAuth
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
-from migrator.workspace.directories import Directory
 from migrator.workspace.carry import AdminLogin, CarrySettings, SieveSettings
+from migrator.workspace.directories import Directory
 from migrator.workspace.fields import Host, IngressName, Port, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.quantities import Duration, PositiveDuration, Size
