@@ -66,8 +66,9 @@ def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADD
         failures = store.ledger.failures([owner]) if store else ()
         decided = {"accepted": store and store.mailboxes.accepted(owner)}
         known = stock.of_mailbox(store, owner) if store else {}
+        settled = _settings(store, owner) if store else {}
     left = [f"{one.folder} UID {one.uid}: {one.reason}" for one in failures]
-    emit_one(row | known | decided | _logins(workspace, found) | {"not carried": left}, settings(ctx).form)
+    emit_one(row | known | decided | _logins(workspace, found) | {"not carried": left} | settled, settings(ctx).form)
 
 
 OnConflict = Annotated[
@@ -146,6 +147,16 @@ def discover(
     export = discovering.ask(workspace, ldap, keep=not dry_run)
     defaults = {"source": source, "target": target, "department": default_department}
     importing.bring_in(ctx, workspace, export, defaults, on_conflict, dry_run, yes)
+
+
+def _settings(store: "Store", address: "Address") -> dict[str, object]:
+    """What belongs to the mailbox beside its mail."""
+    carried = store.belongings.carried([address])
+    left = store.belongings.not_carried([address])
+    return {
+        "settings carried": [f"{count} {kind.value}" for kind, count in sorted(carried.items())],
+        "settings not carried": [f"{one.key}: {one.reason}. {one.remedy}" for _, one in left],
+    }
 
 
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the report and in the audit log.")]

@@ -20,6 +20,9 @@ ledger does not know, in batches, from one connection to another. The way throug
     adopt       folders matched by content: not empty at first, or made anew
     mirror      what goes from the target because it went from the source (pure); removal, take_out: how
     flags       flags of messages that are across
+    spaces      whose a folder is, by its namespace (pure)
+    belongings  what belongs to the mailbox beside its mail: what to do about it (pure); belongings_acl: rights (pure);
+                belongings_look: both sides; belongings_carry, belongings_sieve: how it goes along
     reverse     the way back; strays: messages that their user moved
     audit       both servers read again; audit_look: one side; audit_again: the second look; audit_result: its lines
     compare     messages as multisets of content (pure); judge: why they differ (pure); content: what is kept of one

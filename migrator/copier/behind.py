@@ -7,6 +7,7 @@ without another round.
 from collections.abc import Mapping
 
 from migrator.copier.left_out import NOWHERE
+from migrator.copier.spaces import Owner, owner_of
 from migrator.copier.work import Pass
 from migrator.imap import Folder
 from migrator.model.names import FolderName
@@ -32,7 +33,9 @@ def tell(shared: Pass) -> None:
     """Read the answer into the tally."""
     job = shared.job
     records = {record.source_name: record for record in job.ledger.folders(job.mailbox.address)}
-    counts = [_arrived(folder, records) for folder in shared.lanes.first.source.folders() if folder.selectable]
+    source = shared.lanes.first.source
+    own = [one for one in source.folders() if owner_of(one.name, source.spaces)[0] is Owner.OURS]
+    counts = [_arrived(folder, records) for folder in own if folder.selectable]
     shared.tally.behind = None if None in counts else sum(count or 0 for count in counts)
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from migrator.copier import behind
+from migrator.copier.belongings_carry import carry
 from migrator.copier.changes import Records, failing_folders, map_mailbox, record_of, records_of, unchanged
 from migrator.copier.folders import FolderPair
 from migrator.copier.forward import ForwardFolder
@@ -49,6 +50,7 @@ def copy_mailbox(job: CopyJob) -> PassReport:
             reverse_folders(shared)
         else:
             _forward(shared)
+            carry(shared)
         if job.staged:
             _remove_staging(shared)
     return shared.tally.report()

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from migrator.copier.belongings_acl import People
 from migrator.copier.folders import FolderPolicy
 from migrator.imap import Session
+from migrator.model.belonging import Kind
 from migrator.model.errors import ExitCode, Locked, Refused, ServerBusy, Stopped, Transient
 from migrator.model.mailbox import Mailbox
 from migrator.model.order import CopyOrder
@@ -14,10 +16,31 @@ from migrator.model.progress import Pace, Progress, StopSignal, Unpaced
 from migrator.model.wave import PassKind
 
 if TYPE_CHECKING:
+    from migrator.imap.sieve import Sieve
+    from migrator.state.belongings import Belongings
     from migrator.state.ledger import Ledger
     from migrator.state.records import Lease
 
 Side = Literal["source", "target"]
+
+
+@dataclass(frozen=True)
+class Carrying:
+    """What belongs to a mailbox beside its mail, and is carried: `kinds` of it; `books` remember what became of it.
+
+    `sieve` logs in to ManageSieve on a side, where migrator.yaml says that there is one (`sieve_on`). `admin` logs in
+    to the target as who may set quotas, where there is such a login. `entries_left`: prefixes of entries (METADATA)
+    that stay behind.
+    """
+
+    kinds: frozenset[Kind]
+    people: People
+    books: "Belongings"
+    sieve: "Callable[[Side], Sieve]"
+    sieve_on: frozenset[Side]
+    admin: Callable[[], Session] | None = None
+    entries_left: tuple[str, ...] = ()
+
 
 AFTER_CUTOVER = frozenset({PassKind.CATCH_UP, PassKind.REVERSE})  # the receiving folder has a user
 
@@ -29,6 +52,7 @@ class CopyJob:
     `canary_tokens`: of the canaries that are this mailbox's. `target_lease`: how long the lease mailbox on the target
     speaks for us after we died. `grace`: the pause between two looks for late appends where MOVE is missing.
     `order`: which of a folder's messages go first; INBOX is the first folder in any case.
+    `carrying`: what else goes along, and how; None: mail only.
     A pass opens up to `lanes` connections on each side, and at least two on the receiving side after the cutover.
     """
 
@@ -47,6 +71,7 @@ class CopyJob:
     grace: timedelta = field(default=timedelta(seconds=5))
     pace: Pace = field(default_factory=Unpaced)
     order: CopyOrder = CopyOrder.OLDEST
+    carrying: "Carrying | None" = None
 
     @property
     def staged(self) -> bool:

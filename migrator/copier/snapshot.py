@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from migrator.copier.folders import LEASE_FOLDER, STAGING_FOLDER, is_own, is_rehearsed, name_of
 from migrator.copier.lanes import Lane
+from migrator.copier.spaces import Elsewhere, Owner, elsewhere, owner_of
 from migrator.imap import Folder, Namespace, Session
 from migrator.model.names import FolderName
 
@@ -17,6 +18,7 @@ class SideView:
     folders: Mapping[FolderName, Folder]
     has_staging: bool = False  # left behind by an earlier run
     has_lease: bool = False  # somebody is at work there, or died
+    elsewhere: Sequence[Elsewhere] = ()  # folders that are listed here and are not this mailbox's
 
     @property
     def messages(self) -> int:
@@ -48,8 +50,12 @@ def view(session: Session, rehearsed: bool = False) -> SideView:
     staging, lease = name_of((STAGING_FOLDER,), namespace), lease_name(session)
     names = {folder.name for folder in listed}
     ours = is_rehearsed if rehearsed else lambda name, space: not is_own(name, space)
-    mail = {folder.name: folder for folder in listed if ours(folder.name, namespace)}
-    return SideView(namespace, mail, staging in names, lease in names)
+    mail = {
+        folder.name: folder
+        for folder in listed
+        if ours(folder.name, namespace) and owner_of(folder.name, session.spaces)[0] is Owner.OURS
+    }
+    return SideView(namespace, mail, staging in names, lease in names, elsewhere(listed, session.spaces))
 
 
 def lease_name(session: Session) -> FolderName:

@@ -15,6 +15,7 @@ from tenacity import RetryCallState
 from migrator.copier import CopyJob, DeletedPolicy, DeletionsPolicy, FolderPolicy, Side, copy_mailbox
 from migrator.dispatch.budget import ConnectionBudget, connections, one_each
 from migrator.dispatch.budgets import ALL, Budget, Budgets
+from migrator.dispatch.carrying import carrying
 from migrator.dispatch.clerk import Clerk
 from migrator.dispatch.clock import SystemClock
 from migrator.dispatch.daybook import DayBook
@@ -273,6 +274,7 @@ class Crew:
             pace=self._pacer(kind),
             target_lease=self._workspace.config.lease.ttl,
             order=self._order,
+            carrying=carrying(self._workspace, self._store, mailbox),
         )
 
 

@@ -4,7 +4,7 @@ from migrator.imap.appender import Appender
 from migrator.imap.connect import connect, reach
 from migrator.imap.digest import Digester, Digests, grade
 from migrator.imap.fetcher import Fetcher
-from migrator.imap.records import AppendResult, Body, Folder, Namespace, Quota, Refusal, Selected, Status
+from migrator.imap.records import AppendResult, Body, Folder, Namespace, Quota, Refusal, Selected, Spaces, Status
 from migrator.imap.session import Session
 from migrator.imap.stores import Change, Mode, Stored
 
@@ -23,6 +23,7 @@ __all__ = [
     "Refusal",
     "Selected",
     "Session",
+    "Spaces",
     "Status",
     "Stored",
     "connect",

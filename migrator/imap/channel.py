@@ -129,7 +129,7 @@ class Channel:
         exchange = self._begin(words[0].decode())
         line = bytearray(exchange.tag)
         for word in words:
-            line += b" "
+            line += b"" if word == b")" else b" "
             if isinstance(word, LiteralText):
                 self._offer(exchange, line, word)
                 if exchange.status:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from migrator.imap.channel import Channel, Exchange, Parts, Words
 from migrator.imap.errors import CommandRefused, FolderNameChanged, ProtocolViolation, Throttled
 from migrator.imap.grammar import astring
-from migrator.imap.records import Folder, Namespace, Status
+from migrator.imap.records import Folder, Namespace, Spaces, Status
 from migrator.imap.responses import Token, folder_name, status_values, tokens
 from migrator.model.errors import MigratorError
 from migrator.model.names import FolderName
@@ -50,20 +50,26 @@ def folder_status(channel: Channel, raw: bytes, items: bytes) -> Status:
     raise ProtocolViolation(f"{channel.peer}: STATUS ended without an answer")
 
 
-def personal_namespace(channel: Channel, has: Callable[[str], bool]) -> Namespace:
-    """The first personal namespace (RFC 2342); by LIST "" "" where NAMESPACE is missing."""
+def namespaces(channel: Channel, has: Callable[[str], bool]) -> Spaces:
+    """The namespaces (RFC 2342); by LIST "" "", which tells of one, where NAMESPACE is missing."""
+    others: tuple[Namespace, ...] = ()
+    public: tuple[Namespace, ...] = ()
     if has("NAMESPACE"):
         for answer in _answers([channel.run(*namespace_words(has))]):
-            personal = answer[1] if len(answer) > 1 else None
-            first = personal[0] if isinstance(personal, list) and personal else None
-            if isinstance(first, list) and len(first) > 1:
-                return Namespace(folder_name(_octets(first[0])), _separator(first[1]))
+            personal, others, public = (_spaces(each) for each in (*answer[1:4], None, None, None)[:3])
+            if personal:
+                return Spaces(personal, others, public)
     listed = _listed(_answers([channel.run(*_ROOT)]), b"LIST")
-    return Namespace("", listed[0][1] if listed else None)
+    return Spaces((Namespace("", listed[0][1] if listed else None),), others, public)
+
+
+def _spaces(value: Token) -> tuple[Namespace, ...]:
+    told = [one for one in value if isinstance(one, list) and len(one) > 1] if isinstance(value, list) else []
+    return tuple(Namespace(folder_name(_octets(one[0])), _separator(one[1])) for one in told)
 
 
 def ask_ahead(channel: Channel, has: Callable[[str], bool], namespace: bool) -> None:
-    """Ask now what `personal_namespace` (if `namespace`) and `list_folders` ask first, unless that is under way."""
+    """Ask now what `namespaces` (if `namespace`) and `list_folders` ask first, unless that is under way."""
     wanted = [*([namespace_words(has)] if namespace else []), *list_words(has)]
     if not all(channel.expects(*words) for words in wanted):
         channel.forget_ahead()
@@ -72,7 +78,7 @@ def ask_ahead(channel: Channel, has: Callable[[str], bool], namespace: bool) -> 
 
 
 def namespace_words(has: Callable[[str], bool]) -> Words:
-    """What `personal_namespace` asks first."""
+    """What `namespaces` asks first."""
     return (b"NAMESPACE",) if has("NAMESPACE") else _ROOT
 
 

@@ -48,10 +48,19 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """The personal namespace (RFC 2342): `prefix` decoded ("INBOX."), `separator` or None for a flat one."""
+    """One namespace (RFC 2342): `prefix` decoded ("INBOX."), `separator` or None for a flat one."""
 
     prefix: str
     separator: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces:
+    """All namespaces: the mailbox's own (one at least), other people's, and the public ones."""
+
+    personal: tuple[Namespace, ...]
+    others: tuple[Namespace, ...] = ()
+    public: tuple[Namespace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

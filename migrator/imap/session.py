@@ -16,8 +16,9 @@ from migrator.imap.errors import Unsupported
 from migrator.imap.fetcher import Fetcher
 from migrator.imap.grammar import astring, folder_octets, uid_sets
 from migrator.imap.opened import OpenFolder, leaving
-from migrator.imap.records import Body, Folder, Namespace, Quota, Selected, Status
+from migrator.imap.records import Body, Folder, Namespace, Quota, Selected, Spaces, Status
 from migrator.imap.scanning import Since
+from migrator.imap.settings import Settings
 from migrator.imap.vanished import UidRanges
 from migrator.model.errors import MigratorError
 from migrator.model.message import Flags, MessageMeta
@@ -91,9 +92,14 @@ class Session:
         return folders
 
     @cached_property
+    def spaces(self) -> Spaces:
+        """The namespaces; by LIST "" "" where NAMESPACE is missing."""
+        return listing.namespaces(self._channel, self.has)
+
+    @property
     def namespace(self) -> Namespace:
-        """The first personal namespace; by LIST "" "" where NAMESPACE is missing."""
-        return listing.personal_namespace(self._channel, self.has)
+        """The first personal namespace."""
+        return self.spaces.personal[0]
 
     @property
     def lists_at_once(self) -> bool:
@@ -102,7 +108,7 @@ class Session:
 
     def folders_ahead(self) -> None:
         """Ask now what `namespace` and `folders`, in this order, ask next, unless that is under way: one round trip."""
-        listing.ask_ahead(self._channel, self.has, namespace="namespace" not in self.__dict__)
+        listing.ask_ahead(self._channel, self.has, namespace="spaces" not in self.__dict__)
 
     def status(self, name: FolderName) -> Status:
         """STATUS of one folder."""
@@ -268,6 +274,11 @@ class Session:
     def quota(self) -> Quota | None:
         """The room of the mailbox; None where the server sets no bounds, or does not tell."""
         return quota.storage(self._channel) if self.has("QUOTA") else None
+
+    @property
+    def settings(self) -> Settings:
+        """What belongs to the mailbox beside its mail."""
+        return Settings(self._channel, self._octets, self.capabilities)
 
     def checkup(self) -> Checkup:
         """The server as it is examined before a wave."""

@@ -21,6 +21,7 @@ from migrator.reports.report import (
     Rollback,
     RouteRow,
     RouteStep,
+    Settings,
 )
 from migrator.state import Store
 from migrator.state.parts import whole
@@ -54,6 +55,7 @@ def wave_report(store: Store, workspace: Workspace, wave: WaveName, at: datetime
         rollback=_rollback(passes, audit),
         audit=audit,
         forecast=forecast(store, workspace, wave) if record is None or record.state in FORECAST else None,
+        settings=Settings(store.belongings.carried(addresses), store.belongings.not_carried(addresses)),
         parts=store.parts.of(wave),
     )
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from migrator.model.canary import Canary
 from migrator.reports.forecast import Forecast
 from migrator.reports.light import findings
-from migrator.reports.report import CanaryPhase, MailboxRow, Report, RouteRow
+from migrator.reports.report import CanaryPhase, MailboxRow, Report, RouteRow, Settings
 from migrator.state.records import AuditRow, NotCarried, PassRecord
 
 SCHEMA_VERSION = 1
@@ -40,6 +40,7 @@ def report_json(report: Report) -> dict[str, object]:
             {"outcome": kind.outcome, "reason": kind.reason, "meant": kind.meant, "messages": _messages(kind.messages)}
             for kind in report.not_carried
         ],
+        "settings": _settings(report.settings),
         "altered": [{"grade": kind.grade, "messages": _messages(kind.messages)} for kind in report.altered],
         "notes": [asdict(note) for note in report.notes],
         "canaries": [_phase(phase) for phase in report.canaries],
@@ -48,6 +49,24 @@ def report_json(report: Report) -> dict[str, object]:
         "parts": [{"wave": part.name, "state": part.state, "mailboxes": part.mailboxes} for part in report.parts],
         "time_left": _time_left(report.forecast),
         "audit": [_audit(row) for row in report.audit],
+    }
+
+
+def _settings(settings: Settings) -> dict[str, object]:
+    """`reason` and `remedy` are words for people; `kind` is one of model.belonging.Kind."""
+    return {
+        "carried": {kind.value: count for kind, count in sorted(settings.carried.items())},
+        "not_carried": [
+            {
+                "address": address,
+                "kind": one.key.kind.value,
+                "folder": one.key.place,
+                "name": one.key.name,
+                "reason": one.reason,
+                "remedy": one.remedy,
+            }
+            for address, one in settings.not_carried
+        ],
     }
 
 

@@ -1,11 +1,12 @@
 """A wave's report as a value: everything that its Markdown and its JSON say."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from migrator.model.audit import AuditRecord
+from migrator.model.belonging import Belonging, Kind
 from migrator.model.canary import Canary
 from migrator.model.message import Grade, Outcome, needs_consent
 from migrator.model.names import Address, Ingress, ServerName, WaveName
@@ -198,6 +199,23 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """What belongs to the mailboxes beside their mail: how many things are across, by kind, and which are not."""
+
+    carried: Mapping[Kind, int] = field(default_factory=dict)
+    not_carried: tuple[tuple[Address, Belonging], ...] = ()
+
+    @property
+    def remedies(self) -> tuple[tuple[str, tuple[tuple[Address, Belonging], ...]], ...]:
+        """What to do by hand, and for what: the most frequent first."""
+        groups: dict[str, list[tuple[Address, Belonging]]] = {}
+        for address, one in self.not_carried:
+            groups.setdefault(one.remedy, []).append((address, one))
+        found = [(remedy, tuple(them)) for remedy, them in groups.items()]
+        return tuple(sorted(found, key=lambda group: (-len(group[1]), group[0])))
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What is known of a wave at `at`. Times are aware; counts are of messages, sizes in octets."""
 
@@ -219,6 +237,7 @@ class Report:
     rollback: Rollback | None
     audit: tuple[AuditRow, ...]
     forecast: Forecast | None = None
+    settings: Settings = field(default_factory=Settings)
     parts: tuple[WaveRecord, ...] = ()  # mailboxes of the wave that go their own way
 
     @property

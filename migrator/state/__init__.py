@@ -3,7 +3,8 @@
     records    what goes in and comes out: frozen values
     errors     what can go wrong
     store      `Store`: one attribute a noun; made by `open`
-    waves, leases, ledger, flips, canaries, audit, mailboxes, spent, doings, throughput, audits      the nouns
+    waves, leases, ledger, flips, canaries, audit, mailboxes, spent, doings, throughput, audits,
+    belongings      the nouns
     folders, intents, tallies      parts of the ledger
     journal    its hot path: what a batch of a copy writes
     looks      what a pass asks of a folder's rows

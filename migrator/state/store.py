@@ -6,6 +6,7 @@ from types import TracebackType
 from migrator.state import upgrade
 from migrator.state.audit import Audit
 from migrator.state.audits import Audits
+from migrator.state.belongings import Belongings
 from migrator.state.canaries import Canaries
 from migrator.state.doings import Doings
 from migrator.state.engine import Database, parse
@@ -44,6 +45,7 @@ class Store:
         self.throughput = Throughput(database)
         self.audits = Audits(database)
         self.inventory = Inventory(database)
+        self.belongings = Belongings(database)
 
     @cached_property
     def workspace_id(self) -> str:

@@ -324,3 +324,17 @@ class DirectoryTieRow(Table, table=True):
     kind: str = text(primary_key=True)
     other: str = text(primary_key=True)
     position: int = number()
+
+
+class BelongingRow(Table, table=True):
+    """What became of one thing that belongs to a mailbox; `model.belonging` says what the columns mean."""
+
+    __tablename__ = "belonging"
+    mailbox: str = text(primary_key=True)
+    kind: str = text(primary_key=True)
+    place: str = text(primary_key=True)
+    name: str = text(primary_key=True)
+    ours: str | None = Field(default=None, sa_column=Column(Text))
+    intended: str | None = Field(default=None, sa_column=Column(Text))
+    reason: str = text()
+    remedy: str = text()

@@ -190,6 +190,8 @@ def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem], list[tuple[Pa
             mentions.setdefault(reference, document.problem(("servers", name, "auth", *loc), ""))
         if needed := needs(server.auth):
             wanted.append((needed[1], document.problem(("servers", name, "auth", needed[0]), needed[0], at_key=True)))
+        if server.admin:
+            mentions.setdefault(server.admin.secret, document.problem(("servers", name, "admin", "secret"), ""))
     for position, entry in enumerate(config.routing):
         for key, secret in entry.secrets.items():
             mentions.setdefault(secret, document.problem(("routing", position, key), ""))

@@ -37,6 +37,8 @@ servers:
     imap: {host: new.example.co.jp, port: 993, tls: implicit}
     auth: {kind: master-user, user: migrator, separator: "*", secret: "env:NEW_MASTER"}
     limits: {connections: 20, per_mailbox: 2}
+    # sieve: {port: 4190, tls: starttls}          # where it takes Sieve scripts; say it of both servers
+    # admin: {user: cyrus, secret: "env:ADMIN"}   # a login that may set quotas (Cyrus)
 
 mailboxes: mailboxes.csv    # address,department,source,target[,source_login,target_login,source_secret,target_secret]
 
@@ -93,6 +95,12 @@ folders:
   skip: []
   merge: []
   deletions: mirror         # what people delete before the cutover goes from the target, too; or: keep
+
+# What goes along with the mail: acl, subscriptions, quota, metadata, sieve. People in mailboxes.csv are known by their
+# logins; who else of the old server's access lists is who on the new one stands here, or gets no rights.
+# carry:
+#   skip: [quota]
+#   identifiers: {"$sales": "group:sales", anyone: anyone}
 
 concurrency: {mailboxes: 4}    # mailboxes at work at once
 """

@@ -10,6 +10,7 @@ from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import ServerName, slug
 from migrator.workspace.auth import Auth, PasswordAuth
 from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
+from migrator.workspace.carry import AdminLogin, CarrySettings, SieveSettings
 from migrator.workspace.directories import Directory
 from migrator.workspace.fields import Host, IngressName, Port, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.notify import NotifyEntry
@@ -66,6 +67,8 @@ class Server(Section):
     auth: Auth = PasswordAuth()
     smtp: Smtp | None = None
     provision: Words | None = None
+    sieve: SieveSettings | None = None
+    admin: AdminLogin | None = None
     limits: Limits = Limits()
     _name: ServerName = PrivateAttr(ServerName(""))
 
@@ -157,6 +160,7 @@ class Config(Section):
     cutover: CutoverSettings = CutoverSettings()
     gates: GateSettings = GateSettings()
     folders: FolderSettings = FolderSettings()
+    carry: CarrySettings = CarrySettings()
     concurrency: Concurrency = Concurrency()
     lease: LeaseSettings = LeaseSettings()
     limits: WorkspaceLimits = WorkspaceLimits()

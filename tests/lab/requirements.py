@@ -86,6 +86,14 @@ def _dovecot_sql(driver: str) -> Callable[[], str]:
     return missing
 
 
+def _dovecot_sieve() -> str:
+    if reason := _dovecot():
+        return reason
+    asked = [find_program("doveconf") or "doveconf", "-d", "-h", "libexec_dir"]
+    programs = Path(subprocess.run(asked, capture_output=True, text=True).stdout.strip())
+    return "" if (programs / "managesieve").exists() else "this Dovecot has no ManageSieve"
+
+
 def _postfix() -> str:
     if not find_program("postfix"):
         return "postfix is not installed"
@@ -142,6 +150,7 @@ REQUIREMENTS = {
     for requirement in (
         Requirement("dovecot", "apt-get install dovecot-imapd dovecot-lmtpd", _dovecot),
         Requirement("dovecot-oauth2", "apt-get install dovecot-imapd of Debian 12", _dovecot_oauth2),
+        Requirement("dovecot-sieve", "apt-get install dovecot-sieve dovecot-managesieved", _dovecot_sieve),
         Requirement("dovecot-sqlite", "apt-get install dovecot-sqlite", _dovecot_sql("sqlite")),
         Requirement("dovecot-pgsql", "apt-get install dovecot-pgsql", _dovecot_sql("pgsql")),
         Requirement("cyrus", "./dev test unpacks one", lambda: "" if cyrus_root() else "there is no Cyrus"),

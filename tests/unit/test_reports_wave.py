@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from migrator import state
+from migrator.model.belonging import Belonging, Key, Kind
 from migrator.model.canary import Canary, CanaryState
 from migrator.model.message import Grade, Meant, Mirrored, Outcome
 from migrator.model.names import Address, FolderName, Ingress, Nexthop, ServerName, WaveName
@@ -368,8 +369,8 @@ def test_the_json_form_has_the_same_figures_under_stable_keys(completed, workspa
     document = json.loads(json.dumps(report_json(wave_report(completed, workspace, SALES, at=T0))))
     assert list(document) == [
         "schema_version", "wave", "state", "since", "generated_at", "freeze_deadline", "light", "sentence", "findings",
-        "departments", "target", "window", "error", "totals", "mailboxes", "not_carried", "altered", "notes",
-        "canaries", "routes", "rollback", "parts", "time_left", "audit",
+        "departments", "target", "window", "error", "totals", "mailboxes", "not_carried", "settings", "altered",
+        "notes", "canaries", "routes", "rollback", "parts", "time_left", "audit",
     ]  # fmt: skip
     assert document["schema_version"] == 1
     assert document["generated_at"] == "2026-12-05T13:00:00+00:00"
@@ -379,6 +380,24 @@ def test_the_json_form_has_the_same_figures_under_stable_keys(completed, workspa
         "ingress": "old-mta", "sent": 2, "found": 2, "misrouted": 0, "refused": 0, "unproven": 0, "waiting": 0,
     }  # fmt: skip
     assert document["audit"][-1]["command"] == "migrator wave run sales --yes"
+
+
+def test_what_else_is_across_is_counted_and_what_is_not_is_told_with_what_to_do(completed, workspace):
+    rights, script = Key(Kind.RIGHTS, "企画", "mate"), Key(Kind.SCRIPT, name="filter|x")
+    lost = Belonging(script, reason="the target refused: no *such* extension", remedy="Write it anew.")
+    lease = completed.leases.acquire(f"mailbox:{U1}", ACTOR, timedelta(seconds=60))
+    completed.belongings.put(U1, [Belonging(rights, "lrs"), lost], (), lease)
+    report = wave_report(completed, workspace, SALES)
+    text = render_markdown(report)
+    assert "Carried: 1 acl. **Not carried: 1**" in text
+    assert "- Write it anew." in text and "filter\\|x: the target refused: no \\*such\\* extension" in text
+    assert report_json(report)["settings"] == {
+        "carried": {"acl": 1},
+        "not_carried": [
+            {"address": U1, "kind": "sieve", "folder": "", "name": "filter|x", "reason": lost.reason,
+             "remedy": "Write it anew."}
+        ],
+    }  # fmt: skip
 
 
 def test_status_tells_who_is_at_work_and_what_was_interrupted(completed, workspace):

@@ -4,6 +4,6 @@ A revision that rebuilds `audit` (a batch operation on SQLite does) must make it
 Each new one comes with the same change of `tables` and, by `python -m migrator.state.ddl`, of schema/.
 """
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "schema_revision"  # not Alembic's default, which another program in the same database may use

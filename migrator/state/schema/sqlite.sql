@@ -12,6 +12,18 @@ CREATE TABLE audit (
 	CONSTRAINT pk_audit PRIMARY KEY (id)
 )
 
+CREATE TABLE belonging (
+	mailbox TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	place TEXT NOT NULL,
+	name TEXT NOT NULL,
+	ours TEXT,
+	intended TEXT,
+	reason TEXT NOT NULL,
+	remedy TEXT NOT NULL,
+	CONSTRAINT pk_belonging PRIMARY KEY (mailbox, kind, place, name)
+)
+
 CREATE TABLE canary (
 	id INTEGER NOT NULL,
 	token TEXT NOT NULL,
