@@ -142,9 +142,7 @@ class Session:
 
     def create(self, name: FolderName, special_use: str | None = None) -> None:
         """CREATE, then LIST must show exactly that name, else FolderNameChanged. CommandRefused when it exists.
-
-        `special_use` is one of those that `listing` names; not asked for where the server lacks CREATE-SPECIAL-USE.
-        """
+        `special_use`, one of those that `listing` names, is asked for where the server has CREATE-SPECIAL-USE."""
         for error in self.create_all([(name, special_use)]).values():
             raise error
 
@@ -179,10 +177,8 @@ class Session:
         return [uid for first, last in self.present() for uid in range(first, last + 1)]
 
     def scan(self, uids: str | Sequence[int], changed_since: int = 0) -> list[MessageMeta]:
-        """UID, flags, date and size of messages, by UID ascending. `uids` may be a range such as "17:*".
-
-        `changed_since`: only messages whose MODSEQ is higher; without CONDSTORE all are returned.
-        """
+        """UID, flags, date and size of messages, by UID ascending. `uids` may be a range such as "17:*";
+        `changed_since`: only those whose MODSEQ is higher, where the server has CONDSTORE."""
         condition = scanning.CHANGED % changed_since if changed_since and self.has("CONDSTORE") else b""
         return scanning.scan(self._channel, uids, condition, self._limit(uids))
 
@@ -199,11 +195,8 @@ class Session:
         return Since(since, ranges, qresync, new)
 
     def glance(self, asks: Sequence[tuple[FolderName, Sequence[int]]], select: bool = False) -> list[scanning.Glance]:
-        """EXAMINE (or SELECT) folders one after the other and look at these of their messages, in one round trip.
-
-        The last one stays open. A folder that cannot be opened has UIDVALIDITY 0; ask for none of its messages if you
-        know that beforehand.
-        """
+        """EXAMINE (or SELECT) folders one after the other and look at these of their messages, in one round trip; the
+        last one stays open. A folder that cannot be opened has UIDVALIDITY 0: best ask for none of its messages."""
         command = b"SELECT" if select else b"EXAMINE"
         self._folder.opened = None  # the caller has no use for the one that stays open
         words = [(self._folder.words(command, name), uids) for name, uids in asks]
@@ -246,10 +239,8 @@ class Session:
             self._channel.run(*words)
 
     def store_in(self, asks: Sequence[tuple[FolderName, Sequence[stores.Change]]]) -> list[stores.Stored]:
-        """SELECT folders one after the other, change flags, UNSELECT; in one round trip, see `stores`.
-
-        Where UNSELECT is missing INBOX stays open, read-only.
-        """
+        """SELECT folders one after the other, change flags, UNSELECT; in one round trip, see `stores`. Where UNSELECT
+        is missing INBOX stays open, read-only."""
         self._folder.opened = None
         words = [(self._folder.words(b"SELECT", name), changes) for name, changes in asks]
         return stores.store(self._channel, words, leaving(self.has("UNSELECT"))[0])
@@ -262,9 +253,7 @@ class Session:
 
     def expunge_in(self, asks: Sequence[tuple[FolderName, Sequence[int]]]) -> list[removal.Expunged]:
         """`expunge` in folders one after the other, and a look, in one round trip; the last one stays open, read-only.
-
-        UID EXPUNGE and SELECT travel together: what is expunged was marked in a folder of that UIDVALIDITY just now.
-        """
+        UID EXPUNGE and SELECT travel together: what is expunged was marked in a folder of that UIDVALIDITY just now."""
         self._need("UIDPLUS")
         self._folder.opened = None  # the caller has no use for the one that stays open
         words = self._folder.words
