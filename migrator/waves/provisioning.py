@@ -42,6 +42,8 @@ def provision(op: Operation, mailboxes: Sequence[Mailbox]) -> Provisioned:
     Other errors of a login are left to the pass, which meets them too.
     """
     asked = [mailbox for mailbox in mailboxes if op.workspace.server(mailbox.target).provision]
+    if not asked:
+        return Provisioned((), {})
     outcomes = op.crew.each(asked, lambda mailbox: _provision(op, mailbox))
     made = tuple(address for address, outcome in outcomes.items() if outcome is True)
     failed = {address: outcome for address, outcome in outcomes.items() if isinstance(outcome, MigratorError)}

@@ -149,7 +149,7 @@ REQUIREMENTS = {
     requirement.name: requirement
     for requirement in (
         Requirement("dovecot", "apt-get install dovecot-imapd dovecot-lmtpd", _dovecot),
-        Requirement("dovecot-oauth2", "apt-get install dovecot-imapd of Debian 12", _dovecot_oauth2),
+        Requirement("dovecot-oauth2", "apt-get install dovecot-imapd, its version 2.3", _dovecot_oauth2),
         Requirement("dovecot-sieve", "apt-get install dovecot-sieve dovecot-managesieved", _dovecot_sieve),
         Requirement("dovecot-sqlite", "apt-get install dovecot-sqlite", _dovecot_sql("sqlite")),
         Requirement("dovecot-pgsql", "apt-get install dovecot-pgsql", _dovecot_sql("pgsql")),
