@@ -17,7 +17,7 @@ def notes(board: Board, bonds: Sequence[Bond], sizes: Mapping[Address, Size], wi
 
 
 def _budgets(board: Board) -> Iterator[Note]:
-    for draft in board.drafts:
+    for draft in sorted(board.drafts, key=lambda one: one.name or ""):
         over = board.budget.excess(draft.load)
         if over == Load():
             continue
