@@ -192,7 +192,7 @@ def test_a_policy_decides_the_server_and_the_wave_says_which_it_became(tmp_path)
     ws = make(tmp_path, POLICIES, OPEN, waves={})
     assert workspace.load(ws).mailbox(Address("a@example.co.jp")).target == ""
     run("-C", ws, "wave", "plan", "--yes")
-    found = {name: one.target for name, one in workspace.load(ws).mailboxes.items()}
+    found = {str(name): one.target for name, one in workspace.load(ws).mailboxes.items()}
     assert found["c@example.co.jp"] == "hq"
     assert {found["a@example.co.jp"], found["b@example.co.jp"]} == {"new", "hq"}
     assert {wave.name for wave in workspace.load(ws).waves.values()} == {"sales-new", "sales-hq", "legal"}
