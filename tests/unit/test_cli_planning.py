@@ -206,7 +206,9 @@ def test_a_policy_decides_the_server_and_the_wave_says_which_it_became(tmp_path)
 
 
 def test_a_mailbox_whose_server_is_not_decided_is_told_so(tmp_path):
-    loaded = workspace.load(make(tmp_path, POLICIES, OPEN, waves={}))
+    ws = make(tmp_path, POLICIES, OPEN, waves={})
+    assert "on new or hq: `migrator wave plan`" in run("-C", ws, "mailbox", "show", "a@example.co.jp").stdout
+    loaded = workspace.load(ws)
     with pytest.raises(Undecided) as caught:
         loaded.server(loaded.mailbox(Address("a@example.co.jp")).target)
     assert "wave plan" in caught.value.remedy
