@@ -69,7 +69,7 @@ def gather(workspace: Workspace, store: Store | None, now: datetime, anew: bool 
 
 def _inventory(store: Store | None) -> tuple[dict[Address, Size], tuple[Bond, ...]]:
     """How large mailboxes are, and who belongs together, as far as somebody has looked."""
-    return {}, ()
+    return (store.inventory.sizes(), store.inventory.bonds()) if store else ({}, ())
 
 
 def _wishes(workspace: Workspace, store: Store | None, now: datetime, anew: bool) -> Wishes:
