@@ -1,4 +1,4 @@
-"""The benchmark beside other tools: `./dev bench copy|delta|flip|latency|memory|scale|startup`.
+"""The benchmark beside others: `./dev bench copy|delta|discover|flip|latency|memory|plan|scale|startup`.
 
 corpora    what is copied: small, mixed, dept, lat1k, dept1k (and tiny, to see that the benchmark runs)
 changes    what people do to a mailbox between two passes

@@ -1,4 +1,4 @@
-"""`./dev bench copy|delta|discover|flip|forecast|latency|memory|scale|startup`: a table, or JSON with -o json."""
+"""`./dev bench copy|delta|discover|flip|forecast|latency|memory|plan|scale|startup`: a table, or JSON with -o json."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bench.ground import BenchError
 from bench.latency import TIMES, bench_latency
 from bench.memory import bench_memory
 from bench.peers import PEERS
+from bench.plan import bench_plan
 from bench.scale import bench_scale
 from bench.startup import bench_startup
 from bench.tables import render
@@ -44,7 +45,7 @@ def parse() -> argparse.Namespace:
     output.add_argument("-o", dest="output", choices=("table", "json"), default="table")
     parser = argparse.ArgumentParser("./dev bench", description=__doc__)
     kinds = parser.add_subparsers(
-        required=True, metavar="copy|delta|discover|flip|forecast|latency|memory|scale|startup"
+        required=True, metavar="copy|delta|discover|flip|forecast|latency|memory|plan|scale|startup"
     )
 
     def kind(name: str, run: Callable[[argparse.Namespace], dict[str, Any]], text: str) -> argparse.ArgumentParser:
@@ -83,6 +84,8 @@ def parse() -> argparse.Namespace:
     memory = kind("memory", run_memory, "peak memory with a huge message a worker")
     memory.add_argument("--workers", type=positive, default=4)
     memory.add_argument("--octets", type=octets, default="200MB")
+    plan = kind("plan", lambda chosen: bench_plan(chosen.mailboxes), "how long it takes to divide a company into waves")
+    plan.add_argument("--mailboxes", type=positive, default=50_000)
     scale = kind("scale", run_scale, "a folder of a million small messages: memory, and octets of state a message")
     scale.add_argument("--messages", type=positive, default=1_000_000)
     startup = kind("startup", lambda chosen: bench_startup(chosen.runs), "how long `migrator --help` takes")

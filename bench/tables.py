@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-TABLES = ("runs", "flipped", "ratios", "slowdown", "note")
+TABLES = ("runs", "flipped", "planned", "ratios", "slowdown", "note")
 FIGURES = ("wall_s", "cpu_client_s", "cpu_source_s", "cpu_target_s", "peak_rss_mb", "round_trips", "differ")
 
 
@@ -18,6 +18,8 @@ def render(result: Mapping[str, Any]) -> str:
         lines += _medians(result["runs"])
     if result.get("flipped"):
         lines += _flipped(result["flipped"])
+    if rows := result.get("planned"):
+        lines += table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
     for name in ("ratios", "slowdown"):
         lines += [""] if result.get(name) else []
         for pair, ratio in result.get(name, {}).items():

@@ -105,6 +105,6 @@ def top(
     `migrator wave run WAVE`: it can be stopped, killed and run again at any moment.
 
     Exit codes: 0 done, 1 failed, 2 usage, 3 finished with failed mailboxes, 4 login refused, 5 configuration invalid,
-    6 gate refused, 7 locked, 8 server unreachable, 130 or 143 stopped by a signal.
+    6 gate refused, 7 locked, 8 server unreachable, 9 a plan with changes, 130 or 143 stopped by a signal.
     """
     ctx.obj = Settings(workspace, state, output, no_color, verbose)

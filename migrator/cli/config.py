@@ -20,8 +20,7 @@ def check(ctx: typer.Context) -> None:
 
     Exit code 5 if there is one. Secrets that are not where they should be are listed; they may come later.
 
-    No secret is read, no `command:` is run and no server is asked. "not obeyed yet" lists keys that this version
-    checks but does not act on.
+    No secret is read, no `command:` is run and no server is asked.
 
     Example: migrator -C ~/moving-to-new-mail config check
     """
@@ -39,7 +38,6 @@ def check(ctx: typer.Context) -> None:
             "secrets found": len(loaded.mentions) - len(unseen) - len(missing),
             "secrets missing": missing,
             "seen only when used": unseen,
-            "not obeyed yet": list(loaded.not_obeyed),
         },
         settings(ctx).form,
     )

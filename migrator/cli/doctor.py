@@ -53,13 +53,17 @@ def doctor(
 
 
 def _wave(workspace: "Workspace", name: str | None) -> "Wave | None":
-    """What stands for the wave, or for all mailboxes; None without a mailbox."""
+    """What stands for the wave, or for all mailboxes whose server is decided; None without a mailbox."""
+    from migrator.model.mailbox import UNDECIDED
     from migrator.model.names import WaveName
     from migrator.waves.doctor import doctor_wave
 
     wave = workspace.wave(WaveName(name)) if name else None
     mailboxes = workspace.wave_mailboxes(wave.name) if wave else tuple(workspace.mailboxes.values())
-    return doctor_wave(name or "all", mailboxes, wave.window if wave else None) if mailboxes else None
+    decided = tuple(mailbox for mailbox in mailboxes if mailbox.target != UNDECIDED)
+    if left := len(mailboxes) - len(decided):
+        print(f"{left:,} mailboxes may go to several servers, and are in no wave yet: not examined", file=sys.stderr)
+    return doctor_wave(name or "all", decided, wave.window if wave else None) if decided else None
 
 
 def _examine(ctx: typer.Context, workspace: "Workspace", wave: "Wave") -> "Examined":

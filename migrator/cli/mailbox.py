@@ -273,6 +273,7 @@ def _rows(wanted: "list[Mailbox]", workspace: "Workspace", store: "Store | None"
 
 def _logins(workspace: "Workspace", mailbox: "Mailbox") -> dict[str, object]:
     """As whom each side is entered; secrets are shown as the references they are."""
+    from migrator.model.mailbox import UNDECIDED
     from migrator.workspace.logins import described
 
     shown: dict[str, object] = {}
@@ -280,5 +281,8 @@ def _logins(workspace: "Workspace", mailbox: "Mailbox") -> dict[str, object]:
         ("source", mailbox.source, mailbox.source_login, mailbox.source_secret),
         ("target", mailbox.target, mailbox.target_login, mailbox.target_secret),
     ):
+        if server == UNDECIDED:
+            shown[f"{side} login"] = f"{login} on {' or '.join(mailbox.choices)}: `migrator wave plan` decides"
+            continue
         shown[f"{side} login"], shown[f"{side} secret"] = described(workspace.server(server).auth, login, own)
     return shown

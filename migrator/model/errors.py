@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     GATE_REFUSED = 6
     LOCKED = 7
     UNREACHABLE = 8
+    CHANGES = 9
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from migrator.model.names import Address, ServerName
 
+UNDECIDED = ServerName("")
+
 
 class Tls(StrEnum):
     """How a connection is protected."""
@@ -58,7 +60,11 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One row of mailboxes.csv. Logins default to the address; secrets are references, never values."""
+    """One row of mailboxes.csv. Logins default to the address; secrets are references, never values.
+
+    `target` is UNDECIDED while the mailbox may go to several servers (`targets`) and is in no wave: then the wave says.
+    `keep_with` is a label or an address: all who name the same one move together, and with that address.
+    """
 
     address: Address
     department: str
@@ -68,3 +74,10 @@ class Mailbox:
     target_login: str
     source_secret: str | None = field(default=None, repr=False)
     target_secret: str | None = field(default=None, repr=False)
+    keep_with: str | None = None
+    targets: tuple[ServerName, ...] = ()
+
+    @property
+    def choices(self) -> tuple[ServerName, ...]:
+        """The servers that it may go to."""
+        return self.targets or (self.target,)

@@ -83,10 +83,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """A wave file of waves/."""
+    """A wave file of waves/. `pinned` are those of its mailboxes that stay in it whatever is planned."""
 
     name: WaveName
     departments: tuple[str, ...]
     target: ServerName
     mailboxes: tuple[Address, ...]
     window: Window | None = None
+    pinned: tuple[Address, ...] = ()

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator.model.mailbox import Login, Mailbox
+from migrator.model.mailbox import UNDECIDED, Login, Mailbox
 from migrator.model.names import Address, Nexthop
 from migrator.model.progress import StopSignal
 from migrator.routing import Reader, Routing
@@ -198,7 +198,8 @@ def _values(entry: RoutingEntry, address: Address) -> set[str]:
 
 def _two_values(entry: RoutingEntry, mailbox: Mailbox) -> list[Nexthop]:
     """What `entry` is to say of a mailbox, before and after; "no entry" left out."""
-    values = [entry.says(mailbox.address, server) for server in (mailbox.source, mailbox.target)]
+    servers = [mailbox.source] if mailbox.target == UNDECIDED else [mailbox.source, mailbox.target]
+    values = [entry.says(mailbox.address, server) for server in servers]
     return [value for value in values if value is not None]
 
 

@@ -10,6 +10,8 @@ merging     people from elsewhere, merged into the text of mailboxes.csv
 importing   the merge as a diff, and written in one step
 directories how a directory is reached, and what its entries say of people
 wavefiles   waves/*.yaml, read and written
+policies    which servers a department may go to
+windows     when copying is fast, and when waves may be cut over
 ingresses   where canaries enter
 notify      who is told what becomes of a wave
 templates   the words of a notice
@@ -29,7 +31,7 @@ from migrator.workspace.routing import RoutingEntry
 from migrator.workspace.scaffold import init
 from migrator.workspace.schema import Config, FolderSettings, Server
 from migrator.workspace.secrets import SecretUnavailable
-from migrator.workspace.wavefiles import save_wave
+from migrator.workspace.wavefiles import remove_wave, save_wave
 
 __all__ = [
     "Config",
@@ -44,5 +46,6 @@ __all__ = [
     "examine",
     "init",
     "load",
+    "remove_wave",
     "save_wave",
 ]

@@ -1,17 +1,14 @@
-"""`limits:` and `windows:` of migrator.yaml: how much, how fast, and when."""
+"""`limits:` and `windows.rates` of migrator.yaml: how much, and how fast."""
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
-from migrator.model.rates import EVERY_DAY, FULL, STOP, Rate, RateWindow, Timetable
+from migrator.model.rates import EVERY_DAY, FULL, STOP, Rate, RateWindow
 from migrator.workspace.quantities import PositiveSize
 from migrator.workspace.section import Count, Section
 
-_ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # the plan is the same every week
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -27,14 +24,6 @@ def parse_time(text: object) -> int:
 def show_time(minute: int) -> str:
     """The spelling that `parse_time` reads back."""
     return f"{minute // 60:02}:{minute % 60:02}"
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("not a time zone of this machine; write one like Asia/Tokyo") from None
-    return text
 
 
 TimeOfDay = Annotated[int, BeforeValidator(parse_time), PlainSerializer(show_time, return_type=str)]
@@ -116,24 +105,3 @@ class WindowSettings(Section):
         if isinstance(self.rate, WindowRate):
             return self.rate.limit
         return STOP if self.rate == "stop" else FULL
-
-
-class Windows(Section):
-    """When copying is fast, slow or at rest, by the wall clock of `timezone`; days of a budget begin there too."""
-
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    rates: tuple[WindowSettings, ...] = ()
-
-    @model_validator(mode="after")
-    def _moves_at_all(self) -> Self:
-        if self.timetable.reopens(_ANY_DAY) is None:
-            raise ValueError("these windows stop all copying for good")
-        return self
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
-
-    @property
-    def timetable(self) -> Timetable:
-        return Timetable(self.zone, tuple(one.window for one in self.rates))

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 
 from migrator.model.bearer import Credentials
 from migrator.model.errors import ConfigInvalid, ExitCode, Refused
-from migrator.model.mailbox import Endpoint, Mailbox, Secret
+from migrator.model.mailbox import UNDECIDED, Endpoint, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
 from migrator.workspace.auth import PasswordAuth, secrets_of
@@ -18,6 +18,7 @@ from migrator.workspace.logins import Logins, Side, needs
 from migrator.workspace.marks import Document, parse_yaml
 from migrator.workspace.notify import WebhookEntry
 from migrator.workspace.packages import Package
+from migrator.workspace.policies import by_department, policy_problems
 from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
 from migrator.workspace.roster import Roster, read_mailboxes
 from migrator.workspace.schema import Config, Server, check_state_url
@@ -30,6 +31,12 @@ CONFIG = "migrator.yaml"
 
 class UnknownName(Refused):
     """A wave, mailbox or server that the workspace does not have."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+
+
+class Undecided(Refused):
+    """A mailbox that is in no wave yet, and may go to several servers."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.USAGE
 
@@ -61,7 +68,12 @@ class Workspace:
     wanted: Sequence[tuple[Package, Problem]] = field(default=(), repr=False, compare=False)
 
     def server(self, name: ServerName) -> Server:
-        """UnknownName for a name that is no key of `servers:`."""
+        """UnknownName for a name that is no key of `servers:`; Undecided for the target of one that is in no wave."""
+        if name == UNDECIDED:
+            raise Undecided(
+                "it is in no wave yet, and its policy lets it go to several servers",
+                remedy="`migrator wave plan` decides where it goes.",
+            )
         return _named(self.config.servers, name, "server")
 
     def wave(self, name: WaveName) -> Wave:
@@ -117,13 +129,6 @@ class Workspace:
         return ingresses(self.config)
 
     @property
-    def not_obeyed(self) -> tuple[str, ...]:
-        """Keys of migrator.yaml that the operator set, and that this version checks but does not act on yet."""
-        config = self.config
-        obeyed = {"pilot", "max_mailboxes"}
-        return tuple(f"planner.{key}" for key in sorted(config.planner.model_fields_set - obeyed))
-
-    @property
     def state_url(self) -> str:
         """The database's URL; a relative SQLite path starts at the workspace."""
         scheme, _, place = self.config.state.partition(":///")
@@ -172,8 +177,19 @@ def examine(directory: Path, state: str | None = None) -> tuple[Workspace, list[
     }
     if state is not None:
         config = config.model_copy(update={"state": _override(state)})
-    vault = Vault(root)
-    return Workspace(root, config, roster.mailboxes, waves, vault, Logins(vault), mentions, wanted), problems
+    vault, mailboxes = Vault(root), _decided(roster.mailboxes, waves)
+    return Workspace(root, config, mailboxes, waves, vault, Logins(vault), mentions, wanted), problems
+
+
+def _decided(mailboxes: Mapping[Address, Mailbox], waves: Mapping[WaveName, Wave]) -> dict[Address, Mailbox]:
+    """The mailboxes, each of a wave with that wave's server as its target."""
+    target = {owner: wave.target for wave in waves.values() for owner in wave.mailboxes}
+    return {
+        owner: replace(mailbox, target=target[owner])
+        if mailbox.target == UNDECIDED and target.get(owner) in mailbox.choices
+        else mailbox
+        for owner, mailbox in mailboxes.items()
+    }
 
 
 def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem], list[tuple[Package, Problem]]]:
@@ -182,7 +198,14 @@ def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem], list[tuple[Pa
     config, problems = check(document, Config, root)
     if config is None:
         raise WorkspaceInvalid(problems)
-    raise_if_any([*_routing_problems(document, config), *_folder_problems(document, config)])
+    raise_if_any(
+        [
+            *_routing_problems(document, config),
+            *_folder_problems(document, config),
+            *policy_problems(document, config.policies, config.servers),
+            *_planner_problems(document, config),
+        ]
+    )
     mentions: dict[SecretRef, Problem] = {}
     wanted: list[tuple[Package, Problem]] = []
     for name, server in config.servers.items():
@@ -214,11 +237,12 @@ def _roster(root: Path, config: Config, problems: list[Problem], mentions: dict[
     """The mailbox list; what is wrong is added to `problems`, and where it first mentions a secret to `mentions`."""
     path = config.mailboxes
     shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-    roster = read_mailboxes(path, shown, frozenset(config.servers), problems)
+    servers, policies = frozenset(config.servers), by_department(config.policies)
+    roster = read_mailboxes(path, shown, servers, problems, policies)
     for owner, mailbox in roster.mailboxes.items():
         for side, own, name in (
             ("source", mailbox.source_secret, mailbox.source),
-            ("target", mailbox.target_secret, mailbox.target),
+            *(("target", mailbox.target_secret, name) for name in mailbox.choices),
         ):
             if text := _secret_problem(side, own, config.servers[name]):
                 problems.append(Problem(shown, roster.lines[owner], 0, text))
@@ -269,6 +293,13 @@ def _folder_problems(document: Document, config: Config) -> Iterator[Problem]:
             text = f"`{source}` and `{first}` would both become `{target}`; put it under `merge:` if that is meant"
             yield document.problem(("folders", "map", source), text)
         seen.setdefault(_folded(target), source)
+
+
+def _planner_problems(document: Document, config: Config) -> Iterator[Problem]:
+    for name in config.planner.throughput:
+        if name not in config.servers:
+            text = f"unknown server `{name}`" + guess(name, config.servers)
+            yield document.problem(("planner", "throughput", name), text, at_key=True)
 
 
 def _folded(folder: str) -> str:

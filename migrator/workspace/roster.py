@@ -4,21 +4,23 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator.model.mailbox import Mailbox
+from migrator.model.mailbox import UNDECIDED, Mailbox
 from migrator.model.names import Address, ServerName, address, has_control
+from migrator.model.policy import Policy
 from migrator.workspace.problems import Problem, WorkspaceInvalid, guess
 from migrator.workspace.secrets import parse_secret
 
 if TYPE_CHECKING:
     import _csv
 
-COLUMNS = tuple(column.name for column in fields(Mailbox))
+COLUMNS = tuple(column.name for column in fields(Mailbox) if column.name != "targets")
 REQUIRED = ("address", "department", "source", "target")
+SOME = ("address", "department")  # where policies may say the others
 MAX_BYTES = 100_000_000
 _NOT_CP932 = re.compile("[\ufffd\ue000-\uf8ff\x80-\x9f]")  # what decoding gives for bytes that mean nothing there
 _EXPORTS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PK\x03\x04", "an Excel workbook"))
@@ -36,13 +38,13 @@ class Row:
     sound: bool = True
 
 
-def read_rows(path: Path, shown: str, problems: list[Problem]) -> list[Row]:
+def read_rows(path: Path, shown: str, problems: list[Problem], required: Sequence[str] = REQUIRED) -> list[Row]:
     """The rows of the file; what is wrong with its form is added to `problems`. WorkspaceInvalid if it is no CSV."""
     _, numbered = read_records(decode(path, shown, problems), shown)
     header = [name.strip() for name in numbered[0][1]] if numbered else []
-    if wrong := _header_problems(header, shown):
+    if wrong := _header_problems(header, shown, required):
         raise WorkspaceInvalid(wrong)
-    return [_row(line, record, header, shown, problems) for line, record in numbered[1:]]
+    return [_row(line, record, header, shown, required, problems) for line, record in numbered[1:]]
 
 
 def read_records(text: str, shown: str) -> tuple[str, list[tuple[int, list[str]]]]:
@@ -100,7 +102,7 @@ def _numbered(lines: "_csv.Reader") -> Iterator[tuple[int, list[str]]]:
         begins = lines.line_num + 1
 
 
-def _header_problems(header: list[str], shown: str) -> list[Problem]:
+def _header_problems(header: list[str], shown: str, required: Sequence[str]) -> list[Problem]:
     problems = [
         Problem(shown, 1, number, f"unknown column `{name}`" + guess(name, COLUMNS))
         for number, name in enumerate(header, 1)
@@ -111,11 +113,13 @@ def _header_problems(header: list[str], shown: str) -> list[Problem]:
         for number, name in enumerate(header, 1)
         if name in header[: number - 1]
     ]
-    problems += [Problem(shown, 1, 0, f"column `{name}` is missing") for name in REQUIRED if name not in header]
+    problems += [Problem(shown, 1, 0, f"column `{name}` is missing") for name in required if name not in header]
     return problems
 
 
-def _row(line: int, record: list[str], header: list[str], shown: str, problems: list[Problem]) -> Row:
+def _row(
+    line: int, record: list[str], header: list[str], shown: str, required: Sequence[str], problems: list[Problem]
+) -> Row:
     padded = [field.strip() for field in record] + [""] * (len(header) - len(record))
     found = dict(zip(header, padded, strict=False))
     if any(extra.strip() for extra in record[len(header) :]):
@@ -126,7 +130,7 @@ def _row(line: int, record: list[str], header: list[str], shown: str, problems: 
     for number, (column, value) in enumerate(found.items(), 1):
         if has_control(value):
             problems.append(Problem(shown, line, number, f"a control character or line break in `{column}`"))
-        elif not value and column in REQUIRED:
+        elif not value and column in required:
             problems.append(Problem(shown, line, number, f"`{column}` is empty"))
     return Row(line, found, sound=len(problems) == before)
 
@@ -140,50 +144,109 @@ class Roster:
     faulty: frozenset[str]
 
 
-def read_mailboxes(path: Path, shown: str, servers: frozenset[ServerName], problems: list[Problem]) -> Roster:
-    """What the file says; what is wrong is added to `problems`, whose `column` is the number of the field."""
+def read_mailboxes(
+    path: Path,
+    shown: str,
+    servers: frozenset[ServerName],
+    problems: list[Problem],
+    policies: Mapping[str, Policy] | None = None,
+) -> Roster:
+    """What the file says; what is wrong is added to `problems`, whose `column` is the number of the field.
+
+    `policies`, by department, say what a row leaves open.
+    """
+    policies = policies or {}
     mailboxes: dict[Address, Mailbox] = {}
     lines: dict[Address, int] = {}
     faulty: set[str] = set()
-    for row in read_rows(path, shown, problems):
-        faults = list(_faults(row.fields, servers)) if row.sound else []
+    for row in read_rows(path, shown, problems, SOME if policies else REQUIRED):
+        policy = policies.get(row.fields.get("department", ""))
+        faults = list(_faults(row.fields, servers, policy)) if row.sound else []
         if faults or not row.sound:
             places = list(row.fields)
-            problems += [Problem(shown, row.line, places.index(column) + 1, text) for column, text in faults]
+            problems += [Problem(shown, row.line, _place(places, column), text) for column, text in faults]
             faulty.add(row.fields["address"].lower())
             continue
-        mailbox = _mailbox(row.fields)
+        mailbox = _mailbox(row.fields, policy)
         if mailbox.address in lines:
             text = f"{mailbox.address} occurs twice; the first is on line {lines[mailbox.address]}"
             problems.append(Problem(shown, row.line, list(row.fields).index("address") + 1, text))
             continue
         mailboxes[mailbox.address], lines[mailbox.address] = mailbox, row.line
+    _check_keep_with(mailboxes, lines, shown, faulty, problems)
     return Roster(mailboxes, lines, frozenset(faulty))
 
 
-def _faults(fields: Mapping[str, str], servers: frozenset[ServerName]) -> Iterator[tuple[str, str]]:
+def _place(columns: Sequence[str], column: str) -> int:
+    """The number of the field, from 1; 0 for a column that the file does not have."""
+    return columns.index(column) + 1 if column in columns else 0
+
+
+def _check_keep_with(
+    mailboxes: Mapping[Address, Mailbox],
+    lines: Mapping[Address, int],
+    shown: str,
+    faulty: Collection[str],
+    problems: list[Problem],
+) -> None:
+    """Whoever is named by address must be in the list."""
+    for owner, mailbox in mailboxes.items():
+        friend = mailbox.keep_with or ""
+        if "@" in friend and friend not in mailboxes and friend not in faulty:
+            problems.append(Problem(shown, lines[owner], 0, f"`keep_with`: {friend} is not in the mailbox list"))
+
+
+def _faults(
+    fields: Mapping[str, str], servers: frozenset[ServerName], policy: Policy | None
+) -> Iterator[tuple[str, str]]:
     """What is wrong with a row: the column and a text. The value of a secret's column is never in the text."""
-    for side in ("source", "target"):
-        if fields[side] not in servers:
+    source, targets = _source(fields, policy), _targets(fields, policy)
+    for side, known in (("source", source), ("target", targets)):
+        if not known:
+            what = f"policy `{policy.name}` has no `source`" if policy else _no_policy(fields["department"])
+            yield side, f"`{side}` is empty, and {what}"
+        elif fields.get(side) and fields[side] not in servers:
             yield side, f"unknown server `{fields[side]}`" + guess(fields[side], servers)
-    if fields["source"] == fields["target"]:
+    if policy and len(targets) == 1 and targets[0] in servers and targets[0] not in policy.targets:
+        yield "target", f"policy `{policy.name}` sends `{fields['department']}` to {' or '.join(policy.targets)}"
+    if source and source in targets:
         yield "target", "source and target are the same server"
-    for column, read in (("address", address), ("source_secret", parse_secret), ("target_secret", parse_secret)):
+    with_friend = "@" in fields.get("keep_with", "")
+    for column, read in (
+        *(("address", address), ("source_secret", parse_secret), ("target_secret", parse_secret)),
+        *((("keep_with", address),) if with_friend else ()),
+    ):
         try:
             _ = read(fields[column]) if fields.get(column) else None
         except ValueError as error:
             yield column, str(error)
 
 
-def _mailbox(fields: Mapping[str, str]) -> Mailbox:
-    owner = address(fields["address"])
+def _no_policy(department: str) -> str:
+    return f"no policy has the department `{department}`"
+
+
+def _source(fields: Mapping[str, str], policy: Policy | None) -> str:
+    return fields.get("source") or (policy and policy.source) or ""
+
+
+def _targets(fields: Mapping[str, str], policy: Policy | None) -> tuple[ServerName, ...]:
+    """The servers that the row, else the policy, lets it go to."""
+    own = fields.get("target")
+    return (ServerName(own),) if own else policy.targets if policy else ()
+
+
+def _mailbox(fields: Mapping[str, str], policy: Policy | None) -> Mailbox:
+    owner, targets, friend = address(fields["address"]), _targets(fields, policy), fields.get("keep_with") or None
     return Mailbox(
         address=owner,
         department=fields["department"],
-        source=ServerName(fields["source"]),
-        target=ServerName(fields["target"]),
+        source=ServerName(_source(fields, policy)),
+        target=targets[0] if len(targets) == 1 else UNDECIDED,
         source_login=fields.get("source_login") or owner,
         target_login=fields.get("target_login") or owner,
         source_secret=fields.get("source_secret") or None,
         target_secret=fields.get("target_secret") or None,
+        keep_with=address(friend) if friend and "@" in friend else friend,
+        targets=targets,
     )

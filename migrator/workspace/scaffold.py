@@ -40,7 +40,29 @@ servers:
     # sieve: {port: 4190, tls: starttls}          # where it takes Sieve scripts; say it of both servers
     # admin: {user: cyrus, secret: "env:ADMIN"}   # a login that may set quotas (Cyrus)
 
-mailboxes: mailboxes.csv    # address,department,source,target[,source_login,target_login,source_secret,target_secret]
+# address,department,source,target[,source_login,target_login,source_secret,target_secret,keep_with]
+# Who writes the same word under keep_with moves in the same wave.
+mailboxes: mailboxes.csv
+
+# How `migrator wave plan` divides the mailboxes into waves. A larger budget moves nobody, a smaller one few.
+planner:
+  max_mailboxes: 200
+  # pilot: general-affairs             # this department goes first
+  # max_bytes: 500GB
+  # max_hours: 6                       # the copy, and what mail programs fetch again afterwards
+  # throughput: {old: 40MB, new: 60MB} # a second, until it has been measured
+  # mailbox_size: 2GB                  # what a mailbox counts that nobody has looked into
+
+# When a wave may be cut over; `wave plan` gives each wave a window.
+# windows:
+#   timezone: Asia/Tokyo
+#   cutover: [{from: "22:00", to: "04:00", days: [fri]}, {from: "20:00", to: "06:00", days: [sat, holiday]}]
+#   holidays: [2026-12-31]
+#   blackouts: [{from: 2026-12-20, to: 2027-01-03, why: annual accounts}]
+
+# Departments that may go to one of several servers: their rows leave the target empty.
+# policies:
+#   headquarters: {targets: [hq1, hq2], departments: [sales]}
 
 # Who there is: `migrator mailbox discover --ldap company` brings people into mailboxes.csv and keeps aliases and lists.
 # directories:

@@ -9,14 +9,16 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from migrator.model.mailbox import Endpoint, Tls
 from migrator.model.names import ServerName, slug
 from migrator.workspace.auth import Auth, PasswordAuth
-from migrator.workspace.budgets import Limits, Windows, WorkspaceLimits
+from migrator.workspace.budgets import Limits, WorkspaceLimits
 from migrator.workspace.carry import AdminLogin, CarrySettings, SieveSettings
 from migrator.workspace.directories import Directory
 from migrator.workspace.fields import Host, IngressName, Port, RootedPath, ServerKey, Smtp, Words
 from migrator.workspace.notify import NotifyEntry
-from migrator.workspace.quantities import Duration, PositiveDuration, Size
+from migrator.workspace.policies import PolicySettings
+from migrator.workspace.quantities import Duration, PositiveDuration, PositiveSize, Size
 from migrator.workspace.routing import DnsMxEntry, RoutingEntry
 from migrator.workspace.section import Count, Section
+from migrator.workspace.windows import Day, Windows
 
 
 def _domain(text: str) -> str:
@@ -139,13 +141,23 @@ class LeaseSettings(Section):
 
 
 class Planner(Section):
-    """How `wave plan` divides departments into waves."""
+    """How `wave plan` divides departments into waves, and when they are cut over.
+
+    `max_hours`: copying a wave, and what mail programs fetch anew afterwards (`fetched_again`: a mailbox's share).
+    `throughput`: octets a second that a server is assumed to give or take, until that has been measured.
+    `mailbox_size`: what a mailbox counts that nobody has looked into. `first_day`: no window before; none: tomorrow.
+    """
 
     pilot: str | None = None
     max_mailboxes: Count = 200
     max_bytes: Size | None = None
     max_hours: Annotated[float, Field(gt=0)] | None = None
     keep_together: bool = True
+    mailbox_size: Size = 0
+    throughput: dict[ServerKey, PositiveSize] = Field(default_factory=dict)
+    fetched_again: Annotated[float, Field(ge=0, le=10)] = 1.0
+    first_day: Day | None = None
+    waves_per_window: Count = 1
 
 
 class Config(Section):
@@ -165,6 +177,7 @@ class Config(Section):
     lease: LeaseSettings = LeaseSettings()
     limits: WorkspaceLimits = WorkspaceLimits()
     windows: Windows = Windows()
+    policies: dict[Annotated[str, Field(min_length=1)], PolicySettings] = Field(default_factory=dict)
     planner: Planner = Planner()
     notify: tuple[NotifyEntry, ...] = ()
     directories: dict[DirectoryName, Directory] = Field(default_factory=dict)

@@ -52,11 +52,19 @@ class WaveFile(Section):
     departments: tuple[str, ...] = ()
     target: str
     window: WindowSection | None = None
+    pinned: tuple[Annotated[Address, AfterValidator(address)], ...] = ()
     mailboxes: Annotated[tuple[Annotated[Address, AfterValidator(address)], ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _pins_its_own(self) -> Self:
+        if strangers := sorted(set(self.pinned) - set(self.mailboxes)):
+            raise ValueError(f"`pinned` names {strangers[0]}, which is not in `mailboxes`")
+        return self
 
     def value(self) -> Wave:
         window = Window(self.window.start, self.window.end) if self.window else None
-        return Wave(WaveName(self.wave), self.departments, ServerName(self.target), self.mailboxes, window)
+        target = ServerName(self.target)
+        return Wave(WaveName(self.wave), self.departments, target, self.mailboxes, window, self.pinned)
 
 
 def read_waves(
@@ -123,10 +131,9 @@ def _misplaced(owner: Address, spec: WaveFile, roster: Roster, placed: Mapping[A
         return f"{owner} is in a wave already, at {first.file}:{first.line}"
     if owner not in roster.mailboxes:
         return "" if owner in roster.faulty else f"{owner} is not in the mailbox list"
-    if roster.mailboxes[owner].target != spec.target:
-        return (
-            f"{owner} moves to `{roster.mailboxes[owner].target}` by the mailbox list, and this wave to `{spec.target}`"
-        )
+    if spec.target not in (choices := roster.mailboxes[owner].choices):
+        where = "` or `".join(choices)
+        return f"{owner} moves to `{where}` by the mailbox list, and this wave to `{spec.target}`"
     return ""
 
 
@@ -149,6 +156,11 @@ def save_wave(root: Path, wave: Wave) -> Path:
     return path
 
 
+def remove_wave(root: Path, name: WaveName) -> None:
+    """Remove waves/<name>.yaml, if it is there."""
+    (root / "waves" / f"{slug(name)}.yaml").unlink(missing_ok=True)
+
+
 def _says(path: Path) -> Wave | None:
     if not path.exists():
         return None
@@ -159,9 +171,16 @@ def _says(path: Path) -> Wave | None:
     return spec.value() if spec else None
 
 
-def _written(wave: Wave) -> str:
-    content: dict[str, object] = {"wave": str(wave.name), "departments": list(wave.departments), "target": wave.target}
+def content(wave: Wave) -> dict[str, object]:
+    """What the file of `wave` says, as plain values."""
+    told: dict[str, object] = {"wave": str(wave.name), "departments": list(wave.departments), "target": wave.target}
     if wave.window:
-        content["window"] = {"start": wave.window.start.isoformat(), "end": wave.window.end.isoformat()}
-    content["mailboxes"] = list(wave.mailboxes)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+        told["window"] = {"start": wave.window.start.isoformat(), "end": wave.window.end.isoformat()}
+    if wave.pinned:
+        told["pinned"] = list(wave.pinned)
+    told["mailboxes"] = list(wave.mailboxes)
+    return told
+
+
+def _written(wave: Wave) -> str:
+    return yaml.safe_dump(content(wave), sort_keys=False, allow_unicode=True, width=120)

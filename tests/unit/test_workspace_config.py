@@ -257,12 +257,6 @@ def test_a_secret_written_as_a_value_is_told_where_and_how_to_do_it(tmp_path):
     assert "env:NAME, file:PATH" in line
 
 
-def test_keys_that_are_not_obeyed_yet_are_named(tmp_path):
-    more = "windows: {timezone: Asia/Tokyo}\nplanner: {pilot: sales, max_bytes: 500GB}\n"
-    loaded = workspace.load(make(tmp_path, CONFIG + more))
-    assert loaded.not_obeyed == ("planner.max_bytes",)
-
-
 def test_a_directory_without_a_workspace_is_told_what_to_do(tmp_path):
     with pytest.raises(ConfigInvalid, match="is no workspace") as caught:
         workspace.load(tmp_path)

@@ -1,5 +1,6 @@
 """The noun `wave`, and what its commands have in common."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,14 @@ Order = Annotated[
         help="Which messages of a folder go first, INBOX before the other folders. "
         "Newest: for a quick switch, when people start work on the target before all their mail is across."
     ),
+]
+Anew = Annotated[bool, typer.Option("--anew", help="Plan what has not begun as if there were no plan yet.")]
+Detailed = Annotated[
+    bool, typer.Option("--detailed-exitcode", help="Exit with 9 when the plan changes something, 0 when nothing.")
+]
+Save = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="FILE", help="Write the plan there, for `wave apply`, and nothing else."),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Read every message on both servers.")]
 Sample = Annotated[str | None, typer.Option(metavar="N%", help="Read that share in full, and compare marks of all.")]
