@@ -2,6 +2,7 @@
 
 loading     `load`: the workspace as one checked value; `examine`: as far as it can be used
 schema      what migrator.yaml may say
+crosschecks what is wrong between its sections
 auth        `auth:`: the kinds of login
 logins      from a mailbox and its server to a login
 roster      mailboxes.csv, as spreadsheets save it

@@ -1,7 +1,7 @@
 """Reading a workspace: every file parsed, checked, and checked against the others, before anything uses it."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -12,13 +12,14 @@ from migrator.model.mailbox import UNDECIDED, Endpoint, Mailbox, Secret
 from migrator.model.names import Address, Ingress, ServerName, WaveName
 from migrator.model.wave import Wave
 from migrator.workspace.auth import PasswordAuth, secrets_of
+from migrator.workspace.crosschecks import cross_problems
 from migrator.workspace.directories import Directory
-from migrator.workspace.ingresses import canary_problems, ingresses
+from migrator.workspace.ingresses import ingresses
 from migrator.workspace.logins import Logins, Side, needs
-from migrator.workspace.marks import Document, parse_yaml
+from migrator.workspace.marks import parse_yaml
 from migrator.workspace.notify import WebhookEntry
 from migrator.workspace.packages import Package
-from migrator.workspace.policies import by_department, policy_problems
+from migrator.workspace.policies import by_department
 from migrator.workspace.problems import SHOWN, Problem, WorkspaceInvalid, guess, raise_if_any
 from migrator.workspace.roster import Roster, read_mailboxes
 from migrator.workspace.schema import Config, Server, check_state_url
@@ -42,12 +43,13 @@ class Undecided(Refused):
 
 
 class SecretsMissing(WorkspaceInvalid):
-    """References that lead to no secret, each at its place, with what to do about each."""
+    """References that lead to no secret, each at its place, with what to do about it."""
 
     runbook = "secret-unavailable"
 
-    def __init__(self, problems: Sequence[Problem], remedies: Iterable[str]) -> None:
+    def __init__(self, problems: Sequence[Problem], remedies: Sequence[str]) -> None:
         super().__init__(problems)
+        self.each = tuple(zip(problems, remedies, strict=True))
         self.remedy = "\n".join(list(dict.fromkeys(remedies))[:SHOWN])
 
 
@@ -198,14 +200,7 @@ def _config(root: Path) -> tuple[Config, dict[SecretRef, Problem], list[tuple[Pa
     config, problems = check(document, Config, root)
     if config is None:
         raise WorkspaceInvalid(problems)
-    raise_if_any(
-        [
-            *_routing_problems(document, config),
-            *_folder_problems(document, config),
-            *policy_problems(document, config.policies, config.servers),
-            *_planner_problems(document, config),
-        ]
-    )
+    raise_if_any(cross_problems(document, config))
     mentions: dict[SecretRef, Problem] = {}
     wanted: list[tuple[Package, Problem]] = []
     for name, server in config.servers.items():
@@ -259,49 +254,3 @@ def _secret_problem(side: str, own: str | None, server: Server) -> str:
         return ""
     text = f"`{side}_secret` is empty, and server `{server.name}` has no `auth: {{secret: ...}}` for all"
     return text if isinstance(auth, PasswordAuth) else f"{text}, nor `microsoft:` or `google:`"
-
-
-def _routing_problems(document: Document, config: Config) -> Iterator[Problem]:
-    """Entries that share a name or a file, or that name servers that are not there."""
-    seen: dict[object, Ingress] = {}
-    for position, entry in enumerate(config.routing):
-        for key, value in (("name", entry.name), entry.where):
-            if value in seen:
-                text = f"`{key}` is that of the entry `{seen[value]}` already"
-                yield document.problem(("routing", position, key), text)
-            seen[value] = entry.name
-        if entry.at is not None and entry.at not in config.servers:
-            text = f"unknown server `{entry.at}`" + guess(entry.at, config.servers)
-            yield document.problem(("routing", position, "at"), text)
-        for name in entry.nexthop:
-            if name not in config.servers:
-                text = f"unknown server `{name}`" + guess(name, config.servers)
-                yield document.problem(("routing", position, "nexthop", name), text, at_key=True)
-        for name in config.servers:
-            if name not in entry.nexthop:
-                text = f"server `{name}` is missing: write its nexthop, or null for no entry"
-                yield document.problem(("routing", position, "nexthop"), text)
-    yield from canary_problems(document, config)
-
-
-def _folder_problems(document: Document, config: Config) -> Iterator[Problem]:
-    """Two source folders that would become one, without `merge` saying that this is meant."""
-    merged = {_folded(name) for name in config.folders.merge}
-    seen: dict[str, str] = {}
-    for source, target in config.folders.map.items():
-        if (first := seen.get(_folded(target))) is not None and _folded(target) not in merged:
-            text = f"`{source}` and `{first}` would both become `{target}`; put it under `merge:` if that is meant"
-            yield document.problem(("folders", "map", source), text)
-        seen.setdefault(_folded(target), source)
-
-
-def _planner_problems(document: Document, config: Config) -> Iterator[Problem]:
-    for name in config.planner.throughput:
-        if name not in config.servers:
-            text = f"unknown server `{name}`" + guess(name, config.servers)
-            yield document.problem(("planner", "throughput", name), text, at_key=True)
-
-
-def _folded(folder: str) -> str:
-    """INBOX is the same in any case (RFC 9051, 5.1); other names are as they are written."""
-    return "INBOX" if folder.upper() == "INBOX" else folder

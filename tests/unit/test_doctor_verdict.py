@@ -12,7 +12,7 @@ from migrator.model.message import MessageMeta
 from migrator.model.names import Address, FolderName, ServerName
 from migrator.waves.doctor.looks import Contents, KeptOut, Look, Message, Room
 from migrator.waves.doctor.servers import clocks
-from migrator.waves.doctor.verdict import judge
+from migrator.waves.doctor.verdict import judge, nobody_in
 from migrator.workspace import SecretUnavailable
 
 A = Address("a@example.co.jp")
@@ -80,6 +80,16 @@ def test_a_wrong_password_and_an_unknown_account_are_told_apart_where_that_can_b
     out = KeptOut(LoginRefused("no", remedy="look"), known)
     assert found(contents(), out) == [(check, "error")]
     assert found(out, None) == [(check, "error")]
+
+
+def test_a_server_that_lets_nobody_in_is_told_once():
+    out, inside = KeptOut(LoginRefused("no", remedy="look")), contents()
+    closed = nobody_in([Look(BOX, inside, out)] * 3)
+    assert [one.subject for one in closed.values()] == ["server new"]
+    assert not list(judge(Look(BOX, inside, out), FolderPolicy(), False, closed))
+    assert not nobody_in([Look(BOX, inside, out)] * 2)
+    assert not nobody_in([*[Look(BOX, inside, out)] * 3, Look(BOX, inside, room())])
+    assert not nobody_in([Look(BOX, inside, KeptOut(out.error, known=False))] * 3)
 
 
 def test_a_secret_that_is_missing_is_told_with_the_files_and_not_again():

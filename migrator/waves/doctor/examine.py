@@ -11,7 +11,7 @@ from migrator.routing import Severity
 from migrator.waves.doctor import machine, routes, servers
 from migrator.waves.doctor.diagnosis import Diagnosis
 from migrator.waves.doctor.looks import Clocks, Look, Room, look_at
-from migrator.waves.doctor.verdict import judge
+from migrator.waves.doctor.verdict import judge, nobody_in
 from migrator.waves.operation import Operation
 from migrator.waves.whereabouts import states
 
@@ -53,9 +53,11 @@ def examine(op: Operation, told: Callable[[], None] = lambda: None) -> Examined:
         found += [*routes.places(op), *routes.loops(op)]
     clocks = Clocks()
     looks = _looks(op, frozenset(broken), clocks, told)
+    closed = nobody_in(looks)
+    found += closed.values()
     for look in looks:
         begun = op.store.mailboxes.last(look.mailbox.address) is not None
-        found += judge(look, op.crew.folder_policy, begun) if look.mailbox.address not in moving else []
+        found += judge(look, op.crew.folder_policy, begun, closed) if look.mailbox.address not in moving else []
     found += _capabilities(looks)
     found += servers.clocks(clocks.offsets)
     silent = servers.untold(clocks.offsets, [name for name in names if name not in broken])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from migrator.copier.folders import is_own
+from migrator.copier.spaces import Owner, owner_of
 from migrator.delivery.callout import knows
 from migrator.imap import Folder, Namespace, Quota, Refusal, Session
 from migrator.imap.errors import CommandRefused
@@ -91,10 +92,10 @@ def look_at(op: Operation, mailbox: Mailbox, broken: Collection[ServerName], clo
 def _contents(op: Operation, mailbox: Mailbox, clocks: Clocks) -> Contents | KeptOut:
     try:
         with op.crew.visit(mailbox, "source") as session:
-            namespace, folders = session.namespace, session.folders()
+            namespace, folders = session.namespace, _own(session)
             octets, largest = 0, None
             for folder in folders:
-                messages = [] if is_own(folder.name, namespace) else _messages(session, folder)
+                messages = _messages(session, folder)
                 octets += sum(meta.size for meta in messages)
                 for meta in messages:
                     if largest is None or meta.size > largest.meta.size:
@@ -106,6 +107,15 @@ def _contents(op: Operation, mailbox: Mailbox, clocks: Clocks) -> Contents | Kep
         raise
     except MigratorError as error:
         return _kept_out(op, mailbox, "source", error)
+
+
+def _own(session: Session) -> tuple[Folder, ...]:
+    """The mailbox's folders: neither ours, nor those that others share with it."""
+    return tuple(
+        folder
+        for folder in session.folders()
+        if not is_own(folder.name, session.namespace) and owner_of(folder.name, session.spaces)[0] is Owner.OURS
+    )
 
 
 def _messages(session: Session, folder: Folder) -> list[MessageMeta]:
@@ -122,7 +132,7 @@ def _messages(session: Session, folder: Folder) -> list[MessageMeta]:
 def _room(op: Operation, mailbox: Mailbox, clocks: Clocks, largest: Message | None) -> Room | KeptOut:
     try:
         with op.crew.visit(mailbox, "target") as session:
-            namespace, folders, quota = session.namespace, session.folders(), session.quota()
+            namespace, folders, quota = session.namespace, _own(session), session.quota()
             opened = session.examine(FolderName("INBOX"))
             newest = session.scan(f"{opened.uidnext - 1}:*") if opened.exists else []
             for message in newest:

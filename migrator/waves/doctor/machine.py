@@ -12,8 +12,12 @@ from migrator.workspace.loading import SecretsMissing
 def files(problems: Iterable[Problem]) -> Iterator[Diagnosis]:
     """Mistakes in mailboxes.csv and waves/*.yaml, each at its place."""
     for problem in sorted(problems):
-        place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
-        yield error("files", place, problem.text, f"Correct {problem.file} there; `migrator config check` looks again.")
+        yield error(
+            "files",
+            _place(problem),
+            problem.text,
+            f"Correct {problem.file} there; `migrator config check` looks again.",
+        )
 
 
 def secrets(workspace: Workspace) -> Iterator[Diagnosis]:
@@ -21,9 +25,8 @@ def secrets(workspace: Workspace) -> Iterator[Diagnosis]:
     try:
         workspace.look_for_secrets()
     except SecretsMissing as missing:
-        for problem in missing.problems:
-            place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
-            yield error("secrets", place, problem.text, missing.remedy.partition("\n")[0])
+        for problem, remedy in missing.each:
+            yield error("secrets", _place(problem), problem.text, remedy)
 
 
 def disk(op: Operation) -> Iterator[Diagnosis]:
@@ -31,3 +34,7 @@ def disk(op: Operation) -> Iterator[Diagnosis]:
     seen = disk_has_room(op)
     if not seen.open:
         yield error("disk", "state", seen.text, seen.remedy)
+
+
+def _place(problem: Problem) -> str:
+    return ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)

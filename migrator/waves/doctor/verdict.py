@@ -1,31 +1,59 @@
 """What a look at a mailbox means for its wave. Pure."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 
 from migrator.copier import FolderPolicy
 from migrator.copier.folders import Rule, map_folders, name_of, path_of
+from migrator.model.errors import LoginRefused
 from migrator.model.names import ServerName
 from migrator.waves.doctor.diagnosis import Diagnosis, error, met, warning
-from migrator.waves.doctor.looks import Contents, KeptOut, Look, Room
+from migrator.waves.doctor.looks import Contents, KeptOut, Look, Room, Side
 from migrator.workspace import SecretUnavailable
 
+SEVERAL = 3  # logins of which none is accepted: then it is no single mailbox's
 TIGHT = 90  # percent of a target's quota that the mailbox would fill
 
 
-def judge(look: Look, policy: FolderPolicy, begun: bool) -> Iterator[Diagnosis]:
-    """What is wrong with one mailbox. `begun`: something of it has been copied already."""
+def nobody_in(looks: Sequence[Look]) -> dict[tuple[Side, ServerName], Diagnosis]:
+    """The servers that let in nobody, of several who tried: told once, for it is the login that all have in common."""
+    tried: dict[tuple[Side, ServerName], list[KeptOut | None]] = defaultdict(list)
+    for look in looks:
+        for side, server, seen in _sides(look):
+            tried[side, server].append(seen if isinstance(seen, KeptOut) else None)
+    found = {}
+    for (side, server), outs in tried.items():
+        refused = [out for out in outs if out and isinstance(out.error, LoginRefused) and out.known is not False]
+        if len(refused) == len(outs) >= SEVERAL:
+            text = f"it refuses all of {len(outs)} logins of the {side}, for example: {refused[0].error}"
+            remedy = "Correct `auth:` of it in migrator.yaml, or the secret to which that refers."
+            found[side, server] = error("login", f"server {server}", text, remedy)
+    return found
+
+
+def _sides(look: Look) -> Iterator[tuple[Side, ServerName, object]]:
+    """The sides that were tried."""
+    if look.source is not None:
+        yield "source", look.mailbox.source, look.source
+    if look.target is not None:
+        yield "target", look.mailbox.target, look.target
+
+
+def judge(
+    look: Look, policy: FolderPolicy, begun: bool, told: Collection[tuple[Side, ServerName]] = ()
+) -> Iterator[Diagnosis]:
+    """What is wrong with one mailbox. `begun`: something of it has been copied already; `told`: see `nobody_in`."""
     address = look.mailbox.address
-    if isinstance(look.source, KeptOut):
-        yield from _kept_out(look, look.source, "source", look.mailbox.source)
-    if isinstance(look.target, KeptOut):
-        yield from _kept_out(look, look.target, "target", look.mailbox.target)
+    for side, server, seen in _sides(look):
+        if isinstance(seen, KeptOut) and (side, server) not in told:
+            yield from _kept_out(look, seen, side, server)
     if isinstance(look.source, Contents) and isinstance(look.target, Room):
         yield from _quota(address, look.source, look.target, begun)
         yield from _size(address, look.source, look.target)
         yield from _folders(address, look.source, look.target, policy)
 
 
-def _kept_out(look: Look, out: KeptOut, side: str, server: ServerName) -> Iterator[Diagnosis]:
+def _kept_out(look: Look, out: KeptOut, side: Side, server: ServerName) -> Iterator[Diagnosis]:
     address = look.mailbox.address
     if isinstance(out.error, SecretUnavailable):
         return  # told with the files
