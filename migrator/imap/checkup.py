@@ -1,4 +1,4 @@
-"""What a server tells of itself that a pass has no need of: its certificate, its clock, what it would refuse.
+"""What a server tells of itself that a pass has no need of: its kind, certificate and clock, what it would refuse.
 
 Nothing is written: the clock is told by SEARCH, and a message is announced but not sent.
 """
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from migrator.imap.channel import Channel
 from migrator.imap.records import Refusal
-from migrator.imap.responses import UNKNOWN_DATE
+from migrator.imap.responses import UNKNOWN_DATE, tokens
 from migrator.model.message import MessageMeta
 from migrator.model.names import neutral
 
@@ -27,6 +27,19 @@ class Checkup:
     def certificate_ends(self) -> datetime | None:
         """When the server's certificate runs out (aware); None without TLS."""
         return self._channel.wire.certificate_ends
+
+    @property
+    def greeting(self) -> str:
+        """The first line that the server, or what stands in front of it, said."""
+        return self._channel.wire.greeting
+
+    def identity(self) -> dict[str, str]:
+        """The fields of the server's answer to ID (RFC 2971), by lower-case name; the server offers ID."""
+        done = self._channel.settle(asked := self._channel.start(b"ID", b'("name" "migrator")'))
+        answers = [tokens(parts) for parts in asked.untagged if parts[0].upper().startswith(b"ID ")]
+        fields = answers[0][1] if done.status == "OK" and answers and len(answers[0]) > 1 else None
+        words = [each.decode("utf-8", "replace") if isinstance(each, bytes) else "" for each in fields or ()]
+        return {name.lower(): neutral(value) for name, value in zip(words[::2], words[1::2], strict=False)}
 
     def clock_offset(self, message: MessageMeta, now: Callable[[], datetime]) -> timedelta | None:
         """How far the server's clock is ahead of `now` (negative: behind), to about a second.

@@ -102,6 +102,7 @@ def _greeted(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext | None) -> 
         if context and endpoint.tls is Tls.IMPLICIT:
             wire.start_tls(context, endpoint.host)
         client = Client(wire, endpoint.host)
+        wire.greeting = client._imap.welcome.decode("ascii", "replace")
         if client._imap.state == "AUTH":
             raise PlaintextRefused(
                 f"{wire.peer}: the server says PREAUTH: it has let somebody in before we said who we are"

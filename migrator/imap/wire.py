@@ -34,6 +34,7 @@ class Wire:
     def __init__(self, connected: socket.socket, timeout: float, peer: str) -> None:
         self.peer = peer
         self.during = "connecting"
+        self.greeting = ""  # the server's first line
         self.deadline: float | None = None
         self._socket = connected
         self.timeout = timeout

@@ -9,6 +9,7 @@ import pytest
 from migrator.imap import connect
 from migrator.model.mailbox import Endpoint, Login, Secret, Tls
 from migrator.model.names import FolderName
+from migrator.model.profiles import CYRUS, DOVECOT, objections, recognise
 from tests.lab import processes, require
 from tests.lab.certificates import Authority
 from tests.lab.cyrus import Cyrus
@@ -84,3 +85,21 @@ def test_the_end_of_a_certificate_is_told(stack):
         ends = session.checkup().certificate_ends
     assert ends is not None
     assert datetime.now(UTC) < ends
+
+
+def test_a_real_server_is_recognised_by_its_answer_to_id_and_by_its_greeting(server):
+    kind = DOVECOT if isinstance(server, Dovecot) else CYRUS
+    with enter(server) as session:
+        asked = session.checkup()
+        assert recognise(asked.identity(), "", frozenset()) is kind
+        assert recognise({}, asked.greeting, session.capabilities) is kind
+        session.noop()  # and the session goes on
+
+
+def test_cyrus_refuses_the_names_that_its_profile_says_it_refuses(stack):
+    require("cyrus")
+    server = stack.enter_context(Cyrus(users=[USER]))
+    with enter(server) as session:
+        for name in ('a"b', "a%b", "a^b", "a|b", "a{b", "a}b", "a\\b", "a:b", "a&b", "a_b"):
+            refused = FolderName(name) in session.create_all([(FolderName(name), None)])
+            assert refused is bool(objections(CYRUS, (name,))), name

@@ -10,6 +10,9 @@ from migrator.model.errors import LoginRefused
 from migrator.model.mailbox import Mailbox
 from migrator.model.message import MessageMeta
 from migrator.model.names import Address, FolderName, ServerName
+from migrator.model.profiles import CYRUS, DOVECOT, EXCHANGE, GMAIL, UNKNOWN, Figure, Profile
+from migrator.waves.doctor.kinds import days, kinds
+from migrator.waves.doctor.kinds import told as told_kinds
 from migrator.waves.doctor.looks import Contents, KeptOut, Look, Message, Room
 from migrator.waves.doctor.servers import clocks
 from migrator.waves.doctor.verdict import judge, nobody_in
@@ -27,12 +30,12 @@ def folders(*names):
     return tuple(Folder(FolderName(name), name.encode(), "/", frozenset()) for name in names)
 
 
-def contents(octets=0, largest=None, names=("INBOX",)):
-    return Contents(folders(*names), SLASH, octets, largest)
+def contents(octets=0, largest=None, names=("INBOX",), profile=UNKNOWN):
+    return Contents(folders(*names), SLASH, octets, largest, profile)
 
 
-def room(quota=None, refusal=None, space=SLASH):
-    return Room(folders("INBOX"), space, quota, frozenset({"UIDPLUS", "MOVE"}), refusal)
+def room(quota=None, refusal=None, space=SLASH, profile=UNKNOWN, names=("INBOX",), offers=()):
+    return Room(folders(*names), space, quota, frozenset({"UIDPLUS", "MOVE", *offers}), refusal, profile)
 
 
 def found(source, target, begun=False):
@@ -73,6 +76,56 @@ def test_folders_that_collide_or_cannot_be_copied_are_named():
         ("error", False),
         ("warning", True),
     ]
+
+
+def warned(source, target):
+    return [one.text for one in judge(Look(BOX, source, target), FolderPolicy(), False)]
+
+
+def test_names_that_the_kind_of_target_refuses_are_told_unless_they_are_there():
+    (one,) = warned(contents(names=("INBOX", "50%", "plain")), room(profile=CYRUS))
+    assert ("'50%'" in one, "Cyrus" in one, "refused" in one) == (True, True, True)
+    assert warned(contents(names=("INBOX", "50%")), room(profile=CYRUS, names=("INBOX", "50%"))) == []
+    assert warned(contents(names=("INBOX", "50%")), room()) == []
+
+
+def test_names_that_differ_in_case_only_collide_where_the_target_knows_no_case():
+    (one,) = warned(contents(names=("INBOX", "Plans", "plans")), room(profile=EXCHANGE))
+    assert "'plans' would become 'plans'" in one
+    assert "the same as 'Plans'" in one
+    assert len(warned(contents(names=("INBOX", "Plans")), room(profile=GMAIL, names=("INBOX", "PLANS")))) == 1
+    assert warned(contents(names=("INBOX", "Plans", "plans")), room(profile=DOVECOT)) == []
+
+
+@pytest.mark.parametrize(("limit", "told"), [(3 * MB, 0), (3 * MB - 1, 1)])
+def test_a_message_beyond_what_the_target_says_or_is_known_to_take_is_told(limit, told):
+    assert len(warned(contents(3 * MB, LARGE), room(offers=(f"APPENDLIMIT={limit}",)))) == told
+    kind = Profile("Other", message_octets=Figure(limit, "its maker"))
+    assert len(warned(contents(3 * MB, LARGE), room(profile=kind))) == told
+    refused = room(profile=kind, refusal=Refusal("LIMIT", "too large"))
+    assert found(contents(3 * MB, LARGE), refused) == [("size", "error")]  # once, however it was found out
+
+
+def over(source, target, limited=()):
+    return [one.text for one in days([Look(BOX, source, target)], limited)]
+
+
+def test_mailboxes_that_take_days_by_what_the_vendor_allows_are_told_with_how_many():
+    (one,) = over(contents(5_001 * MB, profile=GMAIL), room())
+    assert ("2,500 MB" in one, "read" in one, f"{A} takes 3 days" in one) == (True, True, True)
+    (one,) = over(contents(501 * MB), room(profile=GMAIL))
+    assert ("500 MB" in one, "written" in one, f"{A} takes 2 days" in one) == (True, True, True)
+    assert over(contents(500 * MB), room(profile=GMAIL)) == over(contents(10**12), room(profile=DOVECOT)) == []
+
+
+def test_a_budget_of_days_that_the_operator_set_is_enough():
+    assert over(contents(10**12, profile=GMAIL), room(), {OLD}) == []
+    assert len(over(contents(10**12, profile=GMAIL), room(), {NEW})) == 1
+
+
+def test_servers_are_told_by_what_they_are():
+    looks = [Look(BOX, KeptOut(LoginRefused("no", remedy="look")), room(profile=CYRUS)), Look(BOX, contents(), None)]
+    assert told_kinds(kinds(looks)) == "new is Cyrus; old is a server that is not recognised"
 
 
 @pytest.mark.parametrize(("known", "check"), [(None, "login"), (True, "login"), (False, "account")])

@@ -3,7 +3,7 @@
 examine     all of it in one go                   diagnosis   one thing that is wrong
 looks       one mailbox seen on both sides        verdict     what two looks mean (pure)
 servers     DNS, TLS, SMTP, clocks                machine     files, secrets, disk
-routes      places that route, and loops
+routes      places that route, and loops          kinds       which servers, and their days
 
 Nothing is written, on no server and into no place: a message that may be too large is announced, never sent.
 """

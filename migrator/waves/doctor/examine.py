@@ -8,7 +8,7 @@ from migrator.model.mailbox import Mailbox
 from migrator.model.names import ServerName, WaveName
 from migrator.model.wave import OUTSIDE_CUTOVER, Wave, WaveState, Window
 from migrator.routing import Severity
-from migrator.waves.doctor import machine, routes, servers
+from migrator.waves.doctor import kinds, machine, routes, servers
 from migrator.waves.doctor.diagnosis import Diagnosis
 from migrator.waves.doctor.looks import Clocks, Look, Room, look_at
 from migrator.waves.doctor.verdict import judge, nobody_in
@@ -60,8 +60,9 @@ def examine(op: Operation, told: Callable[[], None] = lambda: None) -> Examined:
         found += judge(look, op.crew.folder_policy, begun, closed) if look.mailbox.address not in moving else []
     found += _capabilities(looks)
     found += servers.clocks(clocks.offsets)
+    found += kinds.days(looks, _day_limited(op))
     silent = servers.untold(clocks.offsets, [name for name in names if name not in broken])
-    notes = [silent] if silent else []
+    notes = [text for text in (kinds.told(kinds.kinds(looks)), silent) if text]
     if moving:
         notes.append(f"{len(moving)} mailboxes are being cut over, or have moved: routes and room are not judged")
     return Examined(tuple(found), len(looks), len(names), len(op.places), tuple(notes))
@@ -86,6 +87,13 @@ def _looks(op: Operation, broken: frozenset[ServerName], clocks: Clocks, told: C
         if isinstance(outcome, MigratorError):  # Stopped: every other error is in its look
             raise outcome
     return [outcome for outcome in outcomes.values() if isinstance(outcome, Look)]
+
+
+def _day_limited(op: Operation) -> frozenset[ServerName]:
+    """The servers for which the operator has set how much may pass in a day."""
+    config = op.workspace.config
+    all_of_them = config.limits.bytes_per_day is not None
+    return frozenset(n for n, server in config.servers.items() if all_of_them or server.limits.bytes_per_day)
 
 
 def _capabilities(looks: Sequence[Look]) -> Iterator[Diagnosis]:

@@ -15,6 +15,7 @@ from migrator.model.errors import LoginRefused, MigratorError, Stopped
 from migrator.model.mailbox import Mailbox
 from migrator.model.message import MessageMeta
 from migrator.model.names import FolderName, ServerName
+from migrator.model.profiles import UNKNOWN, Profile, recognise
 from migrator.waves.operation import Operation
 from migrator.waves.ways import destination
 
@@ -31,12 +32,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a source mailbox holds."""
+    """What a source mailbox holds, and what kind of server it is on."""
 
     folders: tuple[Folder, ...]
     namespace: Namespace
     octets: int
     largest: Message | None
+    profile: Profile = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Room:
     quota: Quota | None
     capabilities: frozenset[str]
     refusal: Refusal | None
+    profile: Profile = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def _contents(op: Operation, mailbox: Mailbox, clocks: Clocks) -> Contents | Kep
                         largest = Message(folder.name, meta)
                 if messages:
                     clocks.look(mailbox.source, session, messages[-1])
-            return Contents(folders, namespace, octets, largest)
+            return Contents(folders, namespace, octets, largest, _kind(session))
     except Stopped:
         raise
     except MigratorError as error:
@@ -137,15 +140,20 @@ def _room(op: Operation, mailbox: Mailbox, clocks: Clocks, largest: Message | No
             newest = session.scan(f"{opened.uidnext - 1}:*") if opened.exists else []
             for message in newest:
                 clocks.look(mailbox.target, session, message)
-            capabilities, refusal = session.capabilities, None
+            capabilities, refusal, kind = session.capabilities, None, _kind(session)
         if largest is not None:
             with op.crew.visit(mailbox, "target") as session:
                 refusal = session.checkup().would_refuse(largest.meta.size)
-        return Room(folders, namespace, quota, capabilities, refusal)
+        return Room(folders, namespace, quota, capabilities, refusal, kind)
     except Stopped:
         raise
     except MigratorError as error:
         return _kept_out(op, mailbox, "target", error)
+
+
+def _kind(session: Session) -> Profile:
+    asked = session.checkup()
+    return recognise(asked.identity() if session.has("ID") else {}, asked.greeting, session.capabilities)
 
 
 def _kept_out(op: Operation, mailbox: Mailbox, side: Side, error: MigratorError) -> KeptOut:

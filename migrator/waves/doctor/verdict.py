@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from migrator.copier import FolderPolicy
-from migrator.copier.folders import Rule, map_folders, name_of, path_of
+from migrator.copier.folders import FolderPair, Rule, map_folders, name_of, path_of
 from migrator.model.errors import LoginRefused
 from migrator.model.names import ServerName
+from migrator.model.profiles import largest_message, objections
 from migrator.waves.doctor.diagnosis import Diagnosis, error, met, warning
 from migrator.waves.doctor.looks import Contents, KeptOut, Look, Room, Side
 from migrator.workspace import SecretUnavailable
@@ -85,14 +86,16 @@ def _quota(address: str, source: Contents, target: Room, begun: bool) -> Iterato
 
 def _size(address: str, source: Contents, target: Room) -> Iterator[Diagnosis]:
     largest, refusal = source.largest, target.refusal
-    if largest is None or refusal is None or refusal.code == "OVERQUOTA":
+    if largest is None or (refusal is not None and refusal.code == "OVERQUOTA"):
         return
-    yield error(
-        "size", address,
-        f"the message {largest.folder!r} UID {largest.meta.uid} of {largest.meta.size:,} octets is too large for the "
-        f"target: {refusal.text}",
-        "Raise the largest size of a message there for the time of the migration, or have its user save and delete it.",
-    )  # fmt: skip
+    which = f"the message {largest.folder!r} UID {largest.meta.uid} of {largest.meta.size:,} octets"
+    if refusal is not None:
+        yield error("size", address, f"{which} is too large for the target: {refusal.text}", _TOO_LARGE)
+        return
+    most = largest_message(target.profile, target.capabilities)
+    if most is not None and largest.meta.size > most.value:
+        text = f"{which} is larger than the {most.value:,} that {target.profile.title} takes ({most.source})"
+        yield warning("size", address, text, _TOO_LARGE)
 
 
 def _folders(address: str, source: Contents, target: Room, policy: FolderPolicy) -> Iterator[Diagnosis]:
@@ -106,6 +109,23 @@ def _folders(address: str, source: Contents, target: Room, policy: FolderPolicy)
                 f"the folder {pair.source!r} collides with another one for {meant!r}: it would become {pair.target!r}"
             )
             yield warning("folders", address, text, _MAP)
+    yield from _names(address, found.pairs, target)
 
 
+def _names(address: str, pairs: Sequence[FolderPair], target: Room) -> Iterator[Diagnosis]:
+    """Names that this kind of target is known to refuse or to change; those that are there already, it has taken."""
+    seen = {folder.name.casefold(): folder.name for folder in target.folders}
+    for pair in pairs:
+        known = seen.setdefault(pair.target.casefold(), pair.target)
+        if target.profile.one_case and known != pair.target:
+            text = f"the folder {pair.source!r} would become {pair.target!r}, and for {target.profile.title} that is "
+            yield warning("folders", address, f"{text}the same as {known!r} ({target.profile.one_case})", _MAP)
+        for objection in [] if pair.exists else objections(target.profile, path_of(pair.target, target.namespace)):
+            text = f"the folder {pair.source!r} would become {pair.target!r} on {target.profile.title}: {objection}"
+            yield warning("folders", address, text, _MAP)
+
+
+_TOO_LARGE = (
+    "Raise the largest size of a message there for the time of the migration, or have its user save and delete it."
+)
 _MAP = "Say under `folders:` in migrator.yaml where it goes (`map:`), that the two become one (`merge:`), or `skip:`."
