@@ -17,6 +17,7 @@ from migrator.copier.audit_result import finding, folder_audits, with_faults
 from migrator.copier.compare import compare
 from migrator.copier.content import Content
 from migrator.copier.folders import map_folders
+from migrator.copier.gmail import without_views
 from migrator.copier.job import CopyJob
 from migrator.copier.judge import Judge, Known, Rules, Suspect, across_folders
 from migrator.copier.left_out import NOWHERE, known_places
@@ -111,7 +112,7 @@ class _Audit:
         places = map_folders(
             source.listed,
             target.listed,
-            self._job.folder_policy,
+            without_views(self._job.folder_policy, source.views),
             (source.namespace, target.namespace),
             known_places(tuple(self._records.values())),
         )
@@ -123,7 +124,7 @@ class _Audit:
             groups[pair.target].append(pair.source)
         groups[NOWHERE] = [left.source for left in places.refused]
         for folder in target.listed:
-            if folder.selectable:
+            if folder.selectable and folder.name not in target.views.names:
                 groups[folder.name]  # also those that are nobody's counterpart
         return {name: sources for name, sources in groups.items() if name != NOWHERE or sources}
 

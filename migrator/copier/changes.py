@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from migrator.copier.folders import FolderMap, FolderPair, map_folders
+from migrator.copier.gmail import without_views
 from migrator.copier.job import CopyJob
 from migrator.copier.left_out import known_places
 from migrator.copier.snapshot import Snapshot
@@ -29,7 +30,7 @@ def map_mailbox(job: CopyJob, snapshot: Snapshot, records: Records) -> FolderMap
     places = map_folders(
         snapshot.source.listed,
         snapshot.target.listed,
-        job.folder_policy,
+        without_views(job.folder_policy, snapshot.source.views),
         (snapshot.source.namespace, snapshot.target.namespace),
         known_places(tuple(records.values())),
     )

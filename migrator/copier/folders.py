@@ -62,7 +62,8 @@ class DeletionsPolicy(StrEnum):
 class FolderPolicy:
     """The operator's wishes: `map` source name to target name, source folders to `skip`, targets that may `merge`.
 
-    `rehearsal`: every folder goes under REHEARSAL_FOLDER, by its own name, whatever `map` says.
+    `rehearsal`: every folder goes under REHEARSAL_FOLDER, by its own name, whatever `map` says. `views`: folders that
+    only show what others hold, unless `map` names them, with (whether they may be left out, why): see `gmail`.
     """
 
     map: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -71,6 +72,7 @@ class FolderPolicy:
     deleted: DeletedPolicy = DeletedPolicy.KEEP
     deletions: DeletionsPolicy = DeletionsPolicy.MIRROR
     rehearsal: bool = False
+    views: Mapping[FolderName, tuple[bool, str]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Rule(StrEnum):
@@ -214,6 +216,8 @@ class _Mapping:
         for folder in self._mail:
             if folder.name in self._policy.skip:
                 self._out[folder.name] = (True, "listed under folders.skip")
+            elif folder.name in self._policy.views and folder.name not in self._policy.map:
+                self._out[folder.name] = self._policy.views[folder.name]
             elif has_control(folder.name):
                 self._out[folder.name] = (False, f"control character in the name: {neutral(folder.name)}")
 

@@ -78,7 +78,8 @@ def _plan_back(job: CopyJob, lane: Lane) -> CopyPlan:
     snapshot, records = list_both(lane), {record.target_name: record for record in records_of(job).values()}
     folders = []
     for folder in snapshot.target.listed:
-        if folder.status is not None and folder.status.messages:
+        seen_elsewhere = folder.name in snapshot.target.views.names
+        if folder.status is not None and folder.status.messages and not seen_elsewhere:
             record = records.get(folder.name, FolderRecord(0, job.mailbox.address, folder.name, folder.name))
             exists = record.source_name in snapshot.source.folders
             pair = FolderPair(folder.name, record.source_name, Rule.KNOWN, exists, folder.subscribed)

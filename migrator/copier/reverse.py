@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from migrator.copier.adopt import forget_places, rematch_source
 from migrator.copier.flags import carry_back_flags
 from migrator.copier.folders import FolderPair, FolderPolicy, Rule, map_folders
+from migrator.copier.gmail import without_views
 from migrator.copier.lanes import Lane
 from migrator.copier.left_out import NOWHERE
 from migrator.copier.plan import CopyPolicy, KeptFlags, plan_copy
@@ -77,7 +78,7 @@ def _folders(shared: Pass, lane: Lane) -> Iterator[TargetFolder]:
     places = map_folders(
         snapshot.target.listed,
         snapshot.source.listed,
-        FolderPolicy(),
+        without_views(FolderPolicy(), snapshot.target.views),
         (snapshot.target.namespace, snapshot.source.namespace),
         {target: there[0].source_name for target, there in records.items()},
     )

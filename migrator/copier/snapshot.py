@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from migrator.copier.folders import LEASE_FOLDER, STAGING_FOLDER, is_own, is_rehearsed, name_of
+from migrator.copier.gmail import NO_VIEWS, Views, views
 from migrator.copier.lanes import Lane
 from migrator.copier.spaces import Elsewhere, Owner, elsewhere, owner_of
 from migrator.imap import Folder, Namespace, Session
@@ -19,6 +20,7 @@ class SideView:
     has_staging: bool = False  # left behind by an earlier run
     has_lease: bool = False  # somebody is at work there, or died
     elsewhere: Sequence[Elsewhere] = ()  # folders that are listed here and are not this mailbox's
+    views: Views = NO_VIEWS
 
     @property
     def messages(self) -> int:
@@ -55,7 +57,8 @@ def view(session: Session, rehearsed: bool = False) -> SideView:
         for folder in listed
         if ours(folder.name, namespace) and owner_of(folder.name, session.spaces)[0] is Owner.OURS
     }
-    return SideView(namespace, mail, staging in names, lease in names, elsewhere(listed, session.spaces))
+    others = elsewhere(listed, session.spaces)
+    return SideView(namespace, mail, staging in names, lease in names, others, views(session, tuple(mail.values())))
 
 
 def lease_name(session: Session) -> FolderName:

@@ -4,16 +4,17 @@ Nothing is written: the clock is told by SEARCH, and a message is announced but 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from migrator.imap.channel import Channel
+from migrator.imap.channel import Channel, Parts
 from migrator.imap.records import Refusal
 from migrator.imap.responses import UNKNOWN_DATE, tokens
 from migrator.model.message import MessageMeta
 from migrator.model.names import neutral
 
 FURTHEST = 400 * 86_400  # seconds by which a clock may be off for us to tell by how much
+LABELLED = 20_000  # messages whose labels are asked for at once
 _NUMBER = re.compile(rb"\d+")
 
 
@@ -40,6 +41,15 @@ class Checkup:
         fields = answers[0][1] if done.status == "OK" and answers and len(answers[0]) > 1 else None
         words = [each.decode("utf-8", "replace") if isinstance(each, bytes) else "" for each in fields or ()]
         return {name.lower(): neutral(value) for name, value in zip(words[::2], words[1::2], strict=False)}
+
+    def labels(self, exists: int) -> Iterator[frozenset[bytes]]:
+        """The labels of each of the `exists` messages of the folder that is open (X-GM-EXT-1), as on the wire."""
+        for first in range(1, exists + 1, LABELLED):
+            last = min(first + LABELLED - 1, exists)
+            done = self._channel.run(b"FETCH", b"%d:%d" % (first, last), b"(X-GM-LABELS)")
+            for parts in done.untagged:
+                if (found := _labels(parts)) is not None:
+                    yield found
 
     def clock_offset(self, message: MessageMeta, now: Callable[[], datetime]) -> timedelta | None:
         """How far the server's clock is ahead of `now` (negative: behind), to about a second.
@@ -78,3 +88,13 @@ class Checkup:
         done = self._channel.run(b"UID SEARCH", b"UID %d YOUNGER %d" % (uid, seconds))
         answers = [parts[0] for parts in done.untagged if parts[0].upper().startswith(b"SEARCH")]
         return any(int(number) == uid for answer in answers for number in _NUMBER.findall(answer))
+
+
+def _labels(parts: Parts) -> frozenset[bytes] | None:
+    """Of one answer to FETCH; None where it is about something else."""
+    answer = tokens(parts)
+    attributes = answer[2] if len(answer) == 3 and answer[1] == b"FETCH" and isinstance(answer[2], list) else []
+    for name, value in zip(attributes[::2], attributes[1::2], strict=False):
+        if name == b"X-GM-LABELS":
+            return frozenset(each for each in value or () if isinstance(each, bytes))
+    return None

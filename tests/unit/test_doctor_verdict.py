@@ -1,10 +1,12 @@
 """What a look at a mailbox, and the clocks of servers, mean."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from migrator.copier import FolderPolicy
+from migrator.copier.gmail import Views
 from migrator.imap import Folder, Namespace, Quota, Refusal
 from migrator.model.errors import LoginRefused
 from migrator.model.mailbox import Mailbox
@@ -104,6 +106,16 @@ def test_a_message_beyond_what_the_target_says_or_is_known_to_take_is_told(limit
     assert len(warned(contents(3 * MB, LARGE), room(profile=kind))) == told
     refused = room(profile=kind, refusal=Refusal("LIMIT", "too large"))
     assert found(contents(3 * MB, LARGE), refused) == [("size", "error")]  # once, however it was found out
+
+
+def test_a_gmail_that_hides_all_mail_or_holds_mail_there_alone_is_told():
+    everything = FolderName("[Gmail]/All Mail")
+    hidden = Contents(folders("INBOX"), SLASH, 0, None, GMAIL)
+    assert ["hides All Mail" in text for text in warned(hidden, room())] == [True]
+    shown = Contents(folders("INBOX", everything), SLASH, 0, None, GMAIL, Views(frozenset({everything}), everything))
+    assert warned(shown, room()) == []
+    (one,) = warned(replace(shown, views=Views(frozenset({everything}), everything, alone=7)), room())
+    assert "7 of its messages are in no other folder" in one
 
 
 def over(source, target, limited=()):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from migrator.copier.folders import is_own
+from migrator.copier.gmail import NO_VIEWS, Views, views
 from migrator.copier.spaces import Owner, owner_of
 from migrator.delivery.callout import knows
 from migrator.imap import Folder, Namespace, Quota, Refusal, Session
@@ -39,6 +40,7 @@ class Contents:
     octets: int
     largest: Message | None
     profile: Profile = UNKNOWN
+    views: Views = NO_VIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,17 @@ def _contents(op: Operation, mailbox: Mailbox, clocks: Clocks) -> Contents | Kep
     try:
         with op.crew.visit(mailbox, "source") as session:
             namespace, folders = session.namespace, _own(session)
-            octets, largest = 0, None
+            octets, largest, seen = 0, None, views(session, folders)
+            passed_over = seen.names - op.crew.folder_policy.map.keys()
             for folder in folders:
-                messages = _messages(session, folder)
+                messages = [] if folder.name in passed_over else _messages(session, folder)
                 octets += sum(meta.size for meta in messages)
                 for meta in messages:
                     if largest is None or meta.size > largest.meta.size:
                         largest = Message(folder.name, meta)
                 if messages:
                     clocks.look(mailbox.source, session, messages[-1])
-            return Contents(folders, namespace, octets, largest, _kind(session))
+            return Contents(folders, namespace, octets, largest, _kind(session), seen)
     except Stopped:
         raise
     except MigratorError as error:

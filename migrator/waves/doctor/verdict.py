@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from migrator.copier import FolderPolicy
 from migrator.copier.folders import FolderPair, Rule, map_folders, name_of, path_of
+from migrator.copier.gmail import without_views
 from migrator.model.errors import LoginRefused
 from migrator.model.names import ServerName
-from migrator.model.profiles import largest_message, objections
+from migrator.model.profiles import GMAIL, largest_message, objections
 from migrator.waves.doctor.diagnosis import Diagnosis, error, met, warning
 from migrator.waves.doctor.looks import Contents, KeptOut, Look, Room, Side
 from migrator.workspace import SecretUnavailable
@@ -99,7 +100,11 @@ def _size(address: str, source: Contents, target: Room) -> Iterator[Diagnosis]:
 
 
 def _folders(address: str, source: Contents, target: Room, policy: FolderPolicy) -> Iterator[Diagnosis]:
-    found = map_folders(source.folders, target.folders, policy, (source.namespace, target.namespace))
+    policy, spaces = without_views(policy, source.views), (source.namespace, target.namespace)
+    found = map_folders(source.folders, target.folders, policy, spaces)
+    if source.profile is GMAIL and source.views.everything is None:
+        text = "Gmail hides All Mail from IMAP here: what is archived without a label is not seen, and not copied"
+        yield warning("folders", address, text, "Have `Show in IMAP` set for All Mail, in Gmail's settings of labels.")
     for folder in found.refused:
         yield error("folders", address, f"the folder {folder.source!r} cannot be copied: {folder.reason}", _MAP)
     for pair in found.pairs:
