@@ -57,7 +57,7 @@ def _rehearse(ctx: typer.Context, workspace: "Workspace", wave: "Wave", on: str 
     with open_store(workspace) as store:
         refuse_moving(store, wave)
         with (
-            fresh_state(workspace, wave.name),
+            fresh_state(workspace, store, wave.name, actor()),
             open_store(stage) as aside,
             stopping() as stop,
             watching(settings(ctx)) as progress,

@@ -13,6 +13,7 @@ from time import monotonic
 
 from migrator.copier.folders import REHEARSAL_FOLDER, is_rehearsed, name_of, path_of
 from migrator.delivery import Proof
+from migrator.dispatch import LeaseKeeper
 from migrator.imap import Folder, Session
 from migrator.imap.errors import CommandRefused
 from migrator.model.audit import Mode, WaveAudit
@@ -24,6 +25,7 @@ from migrator.model.wave import OUTSIDE_CUTOVER, PassKind, Wave, WaveState
 from migrator.reports.collect import wave_report
 from migrator.reports.report import NotCarriedClass, Report
 from migrator.state import Store
+from migrator.state.records import Actor
 from migrator.waves.audit import audit_wave
 from migrator.waves.operation import Operation, Unstoppable
 from migrator.waves.proof import prove_directly
@@ -85,25 +87,35 @@ def state_file(workspace: Workspace, wave: WaveName) -> Path:
 def staged(workspace: Workspace, wave: Wave, target: ServerName | None = None) -> Workspace:
     """The workspace as a rehearsal sees it: a state of its own, and `target` in the place of the wave's.
 
-    UnknownName for a target that is no server.
+    UnknownName for a target that is no server; GateRefused for one from which the wave's mail comes: it is only read.
     """
     mailboxes = dict(workspace.mailboxes)
     if target is not None:
         workspace.server(target)
         for address in wave.mailboxes:
+            if mailboxes[address].source == target:
+                raise GateRefused(
+                    f"{target} is the source of {address}, and nothing is written to a source",
+                    remedy="Name another server with `--on`, or leave it out to rehearse on the wave's own target.",
+                )
             mailboxes[address] = replace(mailboxes[address], target=target)
     url = f"sqlite:///{state_file(workspace, wave.name)}"
     return replace(workspace, config=workspace.config.model_copy(update={"state": url}), mailboxes=mailboxes)
 
 
 @contextmanager
-def fresh_state(workspace: Workspace, wave: WaveName) -> Iterator[None]:
-    """The rehearsal's state is made anew, and removed at the end."""
-    _forget(workspace, wave)
-    try:
-        yield
-    finally:
+def fresh_state(workspace: Workspace, store: Store, wave: WaveName, actor: Actor) -> Iterator[None]:
+    """The rehearsal's state is made anew, and removed at the end.
+
+    The wave's lease in `store`, the workspace's own, is held meanwhile: another rehearsal would take away our state and
+    our copies. Raises Locked, naming the holder.
+    """
+    with LeaseKeeper(store, actor, workspace.config.lease.ttl) as keeper, keeper.hold(f"wave:{wave}"):
         _forget(workspace, wave)
+        try:
+            yield
+        finally:
+            _forget(workspace, wave)
 
 
 def refuse_moving(store: Store, wave: Wave) -> None:

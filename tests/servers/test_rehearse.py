@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -81,6 +82,26 @@ def retried(scene: Scene) -> tuple[int, dict[str, Any], str]:
         if code == 0 or time.monotonic() > deadline:
             return code, told, said
         time.sleep(1)
+
+
+def test_a_rehearsal_is_never_on_the_server_from_which_the_mail_comes(scene: Scene) -> None:
+    before = held(scene)
+    code, _, said = rehearse(scene, "--on", "old")
+    assert code == 6 and "nothing is written to a source" in said, said
+    assert held(scene) == before
+
+
+def test_a_second_rehearsal_of_a_wave_is_refused_and_the_first_goes_on(scene: Scene) -> None:
+    before = held(scene)
+    first = scene.begin("rehearse", "sales", "-o", "json", until="initial pass over")
+    first.send_signal(signal.SIGSTOP)
+    try:
+        code, _, said = rehearse(scene)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert code == 7, said
+    assert first.wait(60) == 0
+    assert held(scene) == before
 
 
 def test_what_would_fail_is_told_and_what_can_go_is_measured(make_scene: Callable[..., Scene]) -> None:
