@@ -51,10 +51,18 @@ def _rehearse(ctx: typer.Context, workspace: "Workspace", wave: "Wave", on: str 
     from migrator.cli.stop import stopping
     from migrator.model.names import ServerName
     from migrator.waves.operation import operate
-    from migrator.waves.rehearsal import fresh_state, refuse_moving, rehearse, remember_speed, staged
+    from migrator.waves.rehearsal import (
+        fresh_state,
+        refuse_moving,
+        rehearse,
+        remember_speed,
+        staged,
+        without_skipped,
+    )
 
     stage = staged(workspace, wave, ServerName(on) if on else None)
     with open_store(workspace) as store:
+        wave = without_skipped(store, wave)
         refuse_moving(store, wave)
         with (
             fresh_state(workspace, store, wave.name, actor()),

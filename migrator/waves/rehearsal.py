@@ -129,6 +129,20 @@ def refuse_moving(store: Store, wave: Wave) -> None:
         )
 
 
+def without_skipped(store: Store, wave: Wave) -> Wave:
+    """The wave as it would run: without mailboxes that the operator took out. GateRefused when none is left.
+
+    The rehearsal's own state knows nothing of them.
+    """
+    left = tuple(address for address in wave.mailboxes if store.mailboxes.skipped(address) is None)
+    if not left:
+        raise GateRefused(
+            f"no mailbox of {wave.name} is left to rehearse: all were taken out by `migrator mailbox skip`",
+            remedy="Take one in again with `migrator mailbox retry ADDRESS`.",
+        )
+    return replace(wave, mailboxes=left)
+
+
 def rehearse(op: Operation, sample: Mode) -> Rehearsal:
     """Copy, bring in step, audit, hand a canary to the target, take all of it away. `op` is one of a rehearsal.
 

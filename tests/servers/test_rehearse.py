@@ -104,6 +104,17 @@ def test_a_second_rehearsal_of_a_wave_is_refused_and_the_first_goes_on(scene: Sc
     assert held(scene) == before
 
 
+def test_mailboxes_that_were_left_out_of_the_wave_are_not_rehearsed(scene: Scene) -> None:
+    first, *others = scene.addresses
+    assert scene.migrator("mailbox", "skip", first, "--reason", "left the company").returncode == 0
+    code, told, said = rehearse(scene)
+    assert (code, told.get("mailboxes"), told.get("mail arrived")) == (0, 2, "2 of 2"), said
+    for address in others:
+        assert scene.migrator("mailbox", "skip", address, "--reason", "left the company").returncode == 0
+    code, _, said = rehearse(scene)
+    assert code == 6 and "Traceback" not in said, said
+
+
 def test_what_would_fail_is_told_and_what_can_go_is_measured(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene({"sales": 3}, new={"max_message": "100k"})
     scene.write_wave("sales")
