@@ -10,6 +10,8 @@ from migrator.model.mailbox import Endpoint
 from migrator.model.names import Address
 
 _TIMEOUT = 20.0  # seconds for each answer
+_NOBODY = (550, 551, 553)  # RFC 5321, 4.2.2: the mailbox is not here
+_POLICY = b"5.7."  # RFC 3463, 3.8: it is us that it refuses
 
 
 def greeting(smtp: Endpoint, helo: str) -> tuple[str, datetime | None]:
@@ -24,7 +26,8 @@ def greeting(smtp: Endpoint, helo: str) -> tuple[str, datetime | None]:
 
 
 def knows(place: tuple[str, int], address: Address, helo: str) -> bool | None:
-    """Whether the LMTP server at `place` takes mail for `address`: False for a 5xx to RCPT; None when it does not say.
+    """Whether the LMTP server at `place` takes mail for `address`: False when it says that there is no such
+    mailbox; None when it does not say: it may refuse all that we ask, for want of TLS or by its policy.
 
     A True proves little: a server that makes mailboxes at need says yes to anybody. Of an SMTP server nothing can be
     learnt: it may be a gateway that takes anything for its domain. No mail is sent: a transaction without DATA has no
@@ -33,7 +36,10 @@ def knows(place: tuple[str, int], address: Address, helo: str) -> bool | None:
     host, port = place
     with suppress(smtplib.SMTPException, OSError), smtplib.LMTP(host, port, helo, timeout=_TIMEOUT) as server:
         server.ehlo_or_helo_if_needed()
-        server.mail("")
-        code, _ = server.rcpt(address)
-        return None if 400 <= code < 500 else code < 400
+        if server.mail("")[0] >= 400:
+            return None
+        code, said = server.rcpt(address)
+        if code < 400:
+            return True
+        return False if code in _NOBODY and not said.startswith(_POLICY) else None
     return None
