@@ -14,6 +14,7 @@ from migrator.model.errors import LoginRefused, MigratorError, Refused, Transien
 from migrator.model.mailbox import Mailbox
 from migrator.model.names import Address
 from migrator.routing import command
+from migrator.routing.errors import CommandFailed
 from migrator.waves.operation import Operation
 
 NOT_NOW = 75
@@ -36,6 +37,9 @@ class NotProvisionedYet(Transient):
     """The command for missing accounts says: not now."""
 
 
+_OF_COMMAND = (NotProvisioned, NotProvisionedYet, CommandFailed)
+
+
 def provision(op: Operation, mailboxes: Sequence[Mailbox]) -> Provisioned:
     """Try the target's login of each mailbox, and have the accounts made where it is refused and there is a command.
 
@@ -46,7 +50,7 @@ def provision(op: Operation, mailboxes: Sequence[Mailbox]) -> Provisioned:
         return Provisioned((), {})
     outcomes = op.crew.each(asked, lambda mailbox: _provision(op, mailbox))
     made = tuple(address for address, outcome in outcomes.items() if outcome is True)
-    failed = {address: outcome for address, outcome in outcomes.items() if isinstance(outcome, MigratorError)}
+    failed = {address: outcome for address, outcome in outcomes.items() if isinstance(outcome, _OF_COMMAND)}
     for address in made:
         op.store.audit.record(op.actor, "account made", mailbox=address, detail={"by": "provision"})
         op.progress.note(f"{address}: the account was missing on the target, and has been made")
