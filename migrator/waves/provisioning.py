@@ -50,7 +50,9 @@ def provision(op: Operation, mailboxes: Sequence[Mailbox]) -> Provisioned:
         return Provisioned((), {})
     outcomes = op.crew.each(asked, lambda mailbox: _provision(op, mailbox))
     made = tuple(address for address, outcome in outcomes.items() if outcome is True)
-    failed = {address: outcome for address, outcome in outcomes.items() if isinstance(outcome, _OF_COMMAND)}
+    failed: dict[Address, MigratorError] = {
+        address: outcome for address, outcome in outcomes.items() if isinstance(outcome, _OF_COMMAND)
+    }
     for address in made:
         op.store.audit.record(op.actor, "account made", mailbox=address, detail={"by": "provision"})
         op.progress.note(f"{address}: the account was missing on the target, and has been made")
