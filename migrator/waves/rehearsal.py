@@ -91,9 +91,9 @@ def staged(workspace: Workspace, wave: Wave, target: ServerName | None = None) -
     """
     mailboxes = dict(workspace.mailboxes)
     if target is not None:
-        workspace.server(target)
+        there = _listens(workspace, target)
         for address in wave.mailboxes:
-            if mailboxes[address].source == target:
+            if _listens(workspace, mailboxes[address].source) == there:
                 raise GateRefused(
                     f"{target} is the source of {address}, and nothing is written to a source",
                     remedy="Name another server with `--on`, or leave it out to rehearse on the wave's own target.",
@@ -101,6 +101,12 @@ def staged(workspace: Workspace, wave: Wave, target: ServerName | None = None) -
             mailboxes[address] = replace(mailboxes[address], target=target)
     url = f"sqlite:///{state_file(workspace, wave.name)}"
     return replace(workspace, config=workspace.config.model_copy(update={"state": url}), mailboxes=mailboxes)
+
+
+def _listens(workspace: Workspace, name: ServerName) -> tuple[str, int]:
+    """Where a server is: one with two names in migrator.yaml is one server."""
+    endpoint = workspace.server(name).endpoint
+    return endpoint.host.lower().rstrip("."), endpoint.port
 
 
 @contextmanager

@@ -86,8 +86,13 @@ def retried(scene: Scene) -> tuple[int, dict[str, Any], str]:
 
 def test_a_rehearsal_is_never_on_the_server_from_which_the_mail_comes(scene: Scene) -> None:
     before = held(scene)
-    code, _, said = rehearse(scene, "--on", "old")
-    assert code == 6 and "nothing is written to a source" in said, said
+    twin = {"servers": {"twin": scene._server_config("old")}}
+    scene.write_config(
+        {**twin, "routing": [{**e, "nexthop": {**e["nexthop"], "twin": None}} for e in scene.routing_entries()]}
+    )
+    for name in ("old", "twin"):
+        code, _, said = rehearse(scene, "--on", name)
+        assert code == 6 and "nothing is written to a source" in said, said
     assert held(scene) == before
 
 
