@@ -65,29 +65,42 @@ def translate(acl: Mapping[str, Rights], people: People) -> tuple[dict[str, Righ
     found: dict[str, Rights] = {}
     lost: list[Lost] = []
     negative = {name[1:]: some for name, some in acl.items() if name.startswith("-")}
-    for name, some in acl.items():
+    gone: dict[str, Rights] = {}  # who had an entry of his own that does not go there, and what it gave him
+    for name in sorted(acl, key=lambda name: -_level(name, people)):
         if name.startswith("-") or name in people.left:
             continue
         if (to := people.target(name)) is None:
-            lost.append(Lost(name, f"nobody knows who that is on the target ({written(some)})", _WHO))
+            lost.append(Lost(name, f"nobody knows who that is on the target ({written(acl[name])})", _WHO))
             continue
         if to in people.left:
             continue
-        kept = some & KNOWN
-        if kept != some:
-            lost.append(Lost(name, f"rights of the source's own: {written(some - kept)}", _OWN))
-        for other, denied in negative.items():
-            if kept & denied and _may_be(name, other, people):
-                lost.append(Lost(name, f"without {written(kept & denied)}, which {other} must not have", _NEGATIVE))
-                kept -= denied
-        for other, theirs in acl.items() if people.specific_wins else ():
-            if kept - theirs and _level(other, people) > _level(name, people):
-                lost.append(Lost(name, f"without {written(kept - theirs)}, which {other} does not have", _NARROWER))
-                kept &= theirs
+        kept, less = _kept(name, acl, negative, gone, people)
+        lost += less
+        if not kept:
+            gone[name] = acl[name] - negative.get(name, frozenset())
         found[to] = found[to] & kept if to in found else kept
     lost += [Lost(f"-{name}", f"negative rights ({written(some)}) are not carried", _NEGATIVE)
              for name, some in negative.items()]  # fmt: skip
     return {name: some for name, some in found.items() if some}, lost
+
+
+def _kept(
+    name: str, acl: Mapping[str, Rights], negative: Mapping[str, Rights], gone: Mapping[str, Rights], people: People
+) -> tuple[Rights, list[Lost]]:
+    """What `name` keeps of its rights, and what it does not."""
+    lost: list[Lost] = []
+    kept = acl[name] & KNOWN
+    if kept != acl[name]:
+        lost.append(Lost(name, f"rights of the source's own: {written(acl[name] - kept)}", _OWN))
+    for other, denied in negative.items():
+        if kept & denied and _may_be(name, other, people):
+            lost.append(Lost(name, f"without {written(kept & denied)}, which {other} must not have", _NEGATIVE))
+            kept -= denied
+    for other, theirs in {**(acl if people.specific_wins else {}), **gone}.items():
+        if kept - theirs and _level(other, people) > _level(name, people):
+            lost.append(Lost(name, f"without {written(kept - theirs)}, which {other} does not have", _NARROWER))
+            kept &= theirs
+    return kept, lost
 
 
 def _may_be(name: str, other: str, people: People) -> bool:

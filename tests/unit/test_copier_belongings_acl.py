@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from migrator.copier.belongings_acl import People, allowed, meet, rights, translate, written
@@ -51,6 +51,15 @@ def test_a_more_specific_entry_that_narrows_takes_the_rest_from_the_wider_one():
     assert translate(told, adds_up)[0] == {"anyone": frozenset("lrs"), "bob": frozenset("l")}
 
 
+def test_who_loses_his_own_entry_does_not_get_what_a_wider_one_gives():
+    adds_up = People(LOGINS, GROUPS, specific_wins=False)
+    told = {"anyone": frozenset("lr"), ALICE: frozenset("l"), f"-{ALICE}": frozenset("l")}
+    assert translate(told, adds_up)[0] == {}
+    told = {"anyone": frozenset("lr"), "$sales": frozenset("l"), "-$sales": frozenset("l")}
+    assert translate(told, adds_up)[0] == {}
+    assert translate({"anyone": frozenset("lr"), ALICE: frozenset("l5")}, adds_up)[0]["anyone"] == frozenset("lr")
+
+
 def test_obsolete_rights_stand_for_what_they_surely_were():
     assert rights("lrscd", modern=False) == frozenset("lrskte")
     assert rights("lrsktecd", modern=True) == frozenset("lrskte")
@@ -78,6 +87,7 @@ def test_what_a_server_is_asked_for_is_never_more_than_wanted(wanted, always, gr
 MEMBERS = st.dictionaries(st.sampled_from([ALICE, BOB]), st.frozensets(st.sampled_from(["$sales", "$staff"])))
 
 
+@example({ALICE: frozenset("l"), f"-{ALICE}": frozenset("l"), "anyone": frozenset("lr")}, {}, True, True)
 @given(ACLS, MEMBERS, st.booleans(), st.booleans())
 def test_nobody_gets_more_than_before(acl, members, source_specific, target_specific):
     """Whatever the two servers make of several entries for one person: add them up, or take the most specific."""
