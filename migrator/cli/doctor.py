@@ -33,14 +33,14 @@ def doctor(
     Example: migrator doctor sales
     """
     from migrator.model.errors import ExitCode
-    from migrator.waves.doctor import files
+    from migrator.waves.doctor import files, secrets
     from migrator.workspace import examine as read
 
     workspace, problems = read(directory(ctx), state=settings(ctx).state)
     found = list(files(problems))
     chosen = _wave(workspace, wave)
     examined = _examine(ctx, workspace, chosen) if chosen else None
-    found += examined.diagnoses if examined else ()
+    found += examined.diagnoses if examined else secrets(workspace)
     rows: list[dict[str, object]] = [
         {"severity": d.severity, "check": d.check, "subject": d.subject, "what": d.text, "remedy": d.remedy}
         for d in found
@@ -114,5 +114,7 @@ def _show(ctx: typer.Context, found: "list[Diagnosis]", rows: list[dict[str, obj
 def _sum_up(examined: "Examined | None", errors: int, warnings: int) -> None:
     for note in examined.notes if examined else ():
         print(f"note: {note}", file=sys.stderr)
-    looked = examined and f"{examined.mailboxes} mailboxes on {examined.servers} servers, {examined.places} places"
-    print(f"examined: {looked or 'the files alone'}; errors {errors}, warnings {warnings}", file=sys.stderr)
+    looked = "files and secrets alone, for there is no mailbox"
+    if examined:
+        looked = f"{examined.mailboxes} mailboxes on {examined.servers} servers, {examined.places} places"
+    print(f"examined: {looked}; errors {errors}, warnings {warnings}", file=sys.stderr)

@@ -10,6 +10,6 @@ Nothing is written, on no server and into no place: a message that may be too la
 
 from migrator.waves.doctor.diagnosis import Diagnosis
 from migrator.waves.doctor.examine import Examined, doctor_wave, examine
-from migrator.waves.doctor.machine import files
+from migrator.waves.doctor.machine import files, secrets
 
-__all__ = ["Diagnosis", "Examined", "doctor_wave", "examine", "files"]
+__all__ = ["Diagnosis", "Examined", "doctor_wave", "examine", "files", "secrets"]
