@@ -7,19 +7,22 @@ from collections.abc import Callable, Collection, Sequence
 from migrator.model.names import ServerName, WaveName, slug
 
 LONGEST = 50  # letters of a department; a number or a server must still fit into a name
+LONGEST_NAME = 63  # of a wave (`slug`)
 
 
 def names(department: str, targets: Sequence[ServerName], taken: Collection[str]) -> list[WaveName]:
     """A free name for each of the new waves of `department`, which go to `targets`.
 
-    `sales`; `sales-hq1` and `sales-hq2` where each goes to another server; else `sales-1`, `sales-2`, ...
+    `sales`; `sales-hq1` and `sales-hq2` where each goes to another server, and names may be so long;
+    else `sales-1`, `sales-2`, ...
     """
     plain = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", department)).strip("-_.")
     base = plain[:LONGEST].strip("-_.") or "wave"
     if len(targets) == 1 and base not in taken:
         return [WaveName(slug(base))]
-    by_server = [f"{base}-{target}"[:63] for target in targets]
-    if len(set(targets)) == len(targets) > 1 and not any(one in taken for one in (base, *by_server)):
+    by_server = [f"{base}-{target}" for target in targets]
+    short = max(map(len, by_server), default=0) <= LONGEST_NAME  # cut off, two servers could have the same name
+    if short and len(set(targets)) == len(targets) > 1 and not any(one in taken for one in (base, *by_server)):
         return [WaveName(slug(one)) for one in by_server]
     return _numbered(base, len(targets), lambda name: name in taken)
 
