@@ -114,6 +114,7 @@ def _calendar(workspace: Workspace, now: datetime) -> Calendar | None:
         holidays=frozenset(windows.holidays),
         blackouts=_blackouts(windows),
         together=planner.waves_per_window,
+        now=now,
     )
 
 

@@ -147,3 +147,11 @@ def test_whatever_a_department_is_called_lines_are_short_and_whole(name):
     plain = line.removeprefix("DESCRIPTION:Departments: ")
     assert plain.replace("\\,", ",").replace("\\;", ";").replace("\\\\", "\\") == name
     assert not any(mark in plain.replace("\\\\", "").replace("\\,", "").replace("\\;", "") for mark in (",", ";"))
+
+
+def test_a_window_before_the_first_day_that_is_still_to_come_is_not_over():
+    tonight = Window(datetime(2026, 11, 29, 13, tzinfo=UTC), datetime(2026, 11, 29, 19, tzinfo=UTC))
+    existing = {WaveName("a"): Wave(WaveName("a"), ("a",), ServerName("new"), (COMPANY[1].address,), tonight)}
+    assert [n.text for n in planned(existing, now=datetime(2026, 11, 29, 9, tzinfo=UTC)).notes] == []
+    told = planned(existing, now=datetime(2026, 11, 29, 20, tzinfo=UTC)).notes
+    assert [n.text for n in told] == ["wave a: its window is over; change `window:` in its file"]

@@ -69,6 +69,19 @@ def test_a_department_of_a_very_long_name_has_a_wave_all_the_same() -> None:
     assert [w.name for w in plan.waves] == ["x" * 50, "x" * 50 + "-2"]
 
 
+def test_a_long_department_on_servers_of_long_names_loses_nobody() -> None:
+    both = ("headquarters-1", "headquarters-2")
+    plan = plan_waves([mailbox(one, "x" * 60, one) for one in both], {}, {}, Wishes())
+    assert [w.name for w in plan.waves] == ["x" * 50 + "-1", "x" * 50 + "-2"]
+
+
+def test_a_pilot_that_nobody_is_in_is_told() -> None:
+    plan = plan_waves(company(sales=1), {}, {}, Wishes(pilot="sale"))
+    assert [(note.kind, note.text) for note in plan.notes] == [
+        ("pilot", "nobody is in the department `sale` (`planner.pilot`): no wave is the pilot's")
+    ]
+
+
 def test_a_new_employee_joins_the_department_and_moves_nobody() -> None:
     before = by_name(plan_waves(company(sales=3, legal=2), {}, {}, Wishes()))
     after = plan_waves([*company(sales=3, legal=2), mailbox("newcomer", "sales")], before, {}, Wishes())

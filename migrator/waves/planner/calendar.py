@@ -41,7 +41,10 @@ class Blackout:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """`after`: windows begin later than this aware instant. `together`: how many waves may share a window."""
+    """`after`: windows begin later than this aware instant. `together`: how many waves may share a window.
+
+    `now`: what ended before it is over; None: as `after`.
+    """
 
     after: datetime
     openings: tuple[Opening, ...]
@@ -49,6 +52,7 @@ class Calendar:
     holidays: frozenset[date] = field(default_factory=frozenset)
     blackouts: tuple[Blackout, ...] = ()
     together: int = 1
+    now: datetime | None = None
 
     def windows(self) -> Iterator[Window]:
         """All windows, in the order of their beginning."""
@@ -121,7 +125,7 @@ def outdated(
     for wave in waves.values():
         if wave.window is None or wave.name in fixed:
             continue
-        if wave.window.end <= calendar.after:
+        if wave.window.end <= (calendar.now or calendar.after):
             yield wave, "its window is over"
         elif black := calendar.blackout(wave.window):
             why = f" ({black.why})" if black.why else ""

@@ -13,7 +13,12 @@ SHOWN = 5
 
 def notes(board: Board, bonds: Sequence[Bond], sizes: Mapping[Address, Size], wishes: Wishes) -> list[Note]:
     """Of the plan as it stands on `board`."""
-    return [*_budgets(board), *_bonds(board, bonds), *_unknown(board, sizes, wishes)]
+    return [*_pilot(board, wishes.pilot), *_budgets(board), *_bonds(board, bonds), *_unknown(board, sizes, wishes)]
+
+
+def _pilot(board: Board, pilot: str | None) -> Iterator[Note]:
+    if pilot is not None and board.people and all(one.department != pilot for one in board.people.values()):
+        yield Note("pilot", f"nobody is in the department `{pilot}` (`planner.pilot`): no wave is the pilot's")
 
 
 def _budgets(board: Board) -> Iterator[Note]:

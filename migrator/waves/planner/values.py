@@ -103,7 +103,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person should know of a plan. `kind` is budget, together, window, size or speed; `mailboxes`: of whom."""
+    """What a person should know of a plan. `kind` is pilot, budget, together, window, size or speed;
+
+    `mailboxes`: of whom.
+    """
 
     kind: str
     text: str
