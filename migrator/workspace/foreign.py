@@ -8,7 +8,7 @@ from pathlib import Path
 
 from migrator.model.names import has_control
 from migrator.workspace.problems import Problem, WorkspaceInvalid, guess
-from migrator.workspace.roster import COLUMNS, decode, read_records
+from migrator.workspace.roster import COLUMNS, decode, read_records, too_many
 
 # What exports call our columns; spelt as `_plain` spells. Logins and secrets are never guessed: a number of an
 # employee that is taken for a login locks that person out.
@@ -64,6 +64,9 @@ def read_export(path: Path, given: Mapping[str, str]) -> Export:
     places = _places(header, given, shown, header_line)
     people, without = list[Person](), list[int]()
     for line, record in records[1:]:
+        if any(extra.strip() for extra in record[len(header) :]):
+            problems.append(too_many(shown, line, len(record), len(header)))
+            continue
         fields = {ours: record[at].strip() for ours, at in places.items() if at < len(record)}
         columns = {ours: at + 1 for ours, at in places.items()}
         fields = {ours: value for ours, value in fields.items() if value}

@@ -9,9 +9,12 @@ from difflib import unified_diff
 from pathlib import Path
 
 from migrator.model.errors import ConfigInvalid, Refused
+from migrator.model.mailbox import UNDECIDED
+from migrator.model.names import ServerName
 from migrator.workspace.foreign import Export
 from migrator.workspace.loading import Workspace
 from migrator.workspace.merging import Merged, Winner, merge
+from migrator.workspace.policies import by_department
 from migrator.workspace.roster import decode
 
 
@@ -36,7 +39,10 @@ def prepare(workspace: Workspace, export: Export, defaults: Mapping[str, str], w
     shown = str(path.relative_to(workspace.root)) if path.is_relative_to(workspace.root) else str(path)
     text, before = decode(path, shown, []), path.read_bytes()
     usual = {side: name for side in ("source", "target") if (name := _usual(workspace, side))}
-    merged = merge(text, export, workspace.config.servers.keys(), {**usual, **defaults}, winner)
+    merged = merge(
+        text, export, workspace.config.servers.keys(), defaults, winner, usual=usual,
+        policies=by_department(workspace.config.policies), waves=workspace.waves.values(),
+    )  # fmt: skip
     diff = unified_diff(text.splitlines(), merged.text.splitlines(), shown, f"{shown} (new)", lineterm="")
     return Import(path, merged, "\n".join(diff), before, _encoded(merged.text, before, shown))
 
@@ -60,10 +66,10 @@ def save(change: Import) -> None:
             raise
 
 
-def _usual(workspace: Workspace, side: str) -> str:
-    """The server that all listed mailboxes have on that side; "" where they differ, or there are none."""
+def _usual(workspace: Workspace, side: str) -> ServerName:
+    """The server that all listed mailboxes have on that side; UNDECIDED where they differ, or there are none."""
     used = {mailbox.source if side == "source" else mailbox.target for mailbox in workspace.mailboxes.values()}
-    return next(iter(used)) if len(used) == 1 else ""
+    return next(iter(used)) if len(used) == 1 else UNDECIDED
 
 
 def _encoded(text: str, before: bytes, shown: str) -> bytes:

@@ -2,15 +2,16 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from migrator.model.names import Address, ServerName, address
+from migrator.model.names import Address, ServerName, address, has_control
+from migrator.model.policy import Policy
+from migrator.model.wave import Wave
 from migrator.workspace.foreign import Export, Person
-from migrator.workspace.problems import Problem, WorkspaceInvalid, guess
-from migrator.workspace.roster import COLUMNS, REQUIRED, read_records
-from migrator.workspace.secrets import parse_secret
+from migrator.workspace.problems import Problem, WorkspaceInvalid
+from migrator.workspace.roster import COLUMNS, REQUIRED, faults_of, read_records, targets_of
 
 Winner = Literal["ours", "theirs"]
 SECRETS = ("source_secret", "target_secret")
@@ -59,45 +60,77 @@ class _List:
     places: dict[Address, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What a row is judged by; `wave_of`: the wave of everybody who has one."""
+
+    servers: Collection[ServerName]
+    policies: Mapping[str, Policy]
+    wave_of: Mapping[Address, Wave]
+
+    def policy(self, fields: Mapping[str, str]) -> Policy | None:
+        return self.policies.get(fields.get("department", ""))
+
+    def completed(self, fields: dict[str, str], usual: Mapping[str, ServerName]) -> dict[str, str]:
+        """`fields` with the usual servers where neither they nor a policy say one."""
+        policy = self.policy(fields)
+        return {**{side: name for side, name in usual.items() if not _decides(policy, side)}, **fields}
+
+
 def merge(
     text: str,
     export: Export,
     servers: Collection[ServerName],
     defaults: Mapping[str, str],
     winner: Winner | None = None,
+    *,
+    usual: Mapping[str, ServerName] | None = None,
+    policies: Mapping[str, Policy] | None = None,
+    waves: Iterable[Wave] = (),
 ) -> Merged:
     """`text` (mailboxes.csv, valid) with the people of `export` in it.
 
-    `defaults`: by column, what new mailboxes have where the export says nothing. A field of a known mailbox that is
-    empty is filled; one that says something else is a conflict unless there is a `winner`. ImportConflicts. Pure.
+    `defaults`: by column, what new mailboxes have where the export says nothing; `usual`: the servers of those for whom
+    `policies` (by department) say nothing either. A field of a known mailbox that is empty is filled; one that says
+    something else is a conflict unless there is a `winner`, and so is what mailboxes.csv or the wave file of somebody
+    in `waves` would be refused for. ImportConflicts. Pure.
     """
-    listed = _read(text)
+    listed, rules = _read(text), _Rules(servers, policies or {}, {a: wave for wave in waves for a in wave.mailboxes})
     problems: list[Problem] = []
     wanted = _people(export, problems)
     added: dict[Address, dict[str, str]] = {}
     changes, kept = list[Change](), list[Change]()
     for owner, person in wanted.items():
-        fields = {column: value for column, value in person.fields.items() if column != "address"}
         if owner not in listed.places:
-            added[owner] = {"address": owner, **defaults, **fields}
-            problems += _faults(export, person, added[owner], servers)
+            added[owner] = rules.completed({**defaults, **person.fields, "address": owner}, usual or {})
+            problems += _faults(export, person, added[owner], rules)
             continue
         known = _known(listed, owner)
-        differing = [
-            Change(owner, c, known.get(c, ""), v, person.line) for c, v in fields.items() if known.get(c, "") != v
-        ]
-        for change in differing:
-            if not change.before or winner == "theirs":
-                changes.append(change)
-            elif winner == "ours":
-                kept.append(change)
-            else:
-                problems.append(_conflict(export, person, change))
-        said = {one.column: one.after for one in differing if not one.before or winner != "ours"}
-        problems += _faults(export, person, known | said, servers) if said else []
+        filled, ours, conflicts = _differing(owner, person, known, winner)
+        changes += filled
+        kept += ours
+        problems += [_conflict(export, person, one) for one in conflicts]
+        said = {one.column: one.after for one in (*filled, *conflicts)}
+        problems += _faults(export, person, known | said, rules) if said else []
+    said_of = {**added, **_by_owner(changes)}
+    problems += _strangers(export, {owner: wanted[owner] for owner in said_of}, said_of, {*listed.places, *wanted})
     if problems:
         raise ImportConflicts(problems)
     return Merged(_written(listed, added, changes), tuple(added), tuple(changes), tuple(kept))
+
+
+def _differing(
+    owner: Address, person: Person, known: Mapping[str, str], winner: Winner | None
+) -> tuple[list[Change], list[Change], list[Change]]:
+    """The fields that are set, those in which the list wins, and those of which nobody has said who does."""
+    found = [
+        Change(owner, column, known.get(column, ""), value, person.line)
+        for column, value in person.fields.items()
+        if column != "address" and known.get(column, "") != value
+    ]
+    filled = [one for one in found if not one.before or winner == "theirs"]
+    rest = [one for one in found if one not in filled]
+    return (filled, rest, []) if winner == "ours" else (filled, [], rest)
 
 
 def _people(export: Export, problems: list[Problem]) -> dict[Address, Person]:
@@ -127,29 +160,44 @@ def _conflict(export: Export, person: Person, change: Change) -> Problem:
     return Problem(export.shown, person.line, person.columns.get(change.column, 0), text)
 
 
-def _faults(
-    export: Export, person: Person, fields: Mapping[str, str], servers: Collection[ServerName]
-) -> Iterable[Problem]:
-    """What mailboxes.csv would not allow of a row."""
-    owner = fields["address"]
+def _faults(export: Export, person: Person, fields: Mapping[str, str], rules: _Rules) -> Iterator[Problem]:
+    """What mailboxes.csv, or the file of its wave, would not allow of a row."""
+    owner, policy = Address(fields["address"]), rules.policy(fields)
 
     def problem(column: str, text: str) -> Problem:
         return Problem(export.shown, person.line, person.columns.get(column, 0), text)
 
-    for column in REQUIRED:
-        if not fields.get(column):
-            option = {"department": "--default-department NAME"}.get(column, f"--{column} NAME")
-            yield problem(column, f"{owner} has no {column}; write it there, or say {option} for all that have none")
-    for side in ("source", "target"):
-        if (name := fields.get(side)) and name not in servers:
-            yield problem(side, f"{owner}: unknown server `{name}`" + guess(name, servers))
-    if fields.get("source") and fields.get("source") == fields.get("target"):
-        yield problem("target", f"{owner}: source and target are the same server")
-    for column in SECRETS:
-        try:
-            _ = parse_secret(fields[column]) if fields.get(column) else None
-        except ValueError as error:
-            yield problem(column, f"{owner}: {error}")
+    missing = [column for column in REQUIRED if not fields.get(column) and not _decides(policy, column)]
+    for column in missing:
+        option = {"department": "--default-department NAME"}.get(column, f"--{column} NAME")
+        yield problem(column, f"{owner} has no {column}; write it there, or say {option} for all that have none")
+    for column, value in fields.items():
+        if has_control(value):
+            yield problem(column, f"{owner}: a control character or line break in `{column}`")
+    for column, text in faults_of({**dict.fromkeys(REQUIRED, ""), **fields}, frozenset(rules.servers), policy):
+        if column not in missing:
+            yield problem(column, f"{owner}: {text}")
+    targets = targets_of(fields, policy)
+    if targets and (wave := rules.wave_of.get(owner)) and wave.target not in targets:
+        text = f"{owner} moves to {' or '.join(targets)} then, and is in the wave {wave.name}, which goes to "
+        text += f"{wave.target}; take it out of waves/{wave.name}.yaml first, or leave it where it is"
+        yield problem("target", text)
+
+
+def _strangers(
+    export: Export, people: Mapping[Address, Person], said: Mapping[Address, Mapping[str, str]], known: Collection[str]
+) -> Iterator[Problem]:
+    """Whoever is to be kept with somebody who is not there."""
+    for owner, person in people.items():
+        friend = said[owner].get("keep_with", "")
+        if "@" in friend and friend.lower() not in known:
+            text = f"{owner}: `keep_with`: {friend} is not in the mailbox list"
+            yield Problem(export.shown, person.line, person.columns.get("keep_with", 0), text)
+
+
+def _decides(policy: Policy | None, column: str) -> bool:
+    """Whether a row may leave this one to its department's policy."""
+    return policy is not None and (column == "target" or (column == "source" and policy.source is not None))
 
 
 def _read(text: str) -> _List:
@@ -175,11 +223,16 @@ def _known(listed: _List, owner: Address) -> dict[str, str]:
     return {name: field.strip() for name, field in zip(listed.header, record, strict=False)}
 
 
-def _written(listed: _List, added: Mapping[Address, Mapping[str, str]], changes: Iterable[Change]) -> str:
-    """The text with the changes in it; a column that the list lacks is put behind its last one."""
+def _by_owner(changes: Iterable[Change]) -> dict[Address, dict[str, str]]:
     changed: dict[Address, dict[str, str]] = {}
     for change in changes:
         changed.setdefault(change.address, {})[change.column] = change.after
+    return changed
+
+
+def _written(listed: _List, added: Mapping[Address, Mapping[str, str]], changes: Iterable[Change]) -> str:
+    """The text with the changes in it; a column that the list lacks is put behind its last one."""
+    changed = _by_owner(changes)
     if not added and not changed:
         return "".join(text for text, _ in listed.records)
     used = {column for fields in (*added.values(), *changed.values()) for column, value in fields.items() if value}

@@ -117,14 +117,19 @@ def _header_problems(header: list[str], shown: str, required: Sequence[str]) -> 
     return problems
 
 
+def too_many(shown: str, line: int, fields: int, columns: int) -> Problem:
+    """A line that has text behind the last column of the header."""
+    text = f"{fields} fields under {columns} columns: is a separator inside a name? Put it in quotes"
+    return Problem(shown, line, columns + 1, text)
+
+
 def _row(
     line: int, record: list[str], header: list[str], shown: str, required: Sequence[str], problems: list[Problem]
 ) -> Row:
     padded = [field.strip() for field in record] + [""] * (len(header) - len(record))
     found = dict(zip(header, padded, strict=False))
     if any(extra.strip() for extra in record[len(header) :]):
-        text = f"{len(record)} fields under {len(header)} columns: is a separator inside a name? Put it in quotes"
-        problems.append(Problem(shown, line, len(header) + 1, text))
+        problems.append(too_many(shown, line, len(record), len(header)))
         return Row(line, found, sound=False)
     before = len(problems)
     for number, (column, value) in enumerate(found.items(), 1):
@@ -161,7 +166,7 @@ def read_mailboxes(
     faulty: set[str] = set()
     for row in read_rows(path, shown, problems, SOME if policies else REQUIRED):
         policy = policies.get(row.fields.get("department", ""))
-        faults = list(_faults(row.fields, servers, policy)) if row.sound else []
+        faults = list(faults_of(row.fields, servers, policy)) if row.sound else []
         if faults or not row.sound:
             places = list(row.fields)
             problems += [Problem(shown, row.line, _place(places, column), text) for column, text in faults]
@@ -196,11 +201,11 @@ def _check_keep_with(
             problems.append(Problem(shown, lines[owner], 0, f"`keep_with`: {friend} is not in the mailbox list"))
 
 
-def _faults(
+def faults_of(
     fields: Mapping[str, str], servers: frozenset[ServerName], policy: Policy | None
 ) -> Iterator[tuple[str, str]]:
     """What is wrong with a row: the column and a text. The value of a secret's column is never in the text."""
-    source, targets = _source(fields, policy), _targets(fields, policy)
+    source, targets = _source(fields, policy), targets_of(fields, policy)
     for side, known in (("source", source), ("target", targets)):
         if not known:
             what = f"policy `{policy.name}` has no `source`" if policy else _no_policy(fields["department"])
@@ -230,14 +235,14 @@ def _source(fields: Mapping[str, str], policy: Policy | None) -> str:
     return fields.get("source") or (policy and policy.source) or ""
 
 
-def _targets(fields: Mapping[str, str], policy: Policy | None) -> tuple[ServerName, ...]:
+def targets_of(fields: Mapping[str, str], policy: Policy | None) -> tuple[ServerName, ...]:
     """The servers that the row, else the policy, lets it go to."""
     own = fields.get("target")
     return (ServerName(own),) if own else policy.targets if policy else ()
 
 
 def _mailbox(fields: Mapping[str, str], policy: Policy | None) -> Mailbox:
-    owner, targets, friend = address(fields["address"]), _targets(fields, policy), fields.get("keep_with") or None
+    owner, targets, friend = address(fields["address"]), targets_of(fields, policy), fields.get("keep_with") or None
     return Mailbox(
         address=owner,
         department=fields["department"],

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from migrator import workspace
 from migrator.model.errors import ConfigInvalid
-from migrator.model.names import Address, ServerName
+from migrator.model.names import Address, ServerName, WaveName
+from migrator.model.policy import Policy
+from migrator.model.wave import Wave
 from migrator.workspace import importing
-from migrator.workspace.foreign import Export, Person, read_export
+from migrator.workspace.foreign import Export, ExportInvalid, Person, read_export
 from migrator.workspace.merging import ImportConflicts, merge
 from migrator.workspace.problems import WorkspaceInvalid
 from migrator.workspace.roster import read_mailboxes
@@ -283,3 +285,56 @@ def test_the_command_shows_a_diff_asks_and_writes(tmp_path):
     expected = ROWS.replace("開発部", "経理") + "yamada@example.co.jp,営業部,old,new\n"
     assert (root / "mailboxes.csv").read_text() == expected
     assert run(root, str(hr)).returncode == 0  # nothing to ask
+
+
+USUAL = {side: ServerName(name) for side, name in BOTH.items()}
+POLICIES = {
+    "sales": Policy("hq", (ServerName("new"), ServerName("branch")), ServerName("old")),
+    "legal": Policy("secure", (ServerName("vault"),), ServerName("old")),
+}
+ALL = (*SERVERS, ServerName("branch"), ServerName("vault"))
+
+
+def refused(rows: Export, **more: object) -> list[str]:
+    with pytest.raises(ImportConflicts) as error:
+        merge(ROWS, rows, ALL, {"department": "d"}, **more)  # type: ignore[arg-type]
+    return [problem.text for problem in error.value.problems]
+
+
+def test_a_policy_says_what_the_export_leaves_open():
+    merged = merge(ROWS, export("x@example.co.jp,sales"), ALL, {}, policies=POLICIES, usual=USUAL)
+    assert merged.text == ROWS + "x@example.co.jp,sales,,\n"  # the servers that all others have are not for it
+    assert merge(ROWS, export("x@example.co.jp,d"), ALL, {}, usual=USUAL).text == ROWS + "x@example.co.jp,d,old,new\n"
+    assert refused(export("x@example.co.jp,finance"), policies=POLICIES) == [
+        "x@example.co.jp has no source; write it there, or say --source NAME for all that have none",
+        "x@example.co.jp has no target; write it there, or say --target NAME for all that have none",
+    ]
+
+
+def test_what_the_list_would_be_refused_for_is_a_conflict():
+    rows = export("x@example.co.jp,legal,new", header="address,department,target")
+    assert refused(rows, policies=POLICIES) == ["x@example.co.jp: policy `secure` sends `legal` to vault"]
+    rows = export(
+        "x@example.co.jp,s,old,new,z@example.co.jp", "y@example.co.jp,s,old,new,X@example.co.jp",
+        header="address,department,source,target,keep_with",
+    )  # fmt: skip
+    assert refused(rows) == ["x@example.co.jp: `keep_with`: z@example.co.jp is not in the mailbox list"]
+    with pytest.raises(ImportConflicts, match="control character or line break in `department`"):
+        merge(ROWS, export("x@example.co.jp"), ALL, {**BOTH, "department": "a\nb"})
+
+
+def test_a_mailbox_is_not_taken_from_its_wave_by_a_new_server():
+    sales = Wave(WaveName("sales"), ("sales",), ServerName("new"), (Address("a@example.co.jp"),))
+    rows = export("a@example.co.jp,branch", "b@example.co.jp,branch", header="address,target")
+    assert refused(rows, winner="theirs", waves=[sales]) == [
+        "a@example.co.jp moves to branch then, and is in the wave sales, which goes to new; take it out of "
+        "waves/sales.yaml first, or leave it where it is"
+    ]
+
+
+def test_a_line_with_more_fields_than_columns_is_no_person(tmp_path):
+    (tmp_path / "hr.csv").write_text("mail,dept\na@x.test,Sales, Tokyo\nb@x.test,legal,,\n")
+    with pytest.raises(ExportInvalid) as refused:
+        told(tmp_path / "hr.csv")
+    assert [(one.line, one.column) for one in refused.value.problems] == [(2, 3)]
+    assert "3 fields under 2 columns" in str(refused.value)
