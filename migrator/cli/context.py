@@ -1,6 +1,7 @@
 """What each command starts from: its settings, the workspace, the store, and who is acting."""
 
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ import typer
 from migrator.cli.output import Format
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from migrator.state import Store
     from migrator.state.records import Actor
     from migrator.workspace import Workspace
@@ -60,6 +63,16 @@ def open_store(workspace: "Workspace", create: bool = True) -> "Store":
     from migrator import state
 
     return state.open(workspace.state_url, create)
+
+
+def store_if_any(workspace: "Workspace") -> "AbstractContextManager[Store | None]":
+    """The workspace's store, or None before anything was run."""
+    from migrator.state.errors import StateMissing
+
+    try:
+        return open_store(workspace, create=False)
+    except StateMissing:
+        return nullcontext()
 
 
 def actor() -> "Actor":

@@ -28,19 +28,25 @@ def doctor(
 
     For every mailbox, on both sides, many at once: the files, secrets, name service, certificates and their ends,
     logins, capabilities, quotas against what will come, the largest message, folder names that collide, clocks, routes
-    and loops, disk. Nothing is written anywhere. Exit code 1 when something would stop the wave or lose time or mail.
+    and loops, disk, the state. Nothing is written on any server or place that routes. Exit code 1 when something would
+    stop the wave, or lose time or mail.
 
     Example: migrator doctor sales
     """
-    from migrator.model.errors import ExitCode
-    from migrator.waves.doctor import files, secrets
+    from migrator.model.errors import ExitCode, Locked
+    from migrator.state.errors import StateBusy, StateNewer, StateOutdated, StateUnusable
+    from migrator.waves.doctor import files, met, secrets
     from migrator.workspace import examine as read
 
     workspace, problems = read(directory(ctx), state=settings(ctx).state)
     found = list(files(problems))
     chosen = _wave(workspace, wave)
-    examined = _examine(ctx, workspace, chosen) if chosen else None
-    found += examined.diagnoses if examined else secrets(workspace)
+    examined = None
+    try:
+        examined = _examine(ctx, workspace, chosen) if chosen else None
+        found += examined.diagnoses if examined else secrets(workspace)
+    except (Locked, StateOutdated, StateNewer, StateUnusable, StateBusy) as unusable:
+        found.append(met("state", workspace.state_url, unusable))  # what is wrong with the files is told all the same
     rows: list[dict[str, object]] = [
         {"severity": d.severity, "check": d.check, "subject": d.subject, "what": d.text, "remedy": d.remedy}
         for d in found

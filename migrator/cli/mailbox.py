@@ -1,13 +1,12 @@
 """`migrator mailbox`: who is moved, how far each is, and what the operator decides about one."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrator.cli.context import actor, open_store, open_workspace, settings
+from migrator.cli.context import actor, open_store, open_workspace, settings, store_if_any
 from migrator.cli.noun import noun
 from migrator.cli.output import emit, emit_one
 from migrator.model.names import neutral
@@ -40,7 +39,7 @@ def list_mailboxes(
     Example: migrator mailbox list --wave sales -o csv
     """
     workspace = open_workspace(ctx)
-    with _store(workspace) as store:
+    with store_if_any(workspace) as store:
         emit(_rows(_chosen(workspace, wave, department), workspace, store), settings(ctx).form)
 
 
@@ -57,7 +56,7 @@ def show(ctx: typer.Context, mailbox: Annotated[str, typer.Argument(metavar="ADD
 
     workspace = open_workspace(ctx)
     asked = _address(mailbox)
-    with _store(workspace) as store:
+    with store_if_any(workspace) as store:
         owner = stock.owner(store, asked) if store and asked not in workspace.mailboxes else asked
         if store and owner not in workspace.mailboxes and (entry := store.inventory.entry(owner)):
             return emit_one(stock.of_entry(entry), settings(ctx).form)
@@ -233,16 +232,6 @@ def _address(text: str) -> "Address":
         return address(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-
-
-def _store(workspace: "Workspace") -> "AbstractContextManager[Store | None]":
-    """The store, or None before anything was run."""
-    from migrator.state.errors import StateMissing
-
-    try:
-        return open_store(workspace, create=False)
-    except StateMissing:
-        return nullcontext()
 
 
 def _rows(wanted: "list[Mailbox]", workspace: "Workspace", store: "Store | None") -> list[dict[str, object]]:

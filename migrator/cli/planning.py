@@ -1,25 +1,21 @@
 """What the planning commands and `wave list` show: the wave files beside a plan, and what the state says of them."""
 
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from migrator.cli.context import open_store
+from migrator.cli.context import store_if_any
 from migrator.cli.output import neutral_lines
 from migrator.model.wave import WaveState
 from migrator.reports.report import stopped
-from migrator.state.errors import StateMissing
 from migrator.state.parts import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from migrator.model.names import WaveName
     from migrator.model.wave import Wave
-    from migrator.state import Store
     from migrator.state.records import WaveRecord
     from migrator.waves.inputs import Inputs
     from migrator.waves.planner import Load, Note, WavePlan
@@ -32,7 +28,7 @@ HOUR = 3_600_000
 
 def records(workspace: "Workspace") -> "dict[WaveName, WaveRecord]":
     """What the state knows of each wave; empty before anything was run."""
-    with _store(workspace) as store:
+    with store_if_any(workspace) as store:
         return {record.name: record for record in store.waves.all()} if store else {}
 
 
@@ -40,16 +36,8 @@ def gathered(workspace: "Workspace", anew: bool = False) -> "Inputs":
     """What a plan is made from, as it is now."""
     from migrator.waves.inputs import gather
 
-    with _store(workspace) as store:
+    with store_if_any(workspace) as store:
         return gather(workspace, store, datetime.now(UTC), anew)
-
-
-def _store(workspace: "Workspace") -> "AbstractContextManager[Store | None]":
-    """The store, or None before anything was run."""
-    try:
-        return open_store(workspace, create=False)
-    except StateMissing:
-        return nullcontext()
 
 
 def describe(plan: "WavePlan", before: "Mapping[WaveName, Wave]") -> list[dict[str, object]]:

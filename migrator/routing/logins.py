@@ -1,9 +1,24 @@
-"""The names by which people log in at a proxy."""
+"""What proxies of mail programs have in common: no mail passes there, and people have names to log in by."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from migrator.model.names import Address, Ingress
+from migrator.model.names import Address, Ingress, Nexthop
+from migrator.model.route import Queue
 from migrator.routing.errors import ValueUnwritable
+
+
+class LoginsOnly:
+    """A place that leads mail programs, and no mail: none can be held back there, and none waits."""
+
+    carries_mail = False
+    freeze_value: Nexthop | None = None
+
+    def queue(self, addresses: Collection[Address]) -> Queue | None:
+        """None: no mail waits here."""
+        return None
+
+    def flush(self, addresses: Collection[Address]) -> None:
+        """Nothing: no mail waits here."""
 
 
 def logins(

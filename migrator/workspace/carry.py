@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from migrator.model.belonging import Kind
 from migrator.model.mailbox import Endpoint, Tls
-from migrator.workspace.fields import Host, Port, Reference, RootedPath, Words
+from migrator.workspace.fields import Host, Port, Reference, RootedPath, Words, loud_plaintext
 from migrator.workspace.section import Section
 
 OPTIONAL = (Kind.RIGHTS, Kind.SUBSCRIPTION, Kind.QUOTA, Kind.ENTRY, Kind.SCRIPT)
@@ -46,10 +46,7 @@ class SieveSettings(Section):
 
     @model_validator(mode="after")
     def _plaintext_is_loud(self) -> Self:
-        if self.tls is Tls.NONE and not self.allow_plaintext:
-            raise ValueError(
-                "`tls: none` sends passwords in the clear; say `allow_plaintext: true` beside it if that is meant"
-            )
+        loud_plaintext(self.tls is Tls.NONE, self.allow_plaintext, "`tls: none` sends passwords")
         return self
 
     def endpoint(self, host: str, ca_file: str | None) -> Endpoint:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from migrator.model import ldap_filter
 from migrator.model.mailbox import Endpoint, Tls
-from migrator.workspace.fields import Reference, RootedPath, Words
+from migrator.workspace.fields import Reference, RootedPath, Words, loud_plaintext
 from migrator.workspace.section import Section
 
 
@@ -70,11 +70,8 @@ class LdapServer(Section):
     def _plaintext_is_loud(self) -> Self:
         if self.starttls and self.url.startswith("ldaps:"):
             raise ValueError("`starttls` goes with ldap://; ldaps:// is TLS from the start")
-        if self.endpoint.tls is Tls.NONE and not self.allow_plaintext:
-            raise ValueError(
-                "ldap:// without `starttls: true` sends the password in the clear; "
-                "say `allow_plaintext: true` beside it if that is meant"
-            )
+        clear = self.endpoint.tls is Tls.NONE
+        loud_plaintext(clear, self.allow_plaintext, "ldap:// without `starttls: true` sends the password")
         return self
 
 

@@ -23,13 +23,26 @@ def _rooted(path: Path, info: ValidationInfo) -> Path:
     return Path((info.context or {}).get("root", ".")) / os.path.expanduser(path)
 
 
-def _database(text: str) -> str:
+def database_url(text: str, example: str, instead: str) -> str:
+    """`text`, an SQLite file or a PostgreSQL; ValueError for anything else, and for a password, which would be a secret
+    in the file: `instead` says where it goes."""
     if not text.startswith(("sqlite:///", "postgresql://")) or text == "sqlite:///":
-        raise ValueError("not a database; write sqlite:////etc/mail/users.db or postgresql://USER@HOST/NAME")
-    user = text.partition("://")[2].split("/")[0].rpartition("@")[0]
-    if ":" in user or "password=" in text.partition("?")[2]:
-        raise ValueError("a password in the URL; leave it out and give `secret:`")
+        raise ValueError(f"not a database; write {example}")
+    authority, _, options = text.partition("://")[2].partition("?")
+    if ":" in authority.split("/")[0].rpartition("@")[0] or "password=" in options.lower():
+        raise ValueError(f"a password in the URL; leave it out and {instead}")
     return text
+
+
+def _database(text: str) -> str:
+    example = "sqlite:////etc/mail/users.db or postgresql://USER@HOST/NAME"
+    return database_url(text, example, "give `secret:`")
+
+
+def loud_plaintext(clear: bool, allowed: bool, what: str) -> None:
+    """ValueError where something goes in the clear that nobody has said may."""
+    if clear and not allowed:
+        raise ValueError(f"{what} in the clear; say `allow_plaintext: true` beside it if that is meant")
 
 
 Database = Annotated[str, AfterValidator(_database)]

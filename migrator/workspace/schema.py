@@ -12,7 +12,17 @@ from migrator.workspace.auth import Auth, PasswordAuth
 from migrator.workspace.budgets import Limits, WorkspaceLimits
 from migrator.workspace.carry import AdminLogin, CarrySettings, SieveSettings
 from migrator.workspace.directories import Directory
-from migrator.workspace.fields import Host, IngressName, Port, RootedPath, ServerKey, Smtp, Words
+from migrator.workspace.fields import (
+    Host,
+    IngressName,
+    Port,
+    RootedPath,
+    ServerKey,
+    Smtp,
+    Words,
+    database_url,
+    loud_plaintext,
+)
 from migrator.workspace.notify import NotifyEntry
 from migrator.workspace.policies import PolicySettings
 from migrator.workspace.quantities import Duration, PositiveDuration, PositiveSize, Size
@@ -28,13 +38,9 @@ def _domain(text: str) -> str:
 
 
 def check_state_url(text: str) -> str:
-    """SQLite file or PostgreSQL, without a password: that would be a secret in the file."""
-    if not text.startswith(("sqlite:///", "postgresql://")) or text == "sqlite:///":
-        raise ValueError("not a database; write sqlite:///state/migrator.db or postgresql://USER@HOST/NAME")
-    authority = text.partition("://")[2].split("/")[0]
-    if ":" in authority.rpartition("@")[0] or "password=" in text.lower():
-        raise ValueError("a password in the URL; leave it out and put it into ~/.pgpass (mode 0600) or PGPASSFILE")
-    return text
+    """SQLite file or PostgreSQL, without a password."""
+    example = "sqlite:///state/migrator.db or postgresql://USER@HOST/NAME"
+    return database_url(text, example, "put it into ~/.pgpass (mode 0600) or PGPASSFILE")
 
 
 class Imap(Section):
@@ -48,11 +54,7 @@ class Imap(Section):
 
     @model_validator(mode="after")
     def _plaintext_is_loud(self) -> Self:
-        if self.tls is Tls.NONE and not self.allow_plaintext:
-            raise ValueError(
-                "`tls: none` sends passwords and mail in the clear; "
-                "say `allow_plaintext: true` beside it if that is meant"
-            )
+        loud_plaintext(self.tls is Tls.NONE, self.allow_plaintext, "`tls: none` sends passwords and mail")
         return self
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop
-from migrator.model.route import Applied, Flips, Queue
+from migrator.model.route import Applied, Flips
 from migrator.routing import command, text_lines
 from migrator.routing.clients import proxy_text
 from migrator.routing.clients.proxy_text import ClientText, Grammar
@@ -14,7 +14,7 @@ from migrator.routing.comparison import planned, refuse_conflicts, refuse_unlike
 from migrator.routing.contract import Finding, Severity, applied
 from migrator.routing.errors import CommandFailed, ProxyRefuses, listing
 from migrator.routing.findings import Question, asked, unrunnable, unwritable
-from migrator.routing.logins import logins
+from migrator.routing.logins import LoginsOnly, logins
 from migrator.routing.map_files import MapFiles
 from migrator.routing.reader import Reader
 from migrator.routing.sessions import Sessions
@@ -36,15 +36,12 @@ class Notice:
     after: float = 0.0
 
 
-class ClientProxy:
+class ClientProxy(LoginsOnly):
     """One file, changed by building it aside and renaming; see docs/routing-client-proxies.md for what it needs.
 
     `user`: the name by which an address logs in. `kick`: ends the sessions of the users named after it. `peculiar`:
     what check() finds of this proxy alone. No mail is routed here, so there is none to hold back.
     """
-
-    carries_mail = False
-    freeze_value: Nexthop | None = None
 
     def __init__(
         self, name: Ingress, file: Path, grammar: Grammar, *, user: Callable[[Address], str], notice: Notice,
@@ -112,13 +109,6 @@ class ClientProxy:
             self._peculiar,
         ]
         return asked(questions)
-
-    def queue(self, addresses: Collection[Address]) -> Queue | None:
-        """None: no mail waits here."""
-        return None
-
-    def flush(self, addresses: Collection[Address]) -> None:
-        """Nothing: no mail waits here."""
 
     def backup(self) -> Path:
         """Keep a copy of the file in the directory beside it, with its owner and mode."""

@@ -5,26 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator.model.names import Address, Ingress, Nexthop, has_control, neutral
-from migrator.model.route import Applied, Flips, Queue
+from migrator.model.route import Applied, Flips
 from migrator.routing.contract import Finding, applied
 from migrator.routing.durable import exclusive
 from migrator.routing.errors import ValueUnwritable
 from migrator.routing.findings import Question, asked, unrunnable
-from migrator.routing.logins import logins
+from migrator.routing.logins import LoginsOnly, logins
 from migrator.routing.sessions import Sessions
 from migrator.routing.sql.routes import TableRoutes
 from migrator.routing.sql.rows import Table
 
 
-class ProxyTable:
+class ProxyTable(LoginsOnly):
     """`table` has `accounts`; see docs/routing-client-proxies.md for what it needs.
 
     `user`: the name by which an address logs in. `kick`: ends the sessions of the users named after it; who they are is
     kept in `directory`. `peculiar`: what check() finds of Dovecot itself. No mail is routed here, so none is held back.
     """
-
-    carries_mail = False
-    freeze_value: Nexthop | None = None
 
     def __init__(
         self, name: Ingress, table: Table, *, user: Callable[[Address], str], kick: str | None, directory: Path,
@@ -82,13 +79,6 @@ class ProxyTable:
             self._peculiar,
         ]
         return asked(questions)
-
-    def queue(self, addresses: Collection[Address]) -> Queue | None:
-        """None: no mail waits here."""
-        return None
-
-    def flush(self, addresses: Collection[Address]) -> None:
-        """Nothing: no mail waits here."""
 
     def backup(self) -> Path:
         """Keep a copy of the two columns of all rows, as CSV; nobody's password is in it."""

@@ -8,8 +8,8 @@ routes      places that route, and loops          kinds       which servers, and
 Nothing is written, on no server and into no place: a message that may be too large is announced, never sent.
 """
 
-from migrator.waves.doctor.diagnosis import Diagnosis
+from migrator.waves.doctor.diagnosis import Diagnosis, met
 from migrator.waves.doctor.examine import Examined, doctor_wave, examine
 from migrator.waves.doctor.machine import files, secrets
 
-__all__ = ["Diagnosis", "Examined", "doctor_wave", "examine", "files", "secrets"]
+__all__ = ["Diagnosis", "Examined", "doctor_wave", "examine", "files", "met", "secrets"]
