@@ -13,7 +13,7 @@ from migrator.model.names import neutral
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from migrator.model.inventory import Entry
+    from migrator.model.inventory import Entry, Size
     from migrator.model.mailbox import Mailbox
     from migrator.routing.ldap.census import Census
     from migrator.workspace import Workspace
@@ -40,21 +40,20 @@ def look(ctx: typer.Context, workspace: "Workspace", chosen: "Sequence[Mailbox]"
             done = Surveyor(workspace, store, stop, progress.ended).run(wanted)
         sizes = store.inventory.sizes()
     seen = [sizes[one.address] for one in chosen if one.address in sizes]
-    emit_one(
-        {
-            "looked_at": len(done.looked_at),
-            "known_before": len(chosen) - len(wanted),
-            "failed": len(done.errors),
-            "messages": sum(size.messages for size in seen),
-            "octets": sum(size.octets for size in seen),
-            "largest_message": max((size.largest for size in seen if size.largest is not None), default=None),
-        },
-        settings(ctx).form,
-    )
+    counts = {"looked_at": len(done.looked_at), "known_before": len(chosen) - len(wanted), "failed": len(done.errors)}
+    emit_one({**counts, **_sums(seen)}, settings(ctx).form)
     if done.left:
         raise Stopped(f"stopped: {len(done.left):,} mailboxes were not looked at", remedy=f"To go on: {resume}")
     if done.errors:
         raise typer.Exit(ExitCode.FAILED_MAILBOXES)
+
+
+def _sums(sizes: "Sequence[Size]") -> dict[str, object]:
+    return {
+        "messages": sum(size.messages for size in sizes),
+        "octets": sum(size.octets for size in sizes),
+        "largest_message": max((size.largest for size in sizes if size.largest is not None), default=None),
+    }
 
 
 def ask(workspace: "Workspace", name: str, keep: bool) -> "Export":

@@ -33,20 +33,14 @@ def doctor(
 
     Example: migrator doctor sales
     """
-    from migrator.model.errors import ExitCode, Locked
-    from migrator.state.errors import StateBusy, StateNewer, StateOutdated, StateUnusable
-    from migrator.waves.doctor import files, met, secrets
+    from migrator.model.errors import ExitCode
+    from migrator.waves.doctor import files
     from migrator.workspace import examine as read
 
     workspace, problems = read(directory(ctx), state=settings(ctx).state)
     found = list(files(problems))
-    chosen = _wave(workspace, wave)
-    examined = None
-    try:
-        examined = _examine(ctx, workspace, chosen) if chosen else None
-        found += examined.diagnoses if examined else secrets(workspace)
-    except (Locked, StateOutdated, StateNewer, StateUnusable, StateBusy) as unusable:
-        found.append(met("state", workspace.state_url, unusable))  # what is wrong with the files is told all the same
+    examined, more = _tried(ctx, workspace, wave)
+    found += more
     rows: list[dict[str, object]] = [
         {"severity": d.severity, "check": d.check, "subject": d.subject, "what": d.text, "remedy": d.remedy}
         for d in found
@@ -56,6 +50,22 @@ def doctor(
     _sum_up(examined, errors, len(found) - errors)
     if errors:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _tried(ctx: typer.Context, workspace: "Workspace", name: str | None) -> "tuple[Examined | None, list[Diagnosis]]":
+    """What was found beside the files; where the state cannot be used, or is in use, that."""
+    from migrator.model.errors import Locked
+    from migrator.state.errors import StateBusy, StateNewer, StateOutdated, StateUnusable
+    from migrator.waves.doctor import met, secrets
+
+    chosen = _wave(workspace, name)
+    if chosen is None:
+        return None, list(secrets(workspace))
+    try:
+        examined = _examine(ctx, workspace, chosen)
+    except (Locked, StateOutdated, StateNewer, StateUnusable, StateBusy) as unusable:
+        return None, [met("state", workspace.state_url, unusable)]
+    return examined, list(examined.diagnoses)
 
 
 def _wave(workspace: "Workspace", name: str | None) -> "Wave | None":
@@ -120,7 +130,7 @@ def _show(ctx: typer.Context, found: "list[Diagnosis]", rows: list[dict[str, obj
 def _sum_up(examined: "Examined | None", errors: int, warnings: int) -> None:
     for note in examined.notes if examined else ():
         print(f"note: {note}", file=sys.stderr)
-    looked = "files and secrets alone, for there is no mailbox"
+    looked = "files and secrets alone: no mailbox could be looked at"
     if examined:
         looked = f"{examined.mailboxes} mailboxes on {examined.servers} servers, {examined.places} places"
     print(f"examined: {looked}; errors {errors}, warnings {warnings}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Sieve scripts go along: byte for byte, and the one that is active is made active there."""
 
 import re
+from collections.abc import Mapping
 from email.header import decode_header
 from typing import TYPE_CHECKING
 
@@ -59,25 +60,28 @@ def _carry(look: Look) -> None:
             look.plan.note(key, "nobody said where the target takes scripts", _WHERE)
         return
     with look.carrying.sieve("target") as target:
-        have = target.scripts()
-        spelt = {plain(name): name for name in have.names}
-        there = {Key(Kind.SCRIPT, name=name): digest(target.read(raw)) for name, raw in spelt.items()}
-        plan = Plan()
-        plan.compare(
-            wanted | ({ACTIVE: plain(listed.active)} if listed.active else {}),
-            there | ({ACTIVE: plain(have.active)} if have.active else {}),
-            known,
-        )
-        look.plan.settled |= plan.settled
-        look.plan.forgotten |= plan.forgotten
-        look.intend(plan.changes)
-        for change in sorted(plan.changes, key=_order):
-            script = scripts.get(change.key, b"")
-            try:
-                _make(look, target, change, script, spelt)
-            except CommandRefused as error:
-                said = f"the target refused: {error.text}"
-                look.plan.settle(Belonging(change.key, change.had, None, said, hint(script, target.extensions)))
+        _put(look, target, scripts, wanted | ({ACTIVE: plain(listed.active)} if listed.active else {}), known)
+
+
+def _put(
+    look: Look, target: "Sieve", scripts: Mapping[Key, bytes], wanted: Mapping[Key, str], known: Mapping[Key, Belonging]
+) -> None:
+    """Make the target's `scripts`, and which of them is active, as `wanted`."""
+    have = target.scripts()
+    spelt = {plain(name): name for name in have.names}
+    there = {Key(Kind.SCRIPT, name=name): digest(target.read(raw)) for name, raw in spelt.items()}
+    plan = Plan()
+    plan.compare(wanted, there | ({ACTIVE: plain(have.active)} if have.active else {}), known)
+    look.plan.settled |= plan.settled
+    look.plan.forgotten |= plan.forgotten
+    look.intend(plan.changes)
+    for change in sorted(plan.changes, key=_order):
+        script = scripts.get(change.key, b"")
+        try:
+            _make(look, target, change, script, spelt)
+        except CommandRefused as error:
+            said = f"the target refused: {error.text}"
+            look.plan.settle(Belonging(change.key, change.had, None, said, hint(script, target.extensions)))
 
 
 def _make(look: Look, target: "Sieve", change: Change, script: bytes, spelt: dict[str, str]) -> None:

@@ -119,15 +119,13 @@ def operate(
 ) -> Iterator[Operation]:
     """Hold the wave's lease and make its Operation. Raises Locked, naming the holder, when another runner has it.
 
-    `rehearsal`: its passes copy into a folder of their own on the target.
-
-    The mailboxes of its parts are not in it: they go their own way.
+    `rehearsal`: its passes copy into a folder of their own on the target. The mailboxes of its parts are not in it:
+    they go their own way.
     """
-    ttl = workspace.config.lease.ttl
     _warn_of_plaintext(workspace, progress)
     with (
         telling(workspace, store, actor, progress.note) as notify,  # waits at the end, when the lease is free again
-        LeaseKeeper(store, actor, ttl) as keeper,
+        LeaseKeeper(store, actor, workspace.config.lease.ttl) as keeper,
         keeper.hold(f"wave:{wave.name}") as lease,
     ):
         whole = without_parts(store, keeper, wave, actor)

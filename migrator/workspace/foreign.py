@@ -67,16 +67,14 @@ def read_export(path: Path, given: Mapping[str, str]) -> Export:
         if any(extra.strip() for extra in record[len(header) :]):
             problems.append(too_many(shown, line, len(record), len(header)))
             continue
-        fields = {ours: record[at].strip() for ours, at in places.items() if at < len(record)}
-        columns = {ours: at + 1 for ours, at in places.items()}
-        fields = {ours: value for ours, value in fields.items() if value}
+        person = _person(line, record, places)
         problems += [
-            Problem(shown, line, columns[ours], f"a control character or line break in `{header[places[ours]]}`")
-            for ours, value in fields.items()
+            Problem(shown, line, places[ours] + 1, f"a control character or line break in `{header[places[ours]]}`")
+            for ours, value in person.fields.items()
             if has_control(value)
         ]
-        if "address" in fields:
-            people.append(Person(line, fields, columns))
+        if "address" in person.fields:
+            people.append(person)
         else:
             without.append(line)
     if problems:
@@ -84,16 +82,38 @@ def read_export(path: Path, given: Mapping[str, str]) -> Export:
     return Export(shown, tuple(people), tuple(without))
 
 
+def _person(line: int, record: list[str], places: Mapping[str, int]) -> Person:
+    fields = {ours: record[at].strip() for ours, at in places.items() if at < len(record)}
+    columns = {ours: at + 1 for ours, at in places.items()}
+    return Person(line, {ours: value for ours, value in fields.items() if value}, columns)
+
+
 def _places(header: list[str], given: Mapping[str, str], shown: str, line: int) -> dict[str, int]:
     """Where each of our columns stands, counted from 0."""
-    plain = [_plain(name) for name in header]
     problems: list[Problem] = []
+    places = _said(header, given, shown, line, problems)
+    for ours in COLUMNS:
+        if ours not in given and (at := _guessed(header, ours, places, shown, line, problems)) is not None:
+            places[ours] = at
+    if "address" not in places and not problems:
+        named = ", ".join(filter(None, header))
+        text = f"no column is known to hold addresses; say --column address=NAME, one of: {named}"
+        problems.append(Problem(shown, line, 0, text))
+    if problems:
+        raise ExportInvalid(problems)
+    return places
+
+
+def _said(
+    header: list[str], given: Mapping[str, str], shown: str, line: int, problems: list[Problem]
+) -> dict[str, int]:
+    """Where the columns stand that the operator named."""
+    plain = [_plain(name) for name in header]
     places: dict[str, int] = {}
     for ours, theirs in given.items():
         if ours not in COLUMNS:
-            problems.append(
-                Problem(shown, 0, 0, f"--column: mailboxes.csv has no column `{ours}`" + guess(ours, COLUMNS))
-            )
+            text = f"--column: mailboxes.csv has no column `{ours}`" + guess(ours, COLUMNS)
+            problems.append(Problem(shown, 0, 0, text))
         elif not theirs:
             continue  # none of theirs, whatever its name
         elif (count := plain.count(_plain(theirs))) != 1:
@@ -102,24 +122,19 @@ def _places(header: list[str], given: Mapping[str, str], shown: str, line: int) 
             problems.append(Problem(shown, line, 0, f"--column {ours}={theirs}: {what} of that name{named}"))
         else:
             places[ours] = plain.index(_plain(theirs))
-    for ours in COLUMNS:
-        if ours not in given:
-            found = [at for at, name in enumerate(plain) if at not in places.values() and name in _names(ours)]
-            exact = [at for at in found if header[at] == ours]
-            found = exact or found
-            if len(found) > 1:
-                named = " or ".join(f"`{header[at]}`" for at in found)
-                text = f"is {named} our `{ours}`? Say --column {ours}=NAME"
-                problems.append(Problem(shown, line, found[1] + 1, text))
-            elif found:
-                places[ours] = found[0]
-    if "address" not in places and not problems:
-        named = ", ".join(filter(None, header))
-        text = f"no column is known to hold addresses; say --column address=NAME, one of: {named}"
-        problems.append(Problem(shown, line, 0, text))
-    if problems:
-        raise ExportInvalid(problems)
     return places
+
+
+def _guessed(
+    header: list[str], ours: str, places: Mapping[str, int], shown: str, line: int, problems: list[Problem]
+) -> int | None:
+    """Where a column of ours stands by its usual names; None where nothing is like it, or too much."""
+    free = [at for at, name in enumerate(header) if at not in places.values() and _plain(name) in _names(ours)]
+    found = [at for at in free if header[at] == ours] or free
+    if len(found) > 1:
+        named = " or ".join(f"`{header[at]}`" for at in found)
+        problems.append(Problem(shown, line, found[1] + 1, f"is {named} our `{ours}`? Say --column {ours}=NAME"))
+    return found[0] if len(found) == 1 else None
 
 
 def _names(ours: str) -> Iterator[str]:

@@ -98,11 +98,14 @@ def merge(
     listed, rules = _read(text), _Rules(servers, policies or {}, {a: wave for wave in waves for a in wave.mailboxes})
     problems: list[Problem] = []
     wanted = _people(export, problems)
-    added: dict[Address, dict[str, str]] = {}
+    added = {
+        owner: rules.completed({**defaults, **person.fields, "address": owner}, usual or {})
+        for owner, person in wanted.items()
+        if owner not in listed.places
+    }
     changes, kept = list[Change](), list[Change]()
     for owner, person in wanted.items():
-        if owner not in listed.places:
-            added[owner] = rules.completed({**defaults, **person.fields, "address": owner}, usual or {})
+        if owner in added:
             problems += _faults(export, person, added[owner], rules)
             continue
         known = _known(listed, owner)

@@ -36,14 +36,16 @@ def fetch(section: Microsoft, secret: Secret) -> Token:
             remedy="Check `tenant` and `authority` under `microsoft:` in migrator.yaml.",
         ) from None
     if "access_token" not in answer:
-        said = f"{answer.get('error')}: {answer.get('error_description')}"
-        if answer.get("error") in _LATER:
-            raise SecretDelayed(f"{whence}: {section.authority} gives none now: {_said(said, secret)}")
-        raise SecretUnavailable(
-            f"{whence}: {section.authority} gives none: {_said(said, secret)}",
-            remedy="Check the application and its secret in Microsoft Entra: docs/access.md.",
-        )
+        said = _said(f"{answer.get('error')}: {answer.get('error_description')}", secret)
+        raise _refusal(f"{whence}: {section.authority}", answer.get("error") in _LATER, said)
     return Token(Secret(answer["access_token"]), float(answer["expires_in"]))
+
+
+def _refusal(whence: str, later: bool, said: str) -> SecretDelayed | SecretUnavailable:
+    if later:
+        return SecretDelayed(f"{whence} gives none now: {said}")
+    remedy = "Check the application and its secret in Microsoft Entra: docs/access.md."
+    return SecretUnavailable(f"{whence} gives none: {said}", remedy=remedy)
 
 
 def _said(words: object, secret: Secret) -> str:

@@ -167,15 +167,14 @@ def read_mailboxes(
     for row in read_rows(path, shown, problems, SOME if policies else REQUIRED):
         policy = policies.get(row.fields.get("department", ""))
         faults = list(faults_of(row.fields, servers, policy)) if row.sound else []
+        problems += [Problem(shown, row.line, _place(list(row.fields), column), text) for column, text in faults]
         if faults or not row.sound:
-            places = list(row.fields)
-            problems += [Problem(shown, row.line, _place(places, column), text) for column, text in faults]
             faulty.add(row.fields["address"].lower())
             continue
         mailbox = _mailbox(row.fields, policy)
         if mailbox.address in lines:
             text = f"{mailbox.address} occurs twice; the first is on line {lines[mailbox.address]}"
-            problems.append(Problem(shown, row.line, list(row.fields).index("address") + 1, text))
+            problems.append(Problem(shown, row.line, _place(list(row.fields), "address"), text))
             continue
         mailboxes[mailbox.address], lines[mailbox.address] = mailbox, row.line
     _check_keep_with(mailboxes, lines, shown, faulty, problems)

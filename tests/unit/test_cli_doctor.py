@@ -14,7 +14,7 @@ def test_a_new_workspace_is_told_of_its_secrets_that_are_not_there(tmp_path, mon
     (one,) = json.loads(told.stdout)
     assert (one["check"], one["severity"]) == ("secrets", "error")
     assert "OLD_MASTER" in one["what"] and "export OLD_MASTER" in one["remedy"]
-    assert "for there is no mailbox; errors 1" in told.stderr
+    assert "no mailbox could be looked at; errors 1" in told.stderr
 
 
 def test_a_state_that_cannot_be_used_is_told_beside_the_mistakes_in_the_files(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ placing     who leaves, and who joins which wave      naming      what new waves
 notes       what a person should know of a plan
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from migrator.model.inventory import Bond, Size
@@ -40,35 +40,29 @@ def plan_waves(
     not begun. Newcomers join the wave of those whom they should move with, else one of their department with room, else
     a new one. Who is bound by `bonds` or by keep_with goes as one, unless no wave can hold them: then a note says so.
     """
-    people = {one.address: one for one in sorted(mailboxes, key=lambda one: one.address)}
-    known = in_order([*bonds, *explicit_bonds(people.values())]) if wishes.keep_together else []
     sizes = sizes or {}
-    board = Board(people, Scales(sizes, wishes), wishes.budget)
-    for name in sorted(existing, key=natural):
-        board.add(_draft(existing[name], people, name in begun, wishes.anew))
+    board, known = _board(mailboxes, existing, begun, wishes, sizes, bonds, wishes.anew)
     underway = frozenset(address for members in begun.values() for address in members)
     relieve(board, known)
     place(board, known, wishes.pilot, frozenset({*existing, *begun}), underway)
     waves = _ordered(board, wishes.pilot)
     windows = allot(waves, wishes.calendar, frozenset(begun), wishes.pilot) if wishes.calendar else {}
     waves = [replace(wave, window=windows.get(wave.name) or wave.window) for wave in waves]
-    late = outdated({wave.name: wave for wave in waves}, wishes.calendar, frozenset(begun)) if wishes.calendar else ()
     return WavePlan(
         waves=tuple(waves),
         added=tuple(one for one in waves if one.name not in existing),
         grown=tuple(one for one in waves if one.name in existing and one != existing[one.name]),
         removed=tuple(sorted(set(existing) - {one.name for one in waves})),
-        unplaced=tuple(a for wave in existing.values() for a in wave.mailboxes if a not in people),
         loads={draft.name: draft.load for draft in board.drafts if draft.name},
-        notes=(
-            *notes(board, known, sizes, wishes),
-            *window_notes(windows),
-            *(
-                Note("window", f"wave {wave.name}: {why}; change `window:` in its file", wave.name)
-                for wave, why in late
-            ),
-        ),
+        notes=(*notes(board, known, sizes, wishes), *window_notes(windows), *_late(waves, begun, wishes)),
     )
+
+
+def _late(waves: Sequence[Wave], begun: Collection[WaveName], wishes: Wishes) -> Iterator[Note]:
+    """Windows of the files that cannot be kept."""
+    named = {wave.name: wave for wave in waves}
+    for wave, why in outdated(named, wishes.calendar, frozenset(begun)) if wishes.calendar else ():
+        yield Note("window", f"wave {wave.name}: {why}; change `window:` in its file", wave.name)
 
 
 def look(
@@ -80,13 +74,22 @@ def look(
     bonds: Iterable[Bond] = (),
 ) -> tuple[dict[WaveName, Load], tuple[Note, ...]]:
     """What `waves` weigh as they are, and what a person should know of them. Nothing is planned."""
+    board, known = _board(mailboxes, waves, begun, wishes, sizes, bonds, anew=False)
+    loads = {draft.name: draft.load for draft in board.drafts if draft.name}
+    return loads, tuple(notes(board, known, sizes, wishes))
+
+
+def _board(
+    mailboxes: Sequence[Mailbox], waves: Mapping[WaveName, Wave], begun: Collection[WaveName], wishes: Wishes,
+    sizes: Mapping[Address, Size], bonds: Iterable[Bond], anew: bool,
+) -> tuple[Board, list[Bond]]:  # fmt: skip
+    """The waves as they stand, and the bonds in the order in which they are kept."""
     people = {one.address: one for one in sorted(mailboxes, key=lambda one: one.address)}
     known = in_order([*bonds, *explicit_bonds(people.values())]) if wishes.keep_together else []
     board = Board(people, Scales(sizes, wishes), wishes.budget)
     for name in sorted(waves, key=natural):
-        board.add(_draft(waves[name], people, name in begun, anew=False))
-    loads = {draft.name: draft.load for draft in board.drafts if draft.name}
-    return loads, tuple(notes(board, known, sizes, wishes))
+        board.add(_draft(waves[name], people, name in begun, anew))
+    return board, known
 
 
 def _draft(wave: Wave, people: Mapping[Address, Mailbox], begun: bool, anew: bool) -> Draft:

@@ -122,7 +122,6 @@ class WavePlan:
     added: tuple[Wave, ...] = ()  # files to write that did not exist
     grown: tuple[Wave, ...] = ()  # files to write that gain or lose mailboxes, or get a window
     removed: tuple[WaveName, ...] = ()  # files to remove: nobody is left in them
-    unplaced: tuple[Address, ...] = ()  # in a wave file, and no longer in the mailbox list
     loads: Mapping[WaveName, Load] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
 
