@@ -1,15 +1,6 @@
 """A Dovecot (2.3) whose people let each other into their folders: lines for its `extra`."""
 
-ACL = """
-mail_plugins = acl
-protocol imap {
-  mail_plugins = acl imap_acl
-}
-plugin {
-  acl = vfile
-  acl_anyone = allow
-  acl_shared_dict = file:%h/../shared-mailboxes
-}
+SHARED = """\
 namespace shared {
   type = shared
   separator = /
@@ -19,4 +10,18 @@ namespace shared {
   list = children
 }
 """
+ACL = (
+    """
+mail_plugins = acl
+protocol imap {
+  mail_plugins = acl imap_acl
+}
+plugin {
+  acl = vfile
+  acl_anyone = allow
+  acl_shared_dict = file:%h/../shared-mailboxes
+}
+"""
+    + SHARED
+)
 MASTER_IS_OWNER = "plugin {\n  acl_user = %u\n}\n"  # a master user has the rights of the mailbox's owner

@@ -22,6 +22,27 @@ print(urllib.request.urlopen({url!r}, form.encode()).read().decode())
 """
 
 
+class FormHandler(BaseHTTPRequestHandler):
+    """Takes forms, and answers in JSON."""
+
+    def form(self) -> dict[str, str]:
+        """What was posted."""
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        return dict(urllib.parse.parse_qsl(body))
+
+    def answer(self, status: int, content: dict[str, Any]) -> None:
+        """Answer with `content`."""
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @dataclass
 class TokenServer:
     """Issues tokens (`POST /token`) and answers introspection (RFC 7662, `POST /introspect`).
@@ -46,21 +67,10 @@ class TokenServer:
     def __enter__(self) -> Self:
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(FormHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                self._answer(server.answer(self.path, dict(urllib.parse.parse_qsl(body))))
-
-            def _answer(self, answer: dict[str, Any]) -> None:
-                data = json.dumps(answer).encode()
-                self.send_response(400 if "error" in answer else 200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                answer = server.answer(self.path, self.form())
+                self.answer(400 if "error" in answer else 200, answer)
 
         self._http = ThreadingHTTPServer((self.host, 0), Handler)
         threading.Thread(target=self._http.serve_forever, daemon=True).start()

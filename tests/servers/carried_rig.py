@@ -20,6 +20,7 @@ from migrator.model.wave import PassKind
 from migrator.state import open as open_state
 from tests.lab import processes
 from tests.lab.dovecot import Dovecot
+from tests.lab.dovecot_acl import SHARED
 from tests.servers.copier_rig import Rig, job_of
 
 EXTRA = """
@@ -41,15 +42,7 @@ plugin {{
   sieve = file:%h/sieve;active=%h/active.sieve
   {plugin}
 }}
-namespace shared {{
-  type = shared
-  separator = /
-  prefix = shared/%%u/
-  location = maildir:%%h/Maildir
-  subscriptions = no
-  list = children
-}}
-service managesieve-login {{
+{shared}service managesieve-login {{
   chroot =
   inet_listener sieve {{
     address = {host}
@@ -69,7 +62,13 @@ class FullDovecot(Dovecot):
         super().__init__(name, **options)
         self.sieve_port = processes.free_port(self.host)
         self._settings["extra"] = EXTRA.format(
-            host=self.host, port=self.sieve_port, directory=self.directory, quota=limit, plugin=plugin, anyone=anyone
+            shared=SHARED,
+            host=self.host,
+            port=self.sieve_port,
+            directory=self.directory,
+            quota=limit,
+            plugin=plugin,
+            anyone=anyone,
         )
 
 

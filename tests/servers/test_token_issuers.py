@@ -7,10 +7,9 @@ import json
 import socket
 import ssl
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from migrator.workspace import google, microsoft
 from migrator.workspace.auth import Microsoft
 from migrator.workspace.secrets import SecretDelayed, SecretUnavailable, Vault, parse_secret
 from tests.lab.certificates import Authority
+from tests.lab.token_server import FormHandler
 
 Form = dict[str, str]
 
@@ -34,25 +34,13 @@ class Issuer:
         self.known = 200  # the status with which it describes itself
         issuer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(FormHandler):
             def do_GET(self) -> None:
-                self._answer(issuer.known, issuer.description(self.path))
+                self.answer(issuer.known, issuer.description(self.path))
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                issuer.forms.append(dict(urllib.parse.parse_qsl(body)))
-                self._answer(*(issuer.answers.pop(0) if len(issuer.answers) > 1 else issuer.answers[0]))
-
-            def _answer(self, status: int, content: dict[str, Any]) -> None:
-                data = json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                issuer.forms.append(self.form())
+                self.answer(*(issuer.answers.pop(0) if len(issuer.answers) > 1 else issuer.answers[0]))
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         certificate = authority.issue(f"issuer-{self._http.server_port}", ("127.0.0.1",))
