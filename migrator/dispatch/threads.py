@@ -15,7 +15,7 @@ from tenacity import RetryCallState
 from migrator.copier import CopyJob, DeletedPolicy, DeletionsPolicy, FolderPolicy, Side, copy_mailbox
 from migrator.dispatch.budget import ConnectionBudget, connections, one_each
 from migrator.dispatch.budgets import ALL, Budget, Budgets
-from migrator.dispatch.carrying import carrying
+from migrator.dispatch.carrying import Carrier
 from migrator.dispatch.clerk import Clerk
 from migrator.dispatch.clock import SystemClock
 from migrator.dispatch.daybook import DayBook
@@ -69,6 +69,7 @@ class Crew:
         config, clock = workspace.config, SystemClock()
         limits = {name: server.limits.connections for name, server in config.servers.items()}
         self._budget = ConnectionBudget(limits, config.limits.connections)
+        self._carrier = Carrier(workspace, store, clock)
         daybook = DayBook(store.spent, config.windows.timetable, clock)
         self._budgets = Budgets(_budgets(workspace), config.windows.timetable, daybook, clock)
         self._progress = self._clerk = Clerk(
@@ -274,7 +275,7 @@ class Crew:
             pace=self._pacer(kind),
             target_lease=self._workspace.config.lease.ttl,
             order=self._order,
-            carrying=carrying(self._workspace, self._store, mailbox),
+            carrying=self._carrier.of(mailbox),
         )
 
 

@@ -130,7 +130,8 @@ def _misplaced(owner: Address, spec: WaveFile, roster: Roster, placed: Mapping[A
     if first := placed.get(owner):
         return f"{owner} is in a wave already, at {first.file}:{first.line}"
     if owner not in roster.mailboxes:
-        return "" if owner in roster.faulty else f"{owner} is not in the mailbox list"
+        text = f"{owner} is not in the mailbox list; whoever has left is taken out here, too"
+        return "" if owner in roster.faulty else text
     if spec.target not in (choices := roster.mailboxes[owner].choices):
         where = "` or `".join(choices)
         return f"{owner} moves to `{where}` by the mailbox list, and this wave to `{spec.target}`"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.dispatch.carrying import carrying
+from migrator.dispatch import carrying as carrying_module
+from migrator.dispatch.carrying import REST, Carrier
 from migrator.model.belonging import Kind
+from migrator.model.errors import Unreachable
 from migrator.model.mailbox import Tls
 from migrator.model.names import Address, ServerName
 from migrator.workspace import Workspace, load
+from tests.unit.test_dispatch_budgets import FakeClock
 from tests.unit.workspace_files import CONFIG, ROWS, make, spoilt
 
 SERVER = "    imap: {host: new.example.co.jp, port: 143, tls: starttls}\n"
@@ -62,7 +65,7 @@ def test_mistakes_are_told(tmp_path, now, more, told):
 def test_a_copier_knows_who_is_who_and_leaves_owner_and_administrators_alone(tmp_path):
     workspace = changed(tmp_path, '    admin: {user: cyrus, secret: "env:ADMIN"}\n    sieve: {}\n', MORE)
     mailbox = next(iter(workspace.mailboxes.values()))
-    told = carrying(workspace, NoStore(), mailbox)  # type: ignore[arg-type]
+    told = Carrier(workspace, NoStore(), FakeClock()).of(mailbox)  # type: ignore[arg-type]
     assert Kind.QUOTA not in told.kinds and Kind.RIGHTS in told.kinds
     assert told.people.mapping == {"$sales": "group:sales"}
     assert told.people.logins[mailbox.source_login] == mailbox.target_login
@@ -73,5 +76,30 @@ def test_a_copier_knows_who_is_who_and_leaves_owner_and_administrators_alone(tmp
 
 def test_people_of_another_server_are_not_taken_for_those_of_this_one(tmp_path):
     workspace = changed(tmp_path, "")
-    told = carrying(workspace, NoStore(), workspace.mailbox(Address("a@example.co.jp")))  # type: ignore[arg-type]
+    told = Carrier(workspace, NoStore(), FakeClock()).of(  # type: ignore[arg-type]
+        workspace.mailbox(Address("a@example.co.jp"))
+    )
     assert sorted(told.people.logins) == ["a@example.co.jp", "b@example.co.jp"]
+
+
+def test_a_manage_sieve_that_does_not_answer_is_left_in_peace_for_a_while_by_all_mailboxes(tmp_path, monkeypatch):
+    workspace, clock, asked = changed(tmp_path, "    sieve: {}\n"), FakeClock(), list[str]()
+
+    def silent(workspace, mailbox, side, server):
+        asked.append(mailbox.address)
+        raise Unreachable("no answer", remedy="look")
+
+    monkeypatch.setattr(carrying_module, "_connected", silent)
+    carrier = Carrier(workspace, NoStore(), clock)  # type: ignore[arg-type]
+    one, other, *_ = workspace.mailboxes.values()
+
+    def ask(mailbox):
+        with pytest.raises(Unreachable, match="no answer"):
+            carrier.of(mailbox).sieve("target")
+
+    for mailbox in (one, other, one):
+        ask(mailbox)
+    assert asked == [one.address]
+    clock.sleep(REST)
+    ask(other)
+    assert asked == [one.address, other.address]
